@@ -1,0 +1,1 @@
+"""Lightning datamodules that stream episodes."""

@@ -1,0 +1,1 @@
+"""Tabular foundation models, behind one contract."""

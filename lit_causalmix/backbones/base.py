@@ -1,0 +1,107 @@
+"""The one contract of all backbones: a tabular in-context learner over episodes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import LimitError
+from lit_causalmix.tables.schema import Schema
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a backbone takes; None means no limit.
+
+    Attributes:
+        context_rows: Most labelled rows in one episode.
+        columns: Most feature columns.
+        classes: Most classes; 0 when the backbone does no classification.
+        regression: Whether it predicts numbers.
+    """
+
+    context_rows: int | None = None
+    columns: int | None = None
+    classes: int | None = None
+    regression: bool = False
+
+
+class Backbone(nn.Module, ABC):
+    """A tabular foundation model that predicts query rows from context rows in one forward pass.
+
+    A subclass implements `limits` and `forward`; everything about preprocessing that the model was
+    pre-trained with (imputation, quantiles, clipping, padding) happens inside `forward`, from the
+    context rows alone. Where possible it is differentiable in `x_query`, as adversarial evaluation
+    follows that gradient.
+    """
+
+    @property
+    @abstractmethod
+    def limits(self) -> Limits:
+        """What the backbone takes."""
+
+    @abstractmethod
+    def forward(self, episode: Episode) -> Tensor:
+        """Predicts the query rows.
+
+        Returns:
+            Classification: logits, float (Q, n_classes). Regression: what `loss` and `predict`
+            of the same class read, by default float (Q,) in standardised target units.
+        """
+
+    def loss(self, output: Tensor, episode: Episode) -> Tensor:
+        """Training loss, a scalar: cross-entropy, or squared error in standardised units."""
+        if episode.is_classification:
+            return nn.functional.cross_entropy(output.float(), episode.y_query)
+        return nn.functional.mse_loss(output.float(), episode.y_query)
+
+    def predict(self, output: Tensor, episode: Episode) -> Tensor:
+        """Returns float32 probabilities (Q, n_classes), or values (Q,) in the target's units."""
+        if episode.is_classification:
+            return torch.softmax(output.float(), dim=-1)
+        return episode.y_location + episode.y_scale * output.float()
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Names disjoint groups of all parameters, from input to output."""
+        return {"all": list(self.parameters())}
+
+    def check(self, schema: Schema, n_context: int, *, n_columns: int | None = None) -> None:
+        """Refuses a table that exceeds the limits.
+
+        Args:
+            schema: Columns and task of the table.
+            n_context: Rows of the largest context that will be used.
+            n_columns: Feature columns after encoding; by default all of the schema.
+
+        Raises:
+            LimitError: With the limit, the value received and what to do.
+        """
+        name, limits = type(self).__name__, self.limits
+        columns = len(schema.features) if n_columns is None else n_columns
+        if schema.task.is_classification:
+            if limits.classes is not None and schema.n_classes > limits.classes:
+                raise LimitError(
+                    f"{name} takes at most {limits.classes} classes, the target "
+                    f"{schema.target.name!r} has {schema.n_classes}: merge rare classes, or choose "
+                    "another backbone"
+                )
+        elif not limits.regression:
+            raise LimitError(
+                f"{name} does classification only, the task is regression: choose a regression "
+                "backbone, or set data.table.task to binary or multiclass"
+            )
+        if limits.columns is not None and columns > limits.columns:
+            raise LimitError(
+                f"{name} takes at most {limits.columns} feature columns, the table has {columns}: "
+                "leave some out with data.table.drop, or choose another backbone"
+            )
+        if limits.context_rows is not None and n_context > limits.context_rows:
+            raise LimitError(
+                f"{name} takes at most {limits.context_rows} context rows, the training split has "
+                f"{n_context}: set data.split.max_train_rows to {limits.context_rows} or less, or "
+                "choose another backbone"
+            )

@@ -1,0 +1,1 @@
+"""Causal structure and structural causal models of a table."""

@@ -1,0 +1,84 @@
+"""The episode: what a datamodule produces and a backbone consumes.
+
+Shape legend: R = context rows, Q = query rows, C = columns (features).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+from typing import Any
+
+import torch
+from torch import Tensor
+
+PADDING_ROW = -1
+"""`Episode.query_row` of a row that only evens out the ranks: no metric counts it."""
+
+
+class RowOrigin(IntEnum):
+    """Where a row comes from: the row sense of "domain"."""
+
+    REAL = 0
+    SYNTHETIC = 1
+    PERTURBED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One in-context learning problem: labelled context rows and query rows to predict.
+
+    Attributes:
+        x_context: float32 (R, C). Numerical columns standardised by the training split,
+            categorical ones as category index, missing or unseen values NaN.
+        y_context: int64 (R,) class index, or float32 (R,) standardised target.
+        context_origin: int8 (R,), a `RowOrigin` each.
+        x_query: float32 (Q, C), encoded as `x_context`.
+        y_query: As `y_context`, (Q,). NaN or -1 where the target is unknown (prediction).
+        query_origin: int8 (Q,), a `RowOrigin` each.
+        query_row: int64 (Q,), position of the row in its source; `PADDING_ROW` for padding.
+        categorical: bool (C,), True where the column holds category indices.
+        n_classes: Number of classes of the table; 0 for regression.
+        y_location: Target units: prediction = y_location + y_scale * standardised value.
+        y_scale: See `y_location`. (0, 1) for classification.
+        table_id: Index of the table in its datamodule.
+        domain_id: Index of the table's domain label in its datamodule.
+    """
+
+    x_context: Tensor
+    y_context: Tensor
+    context_origin: Tensor
+    x_query: Tensor
+    y_query: Tensor
+    query_origin: Tensor
+    query_row: Tensor
+    categorical: Tensor
+    n_classes: int
+    y_location: float = 0.0
+    y_scale: float = 1.0
+    table_id: int = 0
+    domain_id: int = 0
+
+    @property
+    def is_classification(self) -> bool:
+        return self.n_classes > 0
+
+    @property
+    def n_query(self) -> int:
+        return self.x_query.shape[0]
+
+    def _map(self, function: Any) -> Episode:
+        tensors = {
+            f.name: function(getattr(self, f.name))
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **tensors)
+
+    # Lightning and torch move a batch by these two methods.
+    def to(self, *args: Any, **kwargs: Any) -> Episode:
+        """Returns the episode with every tensor moved; float dtypes apply to float tensors only."""
+        return self._map(lambda t: t.to(*args, **kwargs))
+
+    def pin_memory(self) -> Episode:
+        return self._map(torch.Tensor.pin_memory)

@@ -1,0 +1,30 @@
+"""Errors that a user can act on.
+
+Every error states the rule that was broken and the values received. The CLI prints the message
+of a `LitCausalMixError` on one line and exits with status 2; anything else is a bug and keeps its
+traceback.
+"""
+
+
+class LitCausalMixError(Exception):
+    """Base class of all errors raised on purpose by this package."""
+
+
+class TableError(LitCausalMixError, ValueError):
+    """A table, its schema or its split cannot be used as given."""
+
+
+class LimitError(LitCausalMixError, ValueError):
+    """A table exceeds what a backbone takes (rows, columns, classes or task)."""
+
+
+class GeneratorError(LitCausalMixError, RuntimeError):
+    """A generator could not be fitted, or cannot produce the rows asked for."""
+
+
+class WeightsError(LitCausalMixError, RuntimeError):
+    """A weight file is missing, cut, or not the file it should be."""
+
+
+class ConfigurationError(LitCausalMixError, ValueError):
+    """Settings contradict each other or lie outside their range."""

@@ -1,0 +1,57 @@
+"""The one contract of all generators: fit on a training table, sample coded rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_causalmix.tables.table import Table
+
+
+class Generator(ABC):
+    """Learns from the training split of one table and draws synthetic rows in its columns.
+
+    A subclass takes its settings as plain constructor arguments, is fitted once, and is from then
+    on a pure function: `sample` depends on its arguments alone. `save` and `load` use JSON and
+    safetensors only; nothing is unpickled.
+    """
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Returns, as JSON values, every setting that can change what `fit` learns."""
+
+    @abstractmethod
+    def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
+        """Learns from the training split.
+
+        Args:
+            train: The training split; no other rows are ever seen.
+            seed: Source of all randomness of the fit.
+            progress: Whether to draw progress bars on stderr.
+
+        Raises:
+            GeneratorError: If the table cannot be modelled, with the reason.
+        """
+
+    @abstractmethod
+    def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draws a coded matrix, float64 (n, C + 1), in the schema of the training table.
+
+        Categories are valid indices, the target is never NaN.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the fitted state into an existing empty folder."""
+
+    @abstractmethod
+    def load(self, folder: Path, train: Table) -> None:
+        """Restores what `save` wrote; afterwards `sample` gives the same bits as before.
+
+        Raises:
+            GeneratorError: If the folder does not hold a state of this generator for this table.
+        """

@@ -1,0 +1,1 @@
+"""Scores, their normalisation, and the torchmetrics classes around them."""

@@ -1,0 +1,1 @@
+"""Tables: sources, typed columns, splits and encoding."""

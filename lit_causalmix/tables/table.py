@@ -1,0 +1,64 @@
+"""A coded table and its three splits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_causalmix.tables.schema import Schema
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one table in coded form.
+
+    Attributes:
+        name: Short name, used in logs and file names.
+        domain: Where the table comes from, for example "finance".
+        schema: Columns and task.
+        values: Coded matrix float64 (n, C + 1), target last (see `tables.schema`). The target
+            column is NaN where it is unknown (prediction).
+        rows: int64 (n,), position of each row in its source.
+    """
+
+    name: str
+    domain: str
+    schema: Schema
+    values: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def features(self) -> NDArray[np.float64]:
+        """Coded features, float64 (n, C)."""
+        return self.values[:, :-1]
+
+    @property
+    def target(self) -> NDArray[np.float64]:
+        """Class indices or target values, float64 (n,)."""
+        return self.values[:, -1]
+
+    def take(self, index: NDArray[np.intp] | NDArray[np.int64]) -> Table:
+        return replace(self, values=self.values[index], rows=self.rows[index])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over schema and cell values: equal exactly when the content is equal."""
+        digest = hashlib.sha256(json.dumps(self.schema.to_dict(), sort_keys=True).encode())
+        digest.update(str(self.values.shape).encode())
+        digest.update(np.ascontiguousarray(self.values).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class TableSplits:
+    """Disjoint parts of one table; identical rows never straddle two of them."""
+
+    train: Table
+    val: Table
+    test: Table
