@@ -36,7 +36,8 @@ class Episode:
         x_query: float32 (Q, C), encoded as `x_context`.
         y_query: As `y_context`, (Q,). NaN or -1 where the target is unknown (prediction).
         query_origin: int8 (Q,), a `RowOrigin` each.
-        query_row: int64 (Q,), position of the row in its source; `PADDING_ROW` for padding.
+        query_row: int64 (Q,), position of the row in its source (of a synthetic row, in its draw);
+            `PADDING_ROW` for padding.
         categorical: bool (C,), True where the column holds category indices.
         n_classes: Number of classes of the table; 0 for regression.
         y_location: Target units: prediction = y_location + y_scale * standardised value.

@@ -1,1 +1,28 @@
 """Scores, their normalisation, and the torchmetrics classes around them."""
+
+from lit_causalmix.metrics.domains import DomainScores
+from lit_causalmix.metrics.functional import (
+    CLASSIFICATION,
+    REGRESSION,
+    SIGNS,
+    MetricSpec,
+    Score,
+    normalized_score,
+    specs,
+    stopping_metric,
+)
+from lit_causalmix.metrics.rowwise import RowMetric, row_metrics
+
+__all__ = [
+    "CLASSIFICATION",
+    "REGRESSION",
+    "SIGNS",
+    "DomainScores",
+    "MetricSpec",
+    "RowMetric",
+    "Score",
+    "normalized_score",
+    "row_metrics",
+    "specs",
+    "stopping_metric",
+]

@@ -1,0 +1,243 @@
+"""Map-style streams of episodes: index → episode, a pure function of (seed, epoch, index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
+from lit_causalmix.errors import ConfigurationError, GeneratorError
+from lit_causalmix.generators.draws import SyntheticRows
+from lit_causalmix.mixing import Placement, mixture_counts, pick_real_rows, stratified_order
+from lit_causalmix.seeding import rng
+from lit_causalmix.tables import Encoder, Table
+
+_EPOCH_SHIFT = 32
+
+
+def episode_key(epoch: int, index: int) -> int:
+    """Packs (epoch, index) into the one integer that a sampler hands to a dataset."""
+    return (epoch << _EPOCH_SHIFT) | index
+
+
+@dataclass(frozen=True)
+class EpisodeParts:
+    """Coded rows of an episode, before encoding.
+
+    Attributes:
+        values: Coded matrix float64 (n, C + 1).
+        origin: int8 (n,), a `RowOrigin` each.
+        rows: int64 (n,), positions in the source, or in the draw for synthetic rows.
+    """
+
+    values: NDArray[np.float64]
+    origin: NDArray[np.int8]
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: Table) -> EpisodeParts:
+        """All rows of a real table."""
+        return cls(table.values, np.full(len(table), RowOrigin.REAL, np.int8), table.rows)
+
+    @classmethod
+    def mixed(
+        cls, real: Table, synthetic: NDArray[np.float64], generator: np.random.Generator
+    ) -> EpisodeParts:
+        """Real and synthetic rows in random order."""
+        order = generator.permutation(len(real) + len(synthetic))
+        origin = np.full(len(order), RowOrigin.SYNTHETIC, np.int8)
+        origin[: len(real)] = RowOrigin.REAL
+        rows = np.concatenate([real.rows, np.arange(len(synthetic), dtype=np.int64)])
+        values = np.concatenate([real.values, synthetic])
+        return cls(values[order], origin[order], rows[order])
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> EpisodeParts:
+        return EpisodeParts(self.values[chosen], self.origin[chosen], self.rows[chosen])
+
+
+def make_episode(
+    context: EpisodeParts, query: EpisodeParts, encoder: Encoder, *, table_id: int, domain_id: int
+) -> Episode:
+    """Encodes two parts into an `Episode`."""
+    return Episode(
+        x_context=torch.from_numpy(encoder.features(context.values)),
+        y_context=torch.from_numpy(encoder.targets(context.values)),
+        context_origin=torch.from_numpy(context.origin),
+        x_query=torch.from_numpy(encoder.features(query.values)),
+        y_query=torch.from_numpy(encoder.targets(query.values)),
+        query_origin=torch.from_numpy(query.origin),
+        query_row=torch.from_numpy(query.rows),
+        categorical=torch.from_numpy(encoder.categorical),
+        n_classes=encoder.n_classes,
+        y_location=encoder.y_location,
+        y_scale=encoder.y_scale,
+        table_id=table_id,
+        domain_id=domain_id,
+    )
+
+
+class MixtureStream(Dataset[Episode]):
+    """Training episodes: a fresh context/query split of real rows, mixed with synthetic ones.
+
+    Args:
+        train: The training split.
+        encoder: Fitted on the training split.
+        synthetic: Synthetic rows, or None for real rows alone.
+        ratio: Share of synthetic rows where they may stand, 0 to 1. May be changed between
+            epochs.
+        placement: Where synthetic rows may stand.
+        n_context: Context rows of an episode.
+        n_query: Query rows of an episode.
+        episodes_per_epoch: Length of the stream.
+        seed: The run's seed.
+        table_id: Goes into the episodes.
+        domain_id: Goes into the episodes.
+
+    Raises:
+        ConfigurationError: If the training split has too few rows for the sizes and the ratio.
+    """
+
+    def __init__(
+        self,
+        train: Table,
+        encoder: Encoder,
+        synthetic: SyntheticRows | None,
+        *,
+        ratio: float,
+        placement: Placement,
+        n_context: int,
+        n_query: int,
+        episodes_per_epoch: int,
+        seed: int,
+        table_id: int = 0,
+        domain_id: int = 0,
+    ) -> None:
+        self.train = train
+        self.encoder = encoder
+        self.synthetic = synthetic
+        self.ratio = ratio
+        self.placement: Placement = placement
+        self.n_context = n_context
+        self.n_query = n_query
+        self.episodes_per_epoch = episodes_per_epoch
+        self.seed = seed
+        self.table_id = table_id
+        self.domain_id = domain_id
+        self.labels = train.target.astype(np.int64) if encoder.n_classes else None
+        counts = mixture_counts(n_context, n_query, self.effective_ratio, placement)
+        if counts.real > len(train):
+            raise ConfigurationError(
+                f"an episode of {n_context} context and {n_query} query rows needs {counts.real} "
+                f"real rows at synthetic_ratio {ratio}, the training split has {len(train)}: lower "
+                "episode_rows or raise synthetic_ratio"
+            )
+
+    @property
+    def effective_ratio(self) -> float:
+        """The ratio, 0 where there are no synthetic rows at all."""
+        return self.ratio if self.synthetic is not None else 0.0
+
+    def __len__(self) -> int:
+        return self.episodes_per_epoch
+
+    def __getitem__(self, key: int) -> Episode:
+        return self.episode(key >> _EPOCH_SHIFT, key & ((1 << _EPOCH_SHIFT) - 1))
+
+    def episode(self, epoch: int, index: int) -> Episode:
+        """The episode at (epoch, index): the same bits whenever, wherever and in whatever order."""
+        counts = mixture_counts(
+            self.n_context, self.n_query, self.effective_ratio, self.placement
+        )
+        generator = rng(self.seed, "episode", epoch, index)
+        context_rows, query_rows = pick_real_rows(self.labels, len(self.train), counts, generator)
+        width = self.train.values.shape[1]
+        drawn = (
+            self.synthetic.draw(counts.synthetic, epoch, index)
+            if self.synthetic is not None and counts.synthetic
+            else np.empty((0, width))
+        )
+        in_context = self._synthetic_context(drawn, counts.synthetic_context, generator)
+        context = EpisodeParts.mixed(self.train.take(context_rows), drawn[in_context], generator)
+        query = EpisodeParts.mixed(self.train.take(query_rows), drawn[~in_context], generator)
+        if self.labels is not None:
+            # A query label that the context never shows cannot be predicted in context.
+            query = query.take(np.isin(query.values[:, -1], context.values[:, -1]))
+        if not len(query.values):
+            raise GeneratorError(
+                f"no query row of episode {index} in epoch {epoch} has a class that its context "
+                "shows: lower synthetic_ratio or raise episode_rows"
+            )
+        return make_episode(
+            context, query, self.encoder, table_id=self.table_id, domain_id=self.domain_id
+        )
+
+    def _synthetic_context(
+        self, drawn: NDArray[np.float64], n_context: int, generator: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Marks the synthetic rows that stand in the context, stratified like the real ones."""
+        labels = None if self.labels is None else drawn[:, -1].astype(np.int64)
+        mask = np.zeros(len(drawn), dtype=bool)
+        mask[stratified_order(labels, len(drawn), generator)[:n_context]] = True
+        return mask
+
+
+class EvaluationStream(Dataset[Episode]):
+    """Evaluation episodes: all training rows as context, the rows to predict in chunks.
+
+    The number of episodes is rounded up to a multiple of `world_size` with padding rows that no
+    metric counts, so that all ranks take equally many steps and no row is counted twice.
+
+    Args:
+        train: The training split: real rows, the only context.
+        query: Rows to predict, one or more parts (real and synthetic, say).
+        encoder: Fitted on the training split.
+        n_query: Most query rows in one episode.
+        world_size: Number of ranks.
+        table_id: Goes into the episodes.
+        domain_id: Goes into the episodes.
+    """
+
+    def __init__(
+        self,
+        train: Table,
+        query: list[EpisodeParts],
+        encoder: Encoder,
+        *,
+        n_query: int,
+        world_size: int = 1,
+        table_id: int = 0,
+        domain_id: int = 0,
+    ) -> None:
+        self.context = EpisodeParts.of(train)
+        self.encoder = encoder
+        self.table_id = table_id
+        self.domain_id = domain_id
+        self.chunks = [
+            part.take(chunk)
+            for part in query
+            for chunk in np.array_split(
+                np.arange(len(part.values)), max(1, -(-len(part.values) // n_query))
+            )
+        ]
+        padding = EpisodeParts(
+            train.values[:1],
+            np.full(1, RowOrigin.REAL, np.int8),
+            np.full(1, PADDING_ROW, np.int64),
+        )
+        self.chunks += [padding] * (-len(self.chunks) % world_size)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, index: int) -> Episode:
+        return make_episode(
+            self.context,
+            self.chunks[index],
+            self.encoder,
+            table_id=self.table_id,
+            domain_id=self.domain_id,
+        )

@@ -1,0 +1,72 @@
+"""Scores per domain: by where a row comes from and by where its table comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
+from lit_causalmix.metrics.functional import Score
+from lit_causalmix.metrics.rowwise import RowMetric, row_metrics
+
+
+class DomainScores:
+    """Collects predictions and scores them per domain.
+
+    The domains are the row origins ("real", "synthetic", "perturbed") and, over real rows only,
+    the tables' domain labels ("finance", …). All are fixed beforehand, so that every rank takes
+    part in every synchronisation.
+
+    Args:
+        is_classification: Which metrics apply.
+        labels: The datamodule's table domain labels; `Episode.domain_id` indexes them.
+    """
+
+    def __init__(self, is_classification: bool, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        names = [origin.name.lower() for origin in RowOrigin] + list(self.labels)
+        self.collections: dict[str, MetricCollection] = {
+            name: row_metrics(is_classification) for name in dict.fromkeys(names)
+        }
+
+    def update(self, predictions: Tensor, episode: Episode) -> None:
+        """Adds the query rows of one episode; padding rows are not counted.
+
+        Args:
+            predictions: What `Backbone.predict` returned: (Q, K) or (Q,).
+            episode: The episode that was predicted.
+        """
+        targets = episode.y_query
+        if not episode.is_classification:
+            targets = episode.y_location + episode.y_scale * targets
+        counted = episode.query_row != PADDING_ROW
+        real = episode.query_origin == RowOrigin.REAL
+        masks = {o.name.lower(): episode.query_origin == o for o in RowOrigin}
+        for index, label in enumerate(self.labels):
+            here = real if index == episode.domain_id else torch.zeros_like(real)
+            masks[label] = masks[label] | here if label in masks else here
+        for name, mask in masks.items():
+            rows = mask & counted
+            self.collections[name].update(predictions[rows], targets[rows])
+
+    def compute(self) -> dict[str, Score]:
+        """Returns "domain/metric" → score, for the domains that have rows on any rank."""
+        scores: dict[str, Score] = {}
+        for domain, metric in self._metrics():
+            with metric.sync_context():
+                score = metric.score()
+            if score.note != "no rows":
+                scores[f"{domain}/{metric.spec.name}"] = score
+        return scores
+
+    def reset(self) -> None:
+        for collection in self.collections.values():
+            collection.reset()
+
+    def _metrics(self) -> Iterable[tuple[str, RowMetric]]:
+        for domain, collection in self.collections.items():
+            for metric in collection.values():
+                yield domain, metric

@@ -1,0 +1,150 @@
+"""Scores as pure functions of predictions and targets.
+
+Every function returns a `Score`: the value, NaN where it is undefined, and a note that says why or
+what was left out. Shapes: N = rows, K = classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc
+
+_SMALLEST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value, NaN when undefined, with the reason or a remark."""
+
+    value: float
+    note: str = ""
+
+    @property
+    def defined(self) -> bool:
+        return not math.isnan(self.value)
+
+
+def _undefined(note: str) -> Score:
+    return Score(math.nan, note)
+
+
+def roc_auc(probabilities: Tensor, targets: Tensor) -> Score:
+    """Area under the ROC curve: of class 1 for two classes, else one-vs-rest, macro average.
+
+    Classes without a row among the targets have no curve and are left out of the average, which
+    the note says. With a single class present the score is undefined.
+
+    Args:
+        probabilities: float (N, K).
+        targets: int64 (N,), class indices.
+    """
+    n_classes = probabilities.shape[1]
+    present = torch.bincount(targets, minlength=n_classes) > 0
+    if int(present.sum()) < 2:
+        return _undefined("ROC-AUC needs two classes among the rows, only one is present")
+    if n_classes == 2:
+        return Score(float(binary_auroc(probabilities[:, 1], targets)))
+    scores = [
+        float(binary_auroc(probabilities[:, k], (targets == k).long()))
+        for k in range(n_classes)
+        if present[k]
+    ]
+    missing = n_classes - len(scores)
+    note = f"{missing} of {n_classes} classes have no row and are left out" if missing else ""
+    return Score(sum(scores) / len(scores), note)
+
+
+def log_loss(probabilities: Tensor, targets: Tensor) -> Score:
+    """Mean negative log-likelihood in nats, probabilities clipped to at least 1e-7."""
+    chosen = probabilities.double().gather(1, targets[:, None]).clamp_min(_SMALLEST_PROBABILITY)
+    return Score(float(-chosen.log().mean()))
+
+
+def accuracy(probabilities: Tensor, targets: Tensor) -> Score:
+    """Share of rows whose most probable class is the target, 0 to 1."""
+    return Score(float((probabilities.argmax(1) == targets).double().mean()))
+
+
+def balanced_accuracy(probabilities: Tensor, targets: Tensor) -> Score:
+    """Mean recall over the classes that are present, 0 to 1."""
+    n_classes = probabilities.shape[1]
+    rows = torch.bincount(targets, minlength=n_classes).double()
+    hits = torch.bincount(targets[probabilities.argmax(1) == targets], minlength=n_classes).double()
+    return Score(float((hits[rows > 0] / rows[rows > 0]).mean()))
+
+
+def mean_absolute_error(predictions: Tensor, targets: Tensor) -> Score:
+    """MAE in the target's units."""
+    return Score(float((predictions.double() - targets.double()).abs().mean()))
+
+
+def root_mean_squared_error(predictions: Tensor, targets: Tensor) -> Score:
+    """RMSE in the target's units."""
+    return Score(math.sqrt(float((predictions.double() - targets.double()).square().mean())))
+
+
+def r2(predictions: Tensor, targets: Tensor) -> Score:
+    """Coefficient of determination; undefined when all targets are equal."""
+    y = targets.double()
+    total = float((y - y.mean()).square().sum())
+    if total == 0:
+        return _undefined("R² needs targets that vary")
+    return Score(1.0 - float((predictions.double() - y).square().sum()) / total)
+
+
+def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
+    """Percentage by which a score improves on the same model's zero-shot score.
+
+    sign × (score / baseline − 1) × 100 (CausalMixFT, arXiv 2601.04110, after Gorishniy et al.).
+    The division is by the baseline's magnitude, so that a negative baseline (R² below 0) keeps
+    "more is better" [our choice; the two agree for positive baselines].
+
+    Args:
+        score: Score of the method.
+        baseline: Zero-shot score of the same model on the same rows.
+        sign: +1 where more is better, −1 where less is better.
+    """
+    if not score.defined or not baseline.defined:
+        return _undefined(score.note or baseline.note)
+    if baseline.value == 0:
+        return _undefined("the zero-shot score is 0, nothing can be divided by it")
+    return Score(sign * (score.value - baseline.value) / abs(baseline.value) * 100.0)
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric by name: which way is better, and how it is computed."""
+
+    name: str
+    sign: int
+    function: Callable[[Tensor, Tensor], Score]
+
+
+CLASSIFICATION: tuple[MetricSpec, ...] = (
+    MetricSpec("roc_auc", +1, roc_auc),
+    MetricSpec("log_loss", -1, log_loss),
+    MetricSpec("accuracy", +1, accuracy),
+    MetricSpec("balanced_accuracy", +1, balanced_accuracy),
+)
+REGRESSION: tuple[MetricSpec, ...] = (
+    MetricSpec("rmse", -1, root_mean_squared_error),
+    MetricSpec("mae", -1, mean_absolute_error),
+    MetricSpec("r2", +1, r2),
+)
+SIGNS: dict[str, int] = {m.name: m.sign for m in (*CLASSIFICATION, *REGRESSION)}
+"""+1 where more is better, −1 where less is better."""
+
+
+def specs(is_classification: bool) -> tuple[MetricSpec, ...]:
+    """Metrics of a task, the headline metric first."""
+    return CLASSIFICATION if is_classification else REGRESSION
+
+
+def stopping_metric(is_classification: bool) -> str:
+    """Name of the metric that early stopping and best-weight selection follow."""
+    return "log_loss" if is_classification else "rmse"

@@ -1,0 +1,105 @@
+"""How an episode is put together from real and synthetic rows.
+
+Pure functions over row indices and counts; the datamodule applies them to matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_causalmix.errors import ConfigurationError
+
+Placement = Literal["context", "query", "both"]
+"""Where synthetic rows may stand."""
+
+
+@dataclass(frozen=True)
+class MixtureCounts:
+    """How many rows of each origin stand where in one episode."""
+
+    real_context: int
+    real_query: int
+    synthetic_context: int
+    synthetic_query: int
+
+    @property
+    def real(self) -> int:
+        return self.real_context + self.real_query
+
+    @property
+    def synthetic(self) -> int:
+        return self.synthetic_context + self.synthetic_query
+
+
+def mixture_counts(
+    n_context: int, n_query: int, ratio: float, placement: Placement
+) -> MixtureCounts:
+    """Splits an episode's rows by origin.
+
+    Synthetic rows take the place of real ones, so that an episode costs the same at every ratio
+    [our choice: the paper does not say whether rows are added or replaced].
+
+    Args:
+        n_context: Context rows of the episode.
+        n_query: Query rows of the episode.
+        ratio: Share of synthetic rows, 0 to 1, in each part where they may stand.
+        placement: Where they may stand.
+
+    Raises:
+        ConfigurationError: If the ratio lies outside [0, 1].
+    """
+    if not 0.0 <= ratio <= 1.0:
+        raise ConfigurationError(f"synthetic_ratio must lie in [0, 1], got {ratio}")
+    context = round(ratio * n_context) if placement != "query" else 0
+    query = round(ratio * n_query) if placement != "context" else 0
+    return MixtureCounts(n_context - context, n_query - query, context, query)
+
+
+def stratified_order(
+    labels: NDArray[np.int64] | None, n: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Returns a random order of rows whose every prefix has nearly the class shares of the whole.
+
+    The first rows of the order hold one row of every class, so that no later cut loses a class.
+
+    Args:
+        labels: Class indices int64 (n,), or None for regression: a plain permutation.
+        n: Number of rows.
+        rng: Source of randomness.
+    """
+    order = rng.permutation(n)
+    if labels is None:
+        return order
+    shuffled = labels[order]
+    by_class = np.argsort(shuffled, kind="stable")
+    counts = np.bincount(shuffled)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rank = np.empty(n, dtype=np.int64)
+    rank[by_class] = np.arange(n) - np.repeat(starts, counts)
+    position = (rank + rng.random(n)) / counts[shuffled]
+    position[rank == 0] -= 1.0
+    return order[np.argsort(position, kind="stable")]
+
+
+def pick_real_rows(
+    labels: NDArray[np.int64] | None,
+    n_rows: int,
+    counts: MixtureCounts,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Picks disjoint context and query rows, stratified by class.
+
+    When `counts.real` is less than `n_rows`, the other rows sit this episode out. Every class has
+    a row in the context as long as the context has as many real rows as there are classes.
+
+    Returns:
+        Context indices (real_context,) and query indices (real_query,), without a common row.
+    """
+    chosen = stratified_order(labels, n_rows, rng)[: counts.real]
+    again = stratified_order(None if labels is None else labels[chosen], len(chosen), rng)
+    chosen = chosen[again]
+    return chosen[: counts.real_context], chosen[counts.real_context :]

@@ -1,0 +1,135 @@
+"""The LightningModule that fine-tunes any backbone over episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables import Encoder, Table
+
+
+@dataclass(frozen=True, eq=False)
+class StepOutput:
+    """What one step computed.
+
+    Attributes:
+        loss: Scalar, with gradient in training.
+        predictions: Probabilities float32 (Q, K), or values float32 (Q,) in the target's units;
+            detached.
+    """
+
+    loss: Tensor
+    predictions: Tensor
+
+
+def _adamw(parameters: object) -> Optimizer:
+    return AdamW(parameters, lr=1e-5, weight_decay=0.01)  # type: ignore[arg-type]
+
+
+class CausalMixTask(pl.LightningModule):
+    """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
+
+    Args:
+        backbone: The tabular foundation model.
+        optimizer: Makes the optimiser from parameter groups; by default AdamW at 1e-5 with weight
+            decay 0.01, the rate that TabPFN's and TabICL's own recipes use.
+        lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
+            null keeps the rate constant.
+        freeze: Names of the backbone's parameter groups that stay at their pre-trained values.
+
+    Raises:
+        ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        optimizer: OptimizerCallable = _adamw,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        freeze: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        groups = backbone.parameter_groups()
+        unknown = sorted(set(freeze) - set(groups))
+        if unknown:
+            raise ConfigurationError(
+                f"freeze names no parameter group of {type(backbone).__name__}: "
+                f"{', '.join(unknown)}; there are {', '.join(groups)}"
+            )
+        for name in freeze:
+            for parameter in groups[name]:
+                parameter.requires_grad_(False)
+        if not any(p.requires_grad for p in backbone.parameters()):
+            raise ConfigurationError(
+                f"freeze leaves nothing to train: {', '.join(freeze)} are all groups of "
+                f"{type(backbone).__name__}"
+            )
+
+    def check_table(self, train: Table, encoder: Encoder) -> None:
+        """Refuses a table that the backbone does not take; called before anything slow.
+
+        Raises:
+            LimitError: With the limit, the value received and what to do.
+        """
+        self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
+
+    def forward(self, episode: Episode) -> Tensor:
+        """Predicts the query rows: probabilities (Q, K), or values (Q,) in the target's units."""
+        prediction: Tensor = self.backbone.predict(self.backbone(episode), episode)
+        return prediction
+
+    def evaluate(self, episode: Episode) -> StepOutput:
+        """One forward pass with its loss; every labelled step goes through here."""
+        output = self.backbone(episode)
+        loss = self.backbone.loss(output, episode)
+        with torch.no_grad():
+            predictions = self.backbone.predict(output.detach(), episode)
+        return StepOutput(loss, predictions)
+
+    def training_step(self, episode: Episode, batch_idx: int) -> Tensor:
+        loss = self.evaluate(episode).loss
+        self.log("train/loss", loss, prog_bar=True, batch_size=episode.n_query)
+        return loss
+
+    def validation_step(self, episode: Episode, batch_idx: int) -> StepOutput:
+        return self.evaluate(episode)
+
+    def test_step(self, episode: Episode, batch_idx: int) -> StepOutput:
+        return self.evaluate(episode)
+
+    def predict_step(self, episode: Episode, batch_idx: int) -> Tensor:
+        prediction: Tensor = self(episode)
+        return prediction
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        groups = [
+            {"name": name, "params": trained}
+            for name, parameters in self.backbone.parameter_groups().items()
+            if (trained := [p for p in parameters if p.requires_grad])
+        ]
+        optimizer = self.optimizer(groups)
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+
+def backbone_state(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's weights on the CPU, which later training steps do not touch."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
