@@ -1,1 +1,17 @@
-"""Lightning callbacks."""
+"""Lightning callbacks: zero-shot baseline, per-domain metrics, selection, reports."""
+
+from lit_causalmix.callbacks.best_weights import BestWeights
+from lit_causalmix.callbacks.domain_metrics import DomainMetrics
+from lit_causalmix.callbacks.early_stopping import ZeroShotEarlyStopping
+from lit_causalmix.callbacks.predictions import PredictionWriter
+from lit_causalmix.callbacks.run_report import RunReport
+from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+
+__all__ = [
+    "BestWeights",
+    "DomainMetrics",
+    "PredictionWriter",
+    "RunReport",
+    "ZeroShotBaseline",
+    "ZeroShotEarlyStopping",
+]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import numpy as np
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from lit_causalmix.cache import fit_or_load
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream, MixtureStream
-from lit_causalmix.episode import Episode, RowOrigin
+from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.draws import SyntheticRows
@@ -28,8 +28,6 @@ from lit_causalmix.tables import (
     load_rows,
     load_splits,
 )
-
-_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -142,6 +140,7 @@ class CausalMixDataModule(pl.LightningDataModule):
         self.cache_dir = Path(cache_dir) if cache_dir is not None else cache_root() / "generators"
         self.progress = progress
         self._fitted = False
+        self._val_synthetic: EpisodeParts | None = None
 
     # -- facts about the tables -----------------------------------------------------------------
 
@@ -158,6 +157,22 @@ class CausalMixDataModule(pl.LightningDataModule):
     @property
     def is_classification(self) -> bool:
         return self.splits.train.schema.task.is_classification
+
+    @property
+    def method(self) -> str:
+        """How training rows are mixed, in a few words for tables and titles."""
+        if self.generator is None or self.synthetic_ratio == 0 or self.synthetic_size == 0:
+            return "real rows only"
+        name = type(self.generator).__name__.removesuffix("Generator")
+        size = "" if self.synthetic_size is None else f", {self.synthetic_size:g}x rows"
+        return f"{name}, ratio {self.synthetic_ratio:g}{size}"
+
+    def evaluation_fingerprint(self, stage: Literal["val", "test"]) -> str:
+        """SHA-256 over the context and the rows that a stage scores."""
+        digest = hashlib.sha256(self.splits.train.fingerprint().encode())
+        for part in self._evaluation_parts(stage):
+            digest.update(np.ascontiguousarray(part.values).tobytes())
+        return digest.hexdigest()
 
     @property
     def uses_synthetic_rows(self) -> bool:
@@ -193,12 +208,16 @@ class CausalMixDataModule(pl.LightningDataModule):
             episodes_per_epoch=self.episodes_per_epoch,
             seed=self.seed,
         )
-        self._val_parts = [EpisodeParts.of(self.splits.val)]
+        self._val_synthetic = None
         if synthetic is not None and self.val_synthetic_rows:
             drawn = synthetic.draw(self.val_synthetic_rows, "validation")
-            rows = np.arange(len(drawn), dtype=np.int64)
-            origin = np.full(len(drawn), RowOrigin.SYNTHETIC, np.int8)
-            self._val_parts.append(EpisodeParts(drawn, origin, rows))
+            self._val_synthetic = EpisodeParts.synthetic(drawn)
+
+    def _evaluation_parts(self, stage: Literal["val", "test"]) -> list[EpisodeParts]:
+        if stage == "test":
+            return [EpisodeParts.of(self.splits.test)]
+        real = EpisodeParts.of(self.splits.val)
+        return [real] if self._val_synthetic is None else [real, self._val_synthetic]
 
     def _load_table(self) -> None:
         if hasattr(self, "splits"):
@@ -255,10 +274,10 @@ class CausalMixDataModule(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Episode]:
-        return self._evaluation_loader(self._val_parts)
+        return self._evaluation_loader(self._evaluation_parts("val"))
 
     def test_dataloader(self) -> DataLoader[Episode]:
-        return self._evaluation_loader([EpisodeParts.of(self.splits.test)])
+        return self._evaluation_loader(self._evaluation_parts("test"))
 
     def predict_dataloader(self) -> DataLoader[Episode]:
         if self.predict_source is None:
@@ -288,5 +307,3 @@ class CausalMixDataModule(pl.LightningDataModule):
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigurationError(message)
-
-

@@ -44,16 +44,23 @@ class EpisodeParts:
         return cls(table.values, np.full(len(table), RowOrigin.REAL, np.int8), table.rows)
 
     @classmethod
+    def synthetic(cls, values: NDArray[np.float64]) -> EpisodeParts:
+        """Rows that a generator drew."""
+        rows = np.arange(len(values), dtype=np.int64)
+        return cls(values, np.full(len(values), RowOrigin.SYNTHETIC, np.int8), rows)
+
+    @classmethod
     def mixed(
         cls, real: Table, synthetic: NDArray[np.float64], generator: np.random.Generator
     ) -> EpisodeParts:
         """Real and synthetic rows in random order."""
+        parts = (cls.of(real), cls.synthetic(synthetic))
         order = generator.permutation(len(real) + len(synthetic))
-        origin = np.full(len(order), RowOrigin.SYNTHETIC, np.int8)
-        origin[: len(real)] = RowOrigin.REAL
-        rows = np.concatenate([real.rows, np.arange(len(synthetic), dtype=np.int64)])
-        values = np.concatenate([real.values, synthetic])
-        return cls(values[order], origin[order], rows[order])
+        return cls(
+            np.concatenate([p.values for p in parts])[order],
+            np.concatenate([p.origin for p in parts])[order],
+            np.concatenate([p.rows for p in parts])[order],
+        )
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> EpisodeParts:
         return EpisodeParts(self.values[chosen], self.origin[chosen], self.rows[chosen])
@@ -149,9 +156,7 @@ class MixtureStream(Dataset[Episode]):
 
     def episode(self, epoch: int, index: int) -> Episode:
         """The episode at (epoch, index): the same bits whenever, wherever and in whatever order."""
-        counts = mixture_counts(
-            self.n_context, self.n_query, self.effective_ratio, self.placement
-        )
+        counts = mixture_counts(self.n_context, self.n_query, self.effective_ratio, self.placement)
         generator = rng(self.seed, "episode", epoch, index)
         context_rows, query_rows = pick_real_rows(self.labels, len(self.train), counts, generator)
         width = self.train.values.shape[1]

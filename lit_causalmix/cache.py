@@ -22,6 +22,7 @@ from lit_causalmix.generators.base import Generator
 from lit_causalmix.tables.table import Table
 
 _MANIFEST = "manifest.json"
+_CODE = ("causal", "generators", "tables")
 _LIBRARIES = ("numpy", "scikit-learn", "dowhy", "causal-learn")
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ def code_fingerprint() -> str:
     """SHA-256 over the source of this package's core and the versions of what it fits with."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(p for part in ("causal", "generators", "tables") for p in root.glob(f"{part}/*.py")):
+    for path in sorted(
+        p for part in ("causal", "generators", "tables") for p in root.glob(f"{part}/*.py")
+    ):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     for library in _LIBRARIES:

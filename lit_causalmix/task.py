@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -113,6 +114,12 @@ class CausalMixTask(pl.LightningModule):
     def predict_step(self, episode: Episode, batch_idx: int) -> Tensor:
         prediction: Tensor = self(episode)
         return prediction
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A weights-only checkpoint leaves out the callbacks' states; the zero-shot scores among
+        # them are a few numbers, and without them a test could not be normalised.
+        states = {c.state_key: c.state_dict() for c in self.trainer.callbacks}  # type: ignore[attr-defined]
+        checkpoint.setdefault("callbacks", {key: state for key, state in states.items() if state})
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         groups = [

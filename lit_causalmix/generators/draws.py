@@ -80,7 +80,7 @@ class SyntheticRows:
                 found = np.flatnonzero(more[:, -1] == label)
                 if len(found):
                     labels = rows[:, -1].astype(np.int64)
-                    spare = np.flatnonzero(np.bincount(labels, minlength=self.n_classes)[labels] > 1)
+                    spare = np.flatnonzero(np.bincount(labels)[labels] > 1)
                     rows[generator.choice(spare)] = more[found[0]]
         if not self._warned and len(np.unique(rows[:, -1])) < self.n_classes:
             self._warned = True

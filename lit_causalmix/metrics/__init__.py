@@ -11,7 +11,7 @@ from lit_causalmix.metrics.functional import (
     specs,
     stopping_metric,
 )
-from lit_causalmix.metrics.rowwise import RowMetric, row_metrics
+from lit_causalmix.metrics.rowwise import RowMetric, Rows, row_metrics
 
 __all__ = [
     "CLASSIFICATION",
@@ -20,6 +20,7 @@ __all__ = [
     "DomainScores",
     "MetricSpec",
     "RowMetric",
+    "Rows",
     "Score",
     "normalized_score",
     "row_metrics",

@@ -10,7 +10,7 @@ from torchmetrics import MetricCollection
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.metrics.functional import Score
-from lit_causalmix.metrics.rowwise import RowMetric, row_metrics
+from lit_causalmix.metrics.rowwise import NO_ROWS, RowMetric, row_metrics
 
 
 class DomainScores:
@@ -58,7 +58,7 @@ class DomainScores:
         for domain, metric in self._metrics():
             with metric.sync_context():
                 score = metric.score()
-            if score.note != "no rows":
+            if score.note != NO_ROWS:
                 scores[f"{domain}/{metric.spec.name}"] = score
         return scores
 

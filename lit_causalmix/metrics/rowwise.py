@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,8 +12,38 @@ from torchmetrics.utilities import dim_zero_cat
 
 from lit_causalmix.metrics.functional import MetricSpec, Score, specs
 
+NO_ROWS = "no rows"
+"""Note of a score that nothing was collected for."""
 
-class RowMetric(Metric):
+
+class Rows(Metric):
+    """Predictions with something known of each row, gathered over batches and ranks."""
+
+    full_state_update = False
+    predictions: list[Tensor]
+    facts: list[Tensor]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_state("predictions", [], dist_reduce_fx="cat")
+        self.add_state("facts", [], dist_reduce_fx="cat")
+
+    def update(self, predictions: Tensor, facts: Tensor) -> None:
+        """Adds rows; zero rows are welcome, and needed so that all ranks hold a state.
+
+        Args:
+            predictions: Probabilities float (N, K), or values float (N,).
+            facts: One number a row (N,): its target, or its position in the source.
+        """
+        self.predictions.append(predictions.detach())
+        self.facts.append(facts.detach())
+
+    def compute(self) -> Any:
+        """All predictions (N, …) and facts (N,), of all ranks once synced."""
+        return dim_zero_cat(self.predictions), dim_zero_cat(self.facts)
+
+
+class RowMetric(Rows):
     """A score over all rows seen since the last reset, on all ranks.
 
     Predictions and targets are kept and concatenated, so the value equals the one that a single
@@ -22,34 +53,18 @@ class RowMetric(Metric):
         spec: The metric to compute.
     """
 
-    full_state_update = False
-    predictions: list[Tensor]
-    targets: list[Tensor]
-
     def __init__(self, spec: MetricSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
         self.higher_is_better = spec.sign > 0
-        self.add_state("predictions", [], dist_reduce_fx="cat")
-        self.add_state("targets", [], dist_reduce_fx="cat")
-
-    def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Adds rows; zero rows are welcome, and needed so that all ranks hold a state.
-
-        Args:
-            predictions: Probabilities float (N, K), or values float (N,).
-            targets: Class indices int64 (N,), or values float (N,).
-        """
-        self.predictions.append(predictions.detach())
-        self.targets.append(targets.detach())
 
     def score(self) -> Score:
         """The score with its note, over the rows of this process (all rows once synced)."""
-        if not self.targets:
-            return Score(float("nan"), "no rows")
-        predictions, targets = dim_zero_cat(self.predictions), dim_zero_cat(self.targets)
+        predictions, targets = super().compute() if self.facts else (torch.empty(0), torch.empty(0))
         if not len(targets):
-            return Score(float("nan"), "no rows")
+            return Score(math.nan, NO_ROWS)
+        if not bool(torch.isfinite(predictions).all()):
+            return Score(math.nan, "some predictions are not finite")
         return self.spec.function(predictions, targets)
 
     def compute(self) -> Tensor:

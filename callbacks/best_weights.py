@@ -1,0 +1,119 @@
+"""Selection of the best weights, with zero-shot among the candidates."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from lit_causalmix.callbacks.evaluation import episode_datamodule, find_callback, run_folder
+from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import stopping_metric
+
+_log = logging.getLogger(__name__)
+
+
+def zero_shot_loss(trainer: pl.Trainer) -> float:
+    """The zero-shot value of `val/loss`.
+
+    Raises:
+        ConfigurationError: If there is no `ZeroShotBaseline` before the caller.
+    """
+    baseline = find_callback(trainer, ZeroShotBaseline)
+    if baseline is None:
+        raise ConfigurationError(
+            "selection with zero-shot as a candidate needs the callback ZeroShotBaseline, listed "
+            "before it in trainer.callbacks"
+        )
+    key = f"real/{stopping_metric(episode_datamodule(trainer).is_classification)}"
+    if key not in baseline.scores("val"):
+        raise ConfigurationError(
+            "the zero-shot score is not measured yet: list ZeroShotBaseline first in "
+            "trainer.callbacks"
+        )
+    return baseline.scores("val")[key].value
+
+
+class BestWeights(Checkpoint):
+    """Keeps the weights with the lowest `val/loss` and restores them when training ends.
+
+    The pre-trained weights are the first candidate, so what a fit returns is never worse than
+    zero-shot on the validation rows. Each new best is written at once as a weights-only checkpoint,
+    so an interrupted run loses nothing.
+
+    Args:
+        monitor: Logged metric to minimise.
+        filename: Name of the checkpoint in the run's folder.
+
+    Attributes:
+        best_score: Lowest value of the metric so far.
+        best_step: Optimiser steps taken when it was reached; 0 is zero-shot.
+        best_model_path: The checkpoint file, empty before there is one; Lightning's
+            `ckpt_path="best"` reads it.
+    """
+
+    def __init__(self, monitor: str = "val/loss", filename: str = "best.ckpt") -> None:
+        super().__init__()
+        self.monitor = monitor
+        self.filename = filename
+        self.best_score = math.inf
+        self.best_step = 0
+        self.best_model_path = ""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.best_model_path:
+            self._consider(trainer, zero_shot_loss(trainer))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit" or trainer.fast_dev_run:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            raise ConfigurationError(
+                f"BestWeights monitors {self.monitor!r}, which nothing logs: there are "
+                f"{', '.join(sorted(trainer.callback_metrics))}"
+            )
+        self._consider(trainer, float(trainer.callback_metrics[self.monitor]))
+
+    def _consider(self, trainer: pl.Trainer, score: float) -> None:
+        if not score < self.best_score:  # False for NaN, too
+            return
+        self.best_score, self.best_step = score, trainer.global_step
+        self.best_model_path = str(run_folder(trainer) / self.filename)
+        trainer.save_checkpoint(self.best_model_path, weights_only=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.best_model_path:
+            return
+        checkpoint = torch.load(
+            self.best_model_path, map_location=pl_module.device, weights_only=True
+        )
+        pl_module.load_state_dict(checkpoint["state_dict"])
+        _log.info(
+            "Best weights: step %d, %s %.5f, %s",
+            self.best_step,
+            self.monitor,
+            self.best_score,
+            self.best_model_path,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "best_score": self.best_score,
+            "best_step": self.best_step,
+            "best_model_path": self.best_model_path,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        path = str(state_dict["best_model_path"])
+        if not Path(path).is_file():
+            _log.warning("The best checkpoint %r is gone: selection starts again", path)
+            return
+        self.best_score = float(state_dict["best_score"])
+        self.best_step = int(state_dict["best_step"])
+        self.best_model_path = path

@@ -1,0 +1,109 @@
+"""Scores per domain, and normalised by zero-shot, in every validation and test."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import lightning.pytorch as pl
+
+from lit_causalmix.callbacks.evaluation import Stage, episode_datamodule, find_callback
+from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.episode import Episode
+from lit_causalmix.metrics import SIGNS, DomainScores, Score, normalized_score, stopping_metric
+from lit_causalmix.task import StepOutput
+
+_log = logging.getLogger(__name__)
+
+
+class DomainMetrics(pl.Callback):
+    """Logs `stage/domain/metric` and, with a `ZeroShotBaseline`, `stage/domain/metric_normalized`.
+
+    Domains are where a row comes from (`real`, `synthetic`, `perturbed`) and where its table comes
+    from (`finance`, …; real rows only). `val/loss` is the metric that early stopping and the best
+    weights follow: log-loss or RMSE over the real validation rows. An undefined score is not
+    logged; the reason is said once and kept in `undefined`.
+
+    Attributes:
+        scores: Stage → "domain/metric" → the latest score.
+        normalized: The same, normalised by zero-shot, in percent.
+        undefined: Metric name as logged → why it has no value.
+    """
+
+    def __init__(self) -> None:
+        self.scores: dict[str, dict[str, Score]] = {}
+        self.normalized: dict[str, dict[str, Score]] = {}
+        self.undefined: dict[str, str] = {}
+        self._collected: DomainScores | None = None
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start(trainer)
+
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start(trainer)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Episode,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._update(outputs, batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Episode,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._update(outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            scores = self._finish(trainer, pl_module, "val")
+            metric = stopping_metric(episode_datamodule(trainer).is_classification)
+            pl_module.log("val/loss", scores[f"real/{metric}"].value, prog_bar=True, sync_dist=True)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._finish(trainer, pl_module, "test")
+
+    def _start(self, trainer: pl.Trainer) -> None:
+        datamodule = episode_datamodule(trainer)
+        self._collected = DomainScores(datamodule.is_classification, datamodule.domains)
+
+    def _update(self, outputs: StepOutput, episode: Episode) -> None:
+        if self._collected is not None:
+            self._collected.update(outputs.predictions, episode)
+
+    def _finish(
+        self, trainer: pl.Trainer, module: pl.LightningModule, stage: Stage
+    ) -> dict[str, Score]:
+        scores = self._collected.compute() if self._collected is not None else {}
+        self._collected = None
+        zero_shot = find_callback(trainer, ZeroShotBaseline)
+        baseline = zero_shot.scores(stage) if zero_shot is not None else {}
+        normalized = {
+            key: normalized_score(score, baseline[key], SIGNS[key.rsplit("/", 1)[1]])
+            for key, score in scores.items()
+            if key in baseline
+        }
+        for key, score in scores.items():
+            self._log(module, f"{stage}/{key}", score)
+        for key, score in normalized.items():
+            self._log(module, f"{stage}/{key}_normalized", score)
+        self.scores[stage], self.normalized[stage] = scores, normalized
+        return scores
+
+    def _log(self, module: pl.LightningModule, name: str, score: Score) -> None:
+        if score.note and name not in self.undefined and not name.endswith("_normalized"):
+            _log.warning("%s: %s", name, score.note)
+        if score.defined:
+            module.log(name, score.value, sync_dist=True)
+        else:
+            self.undefined[name] = score.note

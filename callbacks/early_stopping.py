@@ -1,0 +1,28 @@
+"""Early stopping that counts zero-shot as the first score to beat."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+
+from lit_causalmix.callbacks.best_weights import zero_shot_loss
+
+
+class ZeroShotEarlyStopping(EarlyStopping):
+    """Stops when `val/loss` has not improved on its best, zero-shot included, for a while.
+
+    Args:
+        monitor: Logged metric to minimise.
+        patience: Validations without an improvement after which training ends.
+        min_delta: Smallest change that counts as an improvement.
+    """
+
+    def __init__(
+        self, monitor: str = "val/loss", patience: int = 8, min_delta: float = 0.0
+    ) -> None:
+        super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not torch.isfinite(self.best_score):
+            self.best_score = torch.tensor(zero_shot_loss(trainer))

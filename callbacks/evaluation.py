@@ -1,0 +1,82 @@
+"""What the callbacks need to know of a datamodule, and scoring outside the trainer's loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
+
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader
+
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import DomainScores, Score
+from lit_causalmix.task import CausalMixTask
+
+Stage = Literal["val", "test"]
+CallbackT = TypeVar("CallbackT", bound=pl.Callback)
+
+
+@runtime_checkable
+class EpisodeDataModule(Protocol):
+    """A datamodule whose evaluation loaders yield episodes and that names its domains."""
+
+    @property
+    def domains(self) -> Sequence[str]: ...
+
+    @property
+    def is_classification(self) -> bool: ...
+
+    def evaluation_fingerprint(self, stage: Stage) -> str: ...
+
+    def val_dataloader(self) -> DataLoader[Episode]: ...
+
+    def test_dataloader(self) -> DataLoader[Episode]: ...
+
+
+def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
+    """Returns the trainer's datamodule.
+
+    Raises:
+        ConfigurationError: If it does not stream episodes.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    if not isinstance(datamodule, EpisodeDataModule):
+        raise ConfigurationError(
+            "this callback needs a datamodule that streams episodes, such as CausalMixDataModule, "
+            f"got {type(datamodule).__name__}"
+        )
+    return datamodule
+
+
+def find_callback(trainer: pl.Trainer, kind: type[CallbackT]) -> CallbackT | None:
+    """Returns the trainer's first callback of a class, or None."""
+    found = (c for c in cast("list[pl.Callback]", trainer.callbacks) if isinstance(c, kind))
+    return next(found, None)
+
+
+def run_folder(trainer: pl.Trainer) -> Path:
+    """The folder of this run, the same on every rank: the logger's, or the trainer's root."""
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
+    """Scores the present weights on all rows of a stage, over all ranks.
+
+    Every rank takes each `world_size`-th episode, as the trainer's own loop would; the metrics
+    bring the ranks together.
+    """
+    datamodule = episode_datamodule(trainer)
+    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
+    episodes = loader.dataset
+    scores = DomainScores(datamodule.is_classification, datamodule.domains)
+    was_training = task.training
+    task.eval()
+    with torch.no_grad(), trainer.precision_plugin.forward_context():
+        for index in range(trainer.global_rank, len(loader), trainer.world_size):
+            episode = episodes[index].to(task.device)
+            scores.update(task.evaluate(episode).predictions, episode)
+    task.train(was_training)
+    return scores.compute()

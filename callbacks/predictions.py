@@ -1,0 +1,89 @@
+"""Writing predictions for new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lit_causalmix.callbacks.evaluation import run_folder
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import Rows
+from lit_causalmix.tables import TableSplits
+
+
+@runtime_checkable
+class HasSplits(Protocol):
+    """A datamodule of one table."""
+
+    splits: TableSplits
+
+
+class PredictionWriter(pl.Callback):
+    """Writes one line per input row, in the input's order.
+
+    Classification: `prediction` (the label) and `probability_<label>` for each class; regression:
+    `prediction` in the target's units.
+
+    Args:
+        path: CSV file to write; null writes `predictions.csv` in the run's folder.
+
+    Attributes:
+        written: The file of the last prediction.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = path
+        self.written: Path | None = None
+        self._rows = Rows()
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._rows.reset()
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Episode,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._rows.update(outputs, batch.query_row)
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        predictions, positions = (t.cpu().numpy() for t in self._rows.compute())
+        if not trainer.is_global_zero:
+            return
+        real = positions >= 0
+        order = np.argsort(positions[real], kind="stable")
+        frame = _frame(predictions[real][order], _splits(trainer))
+        self.written = Path(self.path) if self.path else run_folder(trainer) / "predictions.csv"
+        self.written.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.written.with_name(f".{self.written.name}.part")
+        frame.to_csv(scratch, index=False)
+        scratch.replace(self.written)
+
+
+def _splits(trainer: pl.Trainer) -> TableSplits:
+    datamodule = getattr(trainer, "datamodule", None)
+    if not isinstance(datamodule, HasSplits):
+        raise ConfigurationError(
+            "PredictionWriter needs a datamodule of one table, such as CausalMixDataModule, got "
+            f"{type(datamodule).__name__}"
+        )
+    return datamodule.splits
+
+
+def _frame(predictions: NDArray[np.float32], splits: TableSplits) -> pd.DataFrame:
+    labels = splits.train.schema.target.categories
+    if not splits.train.schema.task.is_classification:
+        return pd.DataFrame({"prediction": predictions})
+    columns: dict[str, Any] = {"prediction": [labels[k] for k in predictions.argmax(axis=1)]}
+    columns |= {f"probability_{label}": predictions[:, k] for k, label in enumerate(labels)}
+    return pd.DataFrame(columns)

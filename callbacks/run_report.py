@@ -1,0 +1,177 @@
+"""The report at the end of a run: table on the screen, JSON and picture in the run's folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+
+from lit_causalmix.callbacks.best_weights import BestWeights
+from lit_causalmix.callbacks.domain_metrics import DomainMetrics
+from lit_causalmix.callbacks.evaluation import (
+    Stage,
+    episode_datamodule,
+    find_callback,
+    run_folder,
+)
+from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import specs, stopping_metric
+from lit_causalmix.report import (
+    ReportRow,
+    format_table,
+    plot_curves,
+    report_rows,
+    score_to_json,
+    write_json,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class DescribesItself(Protocol):
+    """A datamodule that names its table and its way of mixing."""
+
+    @property
+    def table_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def method(self) -> str: ...
+
+
+class RunReport(pl.Callback):
+    """Keeps the curves of a fit and reports each validation or test of the final weights.
+
+    After `trainer.test` (and `trainer.validate`) it prints a table (method, stage, domain, metric,
+    zero-shot, fine-tuned, normalised) and writes `report.json`; after a fit it draws
+    `curves.png`.
+
+    Args:
+        show: Whether to print the table.
+    """
+
+    def __init__(self, show: bool = True) -> None:
+        self.show = show
+        self._history: list[dict[str, float]] = []
+        self._rows: dict[str, list[ReportRow]] = {}
+
+    # -- curves ---------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        baseline = find_callback(trainer, ZeroShotBaseline)
+        if not self._history and baseline is not None:
+            scores = {key: score.value for key, score in baseline.scores("val").items()}
+            self._history.append(self._point(trainer, 0, scores))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        metrics = self._metrics(trainer)
+        if trainer.state.fn == "fit":
+            scores = {key: score.value for key, score in metrics.scores["val"].items()}
+            self._history.append(self._point(trainer, trainer.global_step, scores))
+        else:
+            self._finish(trainer, "val")
+
+    def _point(self, trainer: pl.Trainer, step: int, scores: dict[str, float]) -> dict[str, float]:
+        names = [spec.name for spec in specs(episode_datamodule(trainer).is_classification)]
+        return {"step": step} | {name: scores[f"real/{name}"] for name in names}
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero or not self._history:
+            return
+        best = find_callback(trainer, BestWeights)
+        folder = run_folder(trainer)
+        folder.mkdir(parents=True, exist_ok=True)
+        step = best.best_step if best is not None else trainer.global_step
+        plot_curves(folder / "curves.png", self._history, step, _title(trainer))
+
+    # -- table ----------------------------------------------------------------------------------
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._finish(trainer, "test")
+
+    def _metrics(self, trainer: pl.Trainer) -> DomainMetrics:
+        metrics = find_callback(trainer, DomainMetrics)
+        if metrics is None:
+            raise ConfigurationError(
+                "RunReport needs the callback DomainMetrics in trainer.callbacks"
+            )
+        return metrics
+
+    def _finish(self, trainer: pl.Trainer, stage: Stage) -> None:
+        metrics, baseline = self._metrics(trainer), find_callback(trainer, ZeroShotBaseline)
+        self._rows[stage] = report_rows(
+            _method(trainer),
+            stage,
+            baseline.scores(stage) if baseline is not None else {},
+            metrics.scores[stage],
+            metrics.normalized[stage],
+        )
+        if not trainer.is_global_zero:
+            return
+        folder = run_folder(trainer)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "report.json", self._content(trainer))
+        if self.show:
+            sys.stdout.write(f"\n{format_table(self._rows[stage])}\n{self._where(trainer)}\n")
+            sys.stdout.flush()
+
+    def _content(self, trainer: pl.Trainer) -> dict[str, object]:
+        best = find_callback(trainer, BestWeights)
+        return {
+            "title": _title(trainer),
+            "rows": [
+                {
+                    "method": row.method,
+                    "stage": row.stage,
+                    "domain": row.domain,
+                    "metric": row.metric,
+                    "zero_shot": score_to_json(row.zero_shot),
+                    "fine_tuned": score_to_json(row.fine_tuned),
+                    "normalized": score_to_json(row.normalized),
+                }
+                for rows in self._rows.values()
+                for row in rows
+            ],
+            "best_step": best.best_step if best is not None else None,
+            "best_checkpoint": best.best_model_path if best is not None else None,
+            "history": [
+                {k: v if v == v else None for k, v in point.items()} for point in self._history
+            ],
+        }
+
+    def _where(self, trainer: pl.Trainer) -> str:
+        best, folder = find_callback(trainer, BestWeights), run_folder(trainer)
+        lines = []
+        if best is not None and best.best_model_path:
+            chosen = "zero-shot" if best.best_step == 0 else f"step {best.best_step}"
+            monitored = stopping_metric(episode_datamodule(trainer).is_classification)
+            lines.append(
+                f"Best weights ({chosen}, validation {monitored} {best.best_score:.4f}): "
+                f"{best.best_model_path}"
+            )
+        if self._history:
+            lines.append(f"Curves: {folder / 'curves.png'}")
+        return "\n".join([*lines, f"Report: {folder / 'report.json'}"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": [dict(point) for point in self._history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._history = [dict(point) for point in state_dict["history"]]
+
+
+def _method(trainer: pl.Trainer) -> str:
+    datamodule = getattr(trainer, "datamodule", None)
+    return datamodule.method if isinstance(datamodule, DescribesItself) else "fine-tuning"
+
+
+def _title(trainer: pl.Trainer) -> str:
+    datamodule = getattr(trainer, "datamodule", None)
+    if not isinstance(datamodule, DescribesItself):
+        return "Fine-tuning"
+    return f"{', '.join(datamodule.table_names)}: {datamodule.method}"

@@ -1,0 +1,77 @@
+"""The zero-shot score of the model: what fine-tuning is measured against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+from torch import Tensor
+
+from lit_causalmix.callbacks.evaluation import Stage, episode_datamodule, score_stage
+from lit_causalmix.metrics import Score
+from lit_causalmix.task import CausalMixTask, backbone_state
+
+
+class ZeroShotBaseline(pl.Callback):
+    """Scores the pre-trained weights on the rows that the fine-tuned ones will be scored on.
+
+    The pre-trained weights are copied (on the CPU) before any checkpoint is restored, so a
+    baseline can be had at any time: before the first training step, or when a checkpoint is tested
+    on another table. The scores travel in the checkpoint and are used again only for the very same
+    rows.
+    """
+
+    def __init__(self) -> None:
+        self._initial: dict[str, Tensor] | None = None
+        self._scores: dict[str, dict[str, Score]] = {}
+        self._fingerprints: dict[str, str] = {}
+
+    def scores(self, stage: Stage) -> dict[str, Score]:
+        """Zero-shot scores, "domain/metric" → score; empty before they are measured."""
+        return self._scores.get(stage, {})
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if self._initial is None and stage != "predict":
+            self._initial = backbone_state(_task(pl_module).backbone)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._measure(trainer, _task(pl_module), "val")
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._measure(trainer, _task(pl_module), "val")
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._measure(trainer, _task(pl_module), "test")
+
+    def _measure(self, trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> None:
+        fingerprint = episode_datamodule(trainer).evaluation_fingerprint(stage)
+        if self._fingerprints.get(stage) == fingerprint or self._initial is None:
+            return
+        present = backbone_state(task.backbone)
+        task.backbone.load_state_dict(self._initial)
+        self._scores[stage] = score_stage(trainer, task, stage)
+        task.backbone.load_state_dict(present)
+        self._fingerprints[stage] = fingerprint
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "fingerprints": dict(self._fingerprints),
+            "scores": {
+                stage: {key: [score.value, score.note] for key, score in scores.items()}
+                for stage, scores in self._scores.items()
+            },
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._fingerprints = dict(state_dict["fingerprints"])
+        self._scores = {
+            stage: {key: Score(float(value), note) for key, (value, note) in scores.items()}
+            for stage, scores in state_dict["scores"].items()
+        }
+
+
+def _task(module: pl.LightningModule) -> CausalMixTask:
+    if not isinstance(module, CausalMixTask):
+        raise TypeError(f"expected a CausalMixTask, got {type(module).__name__}")
+    return module

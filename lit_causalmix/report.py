@@ -1,0 +1,143 @@
+"""What a run tells its user: a short table, a JSON file and a picture of the curves."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lit_causalmix.metrics import SIGNS, Score
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One line of the final table.
+
+    Attributes:
+        method: How the rows were mixed, for example "SCM mixed 0.5".
+        stage: "val" or "test".
+        domain: Row origin or table domain.
+        metric: Metric name.
+        zero_shot: Score of the pre-trained weights.
+        fine_tuned: Score of the selected weights.
+        normalized: Improvement in percent of the zero-shot score.
+    """
+
+    method: str
+    stage: str
+    domain: str
+    metric: str
+    zero_shot: Score
+    fine_tuned: Score
+    normalized: Score
+
+
+def report_rows(
+    method: str,
+    stage: str,
+    zero_shot: Mapping[str, Score],
+    fine_tuned: Mapping[str, Score],
+    normalized: Mapping[str, Score],
+) -> list[ReportRow]:
+    """Joins the scores of one stage, keyed "domain/metric", into table rows."""
+    undefined = Score(math.nan, "no zero-shot baseline")
+    rows = []
+    for key, score in fine_tuned.items():
+        domain, metric = key.rsplit("/", 1)
+        rows.append(
+            ReportRow(
+                method,
+                stage,
+                domain,
+                metric,
+                zero_shot.get(key, undefined),
+                score,
+                normalized.get(key, undefined),
+            )
+        )
+    return rows
+
+
+def format_table(rows: Sequence[ReportRow]) -> str:
+    """Lays the rows out in aligned columns, with notes on undefined scores below."""
+    header = ("method", "stage", "domain", "metric", "zero-shot", "fine-tuned", "normalised")
+    cells = [header] + [
+        (
+            row.method,
+            row.stage,
+            row.domain,
+            f"{row.metric} {'↑' if SIGNS[row.metric] > 0 else '↓'}",
+            _number(row.zero_shot, "{:.4f}"),
+            _number(row.fine_tuned, "{:.4f}"),
+            _number(row.normalized, "{:+.2f} %"),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
+    lines = [_align(line, widths) for line in cells]
+    lines.insert(1, "─" * len(lines[0]))
+    notes = {
+        f"{r.stage}/{r.domain}/{r.metric}: {s.note}"
+        for r in rows
+        for s in (r.fine_tuned, r.normalized)
+        if s.note
+    }
+    return "\n".join([*lines, *sorted(notes)])
+
+
+def _align(line: Sequence[str], widths: Sequence[int]) -> str:
+    text = [c.ljust(w) for c, w in zip(line[:4], widths[:4], strict=True)]
+    numbers = [c.rjust(w) for c, w in zip(line[4:], widths[4:], strict=True)]
+    return "  ".join([*text, *numbers])
+
+
+def _number(score: Score, template: str) -> str:
+    return template.format(score.value) if score.defined else "undefined"
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Writes JSON in one atomic step, so that a reader never sees half a file."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    scratch.replace(path)
+
+
+def score_to_json(score: Score) -> dict[str, object]:
+    """A score as JSON values: the number or null, and the note."""
+    return {"value": score.value if score.defined else None, "note": score.note}
+
+
+def plot_curves(
+    path: Path, history: Sequence[Mapping[str, float]], best_step: int, title: str
+) -> None:
+    """Draws each metric of the real validation rows over the training steps.
+
+    Args:
+        path: PNG file to write.
+        history: One mapping per validation, "step" and metric names → values; the first is
+            zero-shot at step 0.
+        best_step: Marked by a vertical line.
+        title: Above the picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in history[0] if name != "step"]
+    figure = Figure(figsize=(3.4 * len(names), 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for position, name in enumerate(names, start=1):
+        axes = figure.add_subplot(1, len(names), position)
+        points = [(h["step"], h[name]) for h in history if math.isfinite(h.get(name, math.nan))]
+        if points:
+            steps, values = zip(*points, strict=True)
+            axes.plot(steps, values, marker="o", markersize=3, label="validation")
+            axes.axhline(values[0], color="grey", linestyle=":", label="zero-shot")
+        axes.axvline(best_step, color="tab:green", linewidth=1, label="selected")
+        axes.set_xlabel("training step")
+        axes.set_title(f"{name} ({'more' if SIGNS.get(name, -1) > 0 else 'less'} is better)")
+    figure.axes[0].legend(fontsize="small")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=120)
