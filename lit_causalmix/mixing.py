@@ -77,7 +77,7 @@ def stratified_order(
     shuffled = labels[order]
     by_class = np.argsort(shuffled, kind="stable")
     counts = np.bincount(shuffled)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    starts = np.cumsum(counts) - counts
     rank = np.empty(n, dtype=np.int64)
     rank[by_class] = np.arange(n) - np.repeat(starts, counts)
     position = (rank + rng.random(n)) / counts[shuffled]

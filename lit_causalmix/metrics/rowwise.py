@@ -56,11 +56,12 @@ class RowMetric(Rows):
     def __init__(self, spec: MetricSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
-        self.higher_is_better = spec.sign > 0
 
     def score(self) -> Score:
         """The score with its note, over the rows of this process (all rows once synced)."""
-        predictions, targets = super().compute() if self.facts else (torch.empty(0), torch.empty(0))
+        if not len(self.facts):  # a list of batches, or one tensor once the ranks are synced
+            return Score(math.nan, NO_ROWS)
+        predictions, targets = super().compute()
         if not len(targets):
             return Score(math.nan, NO_ROWS)
         if not bool(torch.isfinite(predictions).all()):

@@ -1,0 +1,88 @@
+"""`fit`, `validate`, `test` and `predict`: one LightningCLI over our task and datamodule."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+import lit_causalmix.backbones
+import lit_causalmix.callbacks
+import lit_causalmix.generators  # noqa: F401  # these three make the class names known to the parser
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.task import CausalMixTask
+
+
+def config_folder() -> Path:
+    """The folder of the YAML files that come with the package."""
+    return Path(str(files("lit_causalmix.configs")))
+
+
+class Parser(LightningArgumentParser):
+    """A parser whose errors are exceptions, so that the caller prints one clear line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise ConfigurationError(message) from ex
+
+
+class TrainerCLI(LightningCLI):
+    """LightningCLI with our defaults; after a fit it tests the selected weights."""
+
+    def after_fit(self) -> None:
+        """Scores the selected weights on the test rows, so that a fit ends with an answer."""
+        if not self.trainer.fast_dev_run and not self.trainer.interrupted:
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def run(args: ArgsType) -> int:
+    """Runs one command of the trainer.
+
+    Raises:
+        LitCausalMixError: For anything that the user can put right.
+    """
+    defaults = {"default_config_files": [str(config_folder() / "default.yaml")]}
+    try:
+        TrainerCLI(
+            CausalMixTask,
+            CausalMixDataModule,
+            save_config_kwargs={"overwrite": True},
+            parser_class=Parser,
+            parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            # A checkpoint's stored hyper-parameters would silently override the YAML.
+            load_from_checkpoint_support=False,
+            args=_with_packaged_configs(args),
+        )
+    except MisconfigurationException as error:
+        raise ConfigurationError(str(error)) from error
+    return 0
+
+
+def _with_packaged_configs(args: Any) -> Any:
+    """Lets `--config NAME` stand for a YAML file that comes with the package."""
+    resolved = list(args)
+    for position, argument in enumerate(resolved):
+        option, equals, value = argument.partition("=")
+        if option not in ("--config", "-c"):
+            continue
+        if equals:
+            resolved[position] = f"{option}={_config_path(value)}"
+        elif position + 1 < len(resolved):
+            resolved[position + 1] = _config_path(resolved[position + 1])
+    return resolved
+
+
+def _config_path(value: str) -> str:
+    if Path(value).exists():
+        return value
+    name = value.removeprefix(f"configs{os.sep}").removesuffix(".yaml")
+    packaged = config_folder() / f"{name}.yaml"
+    return str(packaged) if packaged.is_file() else value
+
+
