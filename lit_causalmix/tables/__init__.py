@@ -1,1 +1,27 @@
 """Tables: sources, typed columns, splits and encoding."""
+
+from lit_causalmix.tables.coding import decode, encode
+from lit_causalmix.tables.encoding import Encoder
+from lit_causalmix.tables.load import load_rows, load_splits
+from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
+from lit_causalmix.tables.sources import BUILTIN_TABLES, BuiltinTable
+from lit_causalmix.tables.spec import SplitSpec, TableSpec
+from lit_causalmix.tables.table import Table, TableSplits
+
+__all__ = [
+    "BUILTIN_TABLES",
+    "BuiltinTable",
+    "Column",
+    "ColumnKind",
+    "Encoder",
+    "Schema",
+    "SplitSpec",
+    "Table",
+    "TableSpec",
+    "TableSplits",
+    "TaskType",
+    "decode",
+    "encode",
+    "load_rows",
+    "load_splits",
+]

@@ -43,12 +43,15 @@ class Column:
         categories: The labels seen in the training split; their order defines the codes, and is
             the rank for an ordinal column.
         integer: Whether all training values of a numerical column are whole numbers.
+        date_format: Set for a numerical column that holds dates as days since 1970-01-01: "iso",
+            or the strptime format of its cells.
     """
 
     name: str
     kind: ColumnKind
     categories: tuple[str, ...] = ()
     integer: bool = False
+    date_format: str = ""
 
     @property
     def is_numerical(self) -> bool:
@@ -85,7 +88,11 @@ class Schema:
     def from_dict(cls, data: dict[str, Any]) -> Schema:
         def column(c: dict[str, Any]) -> Column:
             return Column(
-                c["name"], ColumnKind(c["kind"]), tuple(c["categories"]), bool(c["integer"])
+                c["name"],
+                ColumnKind(c["kind"]),
+                tuple(c["categories"]),
+                bool(c["integer"]),
+                c.get("date_format", ""),
             )
 
         return cls(

@@ -1,0 +1,100 @@
+"""Reading delimited text: every cell stays text, and every fault of the file is named."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lit_causalmix.errors import TableError
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SNIFFED_ROWS = 50
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Reads a delimited text file; all cells are text, stripped of nothing.
+
+    Args:
+        path: A .csv, .tsv or .txt file in UTF-8, or one of these with .gz appended. The delimiter
+            is found among comma, semicolon and tab (.tsv: tab).
+
+    Raises:
+        TableError: If the file is empty, not UTF-8, not rectangular, or has no usable header.
+    """
+    text = _text(path)
+    if not text.strip():
+        raise TableError(f"{path} is empty: a table has a header line and at least two rows")
+    delimiter = "\t" if ".tsv" in path.suffixes else _delimiter(text, path)
+    rows = _rows(text, delimiter, path)
+    header = [name.strip() for name in next(rows)]
+    cells = list(rows)
+    columns: list[tuple[str, ...]] = list(zip(*cells, strict=True)) or [()] * len(header)
+    series = [pd.Series(np.array(column, dtype=object), dtype=object) for column in columns]
+    frame = pd.concat(series, axis=1)
+    frame.columns = pd.Index(header)
+    return frame
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise TableError(f"{path} is not a whole gzip file: {error}") from error
+    start = len(_BOM) if raw.startswith(_BOM) else 0
+    try:
+        return raw[start:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
+        raise TableError(
+            f"{path} is not UTF-8: byte 0x{raw[start + error.start]:02x} at offset "
+            f"{start + error.start}; convert it, for example with "
+            f"'iconv -f {encoding} -t UTF-8 {path.name} > converted.csv'"
+        ) from error
+
+
+def _delimiter(text: str, path: Path) -> str:
+    """Returns the delimiter that gives the widest table of equally long rows."""
+    best: tuple[bool, int, str] = (False, 1, "")
+    for delimiter in _DELIMITERS:
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        try:
+            widths = [len(row) for row in islice(reader, _SNIFFED_ROWS) if row]
+        except csv.Error:
+            continue
+        if widths[0] > 1:
+            best = max(best, (len(set(widths)) == 1, widths[0], delimiter))
+    if not best[2]:
+        raise TableError(
+            f"{path} has a single column when read with {', '.join(_DELIMITERS.values())} as "
+            "delimiter: separate the columns with one of these"
+        )
+    return best[2]
+
+
+def _rows(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    width = 0
+    try:
+        for row in reader:
+            if not row:  # a blank line
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise TableError(
+                    f"{path}, line {reader.line_num}: {len(row)} cells, the header has {width}; "
+                    f"a cell that holds a {_DELIMITERS[delimiter]} needs double quotes"
+                )
+            yield row
+    except csv.Error as error:
+        raise TableError(f"{path}, line {reader.line_num}: {error}") from error

@@ -1,0 +1,216 @@
+"""From a source to coded splits, and from new rows to a coded table for prediction."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lit_causalmix.errors import TableError
+from lit_causalmix.seeding import rng
+from lit_causalmix.tables.cells import Cells, read_cells
+from lit_causalmix.tables.coding import code_column, code_columns
+from lit_causalmix.tables.infer import infer_schema, listed, no_column
+from lit_causalmix.tables.predefined import predefined_rows
+from lit_causalmix.tables.schema import Column, ColumnKind, TaskType
+from lit_causalmix.tables.sources import RawTable, read_source
+from lit_causalmix.tables.spec import SplitSpec, TableSpec
+from lit_causalmix.tables.splits import (
+    SplitRows,
+    choose_rows,
+    identical_rows,
+    joined_blocks,
+    limit_rows,
+    quantile_bins,
+)
+from lit_causalmix.tables.table import Table, TableSplits
+from lit_causalmix.tables.task import LEAST_CLASS_ROWS, check_classes, infer_task
+
+
+def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
+    """Reads a table, chooses its splits, and codes them by what the training rows show.
+
+    Rows without a target are left out with a warning. The splits are chosen first; kinds,
+    categories and which columns are usable come from the training rows alone. The one thing read
+    off all labelled rows is the task, as stratification needs it (with a predefined split it is
+    read off the training rows).
+
+    Args:
+        table: Source and column overrides.
+        split: Seed, fractions and limits.
+
+    Returns:
+        Coded splits; `rows` are positions in the source, ascending.
+
+    Raises:
+        TableError: If the table cannot be used as it is, with the reason and what to do.
+    """
+    raw = read_source(table)
+    target = _target(raw)
+    _check_names(table, raw)
+    cells = read_cells(raw.frame.drop(columns=table.drop), table.missing_values)
+    groups = cells.pop(table.group_column) if table.group_column else None
+    parts = cells.pop(table.split_column) if table.split_column else None
+    labelled = _labelled(cells[target])
+    cells = {name: column.take(labelled) for name, column in cells.items()}
+    twins = identical_rows(list(cells.values()))
+    if groups is not None:
+        twins = joined_blocks(twins, groups.codes[labelled])
+    if parts is not None:
+        chosen = predefined_rows(parts.take(labelled), twins, labelled, groups is not None)
+        fitted = chosen.train
+    else:
+        chosen, fitted = None, np.arange(len(labelled))
+    task = infer_task(cells[target].take(fitted), table, labelled[fitted])
+    strata = _strata(cells[target], task, labelled)
+    if task.is_classification:
+        check_classes(cells[target].take(fitted), "in training" if chosen else "in all")
+    if chosen is None:
+        chosen = choose_rows(strata, twins, labelled, split, classes=task.is_classification)
+    chosen = _limited(chosen, strata, labelled, split, task)
+    return _coded(raw, table, cells, chosen, labelled, target, task)
+
+
+def load_rows(source: str | pd.DataFrame, like: Table, spec: TableSpec) -> Table:
+    """Reads new rows for prediction, in the columns of a training table.
+
+    Args:
+        source: As `TableSpec.source`.
+        like: The training table.
+        spec: What was said of the training table; its `missing_values` apply.
+
+    Returns:
+        All rows in their order, `rows` = 0 to n - 1. Columns are matched by name. The target is
+        NaN where it is absent, missing, or a class unseen in training.
+
+    Raises:
+        TableError: If a feature column is absent or a cell does not fit its column.
+    """
+    raw = read_source(replace(spec, source=source))
+    known = [column.name for column in like.schema.columns]
+    set_aside = {*spec.drop, spec.group_column, spec.split_column}
+    extra = [name for name in raw.frame.columns if name not in {*known, *set_aside}]
+    if extra:
+        warnings.warn(f"columns that training did not use: {listed(extra)}", stacklevel=2)
+    present = [name for name in known if name in raw.frame.columns]
+    cells = read_cells(raw.frame[present], spec.missing_values)
+    rows = np.arange(len(raw.frame))
+    if not len(rows):
+        raise TableError("the table to predict has no rows")
+    return replace(like, values=code_columns(like.schema, cells, rows), rows=rows)
+
+
+def _target(raw: RawTable) -> str:
+    names = list(raw.frame.columns)
+    if raw.target is None:
+        raise TableError(f"no target is set: name it in data.table.target, one of {listed(names)}")
+    if raw.target not in names:
+        raise no_column(raw.target, "target", names)
+    if len(raw.frame) < 2:
+        raise TableError(f"a table needs two or more rows, {raw.name!r} has {len(raw.frame)}")
+    return raw.target
+
+
+def _check_names(table: TableSpec, raw: RawTable) -> None:
+    names: list[str] = list(raw.frame.columns)
+    named: list[tuple[str, list[str | None]]] = [
+        ("drop", [*table.drop]),
+        ("kinds", [*table.kinds]),
+        ("order", [*table.order]),
+        ("group_column", [table.group_column]),
+        ("split_column", [table.split_column]),
+    ]
+    for role, columns in named:
+        for column in columns:
+            if column is not None and column not in names:
+                raise no_column(column, role, names)
+    aside = {*table.drop, table.group_column, table.split_column}
+    if raw.target in aside:
+        raise TableError(f"the target {raw.target!r} is also dropped, or names groups or splits")
+    if not set(names) - aside - {raw.target}:
+        raise TableError(f"{raw.name!r} has no feature column besides the target {raw.target!r}")
+
+
+def _labelled(target: Cells) -> NDArray[np.int64]:
+    labelled = np.flatnonzero(~target.missing)
+    unlabelled = len(target) - len(labelled)
+    if unlabelled:
+        warnings.warn(
+            f"{unlabelled} of {len(target)} rows have no target {target.name!r} and are left out",
+            stacklevel=3,
+        )
+    return labelled
+
+
+def _strata(target: Cells, task: TaskType, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    if task.is_classification:
+        return target.codes
+    return quantile_bins(code_column(Column(target.name, ColumnKind.NUMERICAL), target, rows))
+
+
+def _limited(
+    chosen: SplitRows,
+    strata: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    split: SplitSpec,
+    task: TaskType,
+) -> SplitRows:
+    needed = LEAST_CLASS_ROWS * len(np.unique(strata[chosen.train]))
+    limit = split.max_train_rows
+    if task.is_classification and limit is not None and limit < needed:
+        raise TableError(
+            f"max_train_rows is {limit}, but {needed // LEAST_CLASS_ROWS} classes with "
+            f"{LEAST_CLASS_ROWS} rows each need {needed}: raise it"
+        )
+    limits = (split.max_train_rows, split.max_val_rows, split.max_test_rows)
+    keys = rng(split.seed, "limit").random(int(positions.max()) + 1)[positions]
+    parts = (chosen.train, chosen.val, chosen.test)
+    return SplitRows(
+        *(
+            part[limit_rows(strata[part], keys[part], most, LEAST_CLASS_ROWS)]
+            for part, most in zip(parts, limits, strict=True)
+        )
+    )
+
+
+def _coded(
+    raw: RawTable,
+    spec: TableSpec,
+    cells: dict[str, Cells],
+    chosen: SplitRows,
+    positions: NDArray[np.int64],
+    target: str,
+    task: TaskType,
+) -> TableSplits:
+    training = {name: column.take(chosen.train) for name, column in cells.items()}
+    schema = infer_schema(training, target, task, spec)
+    used = np.concatenate([chosen.train, chosen.val, chosen.test])
+    used_cells = {column.name: cells[column.name].take(used) for column in schema.columns}
+    values = code_columns(schema, used_cells, positions[used])
+    whole = Table(raw.name, raw.domain, schema, values, positions[used])
+    ends = np.cumsum([len(chosen.train), len(chosen.val), len(chosen.test)])
+    _check_target(whole, ends)
+    return TableSplits(*(whole.take(part) for part in np.split(np.arange(len(used)), ends[:2])))
+
+
+def _check_target(whole: Table, ends: NDArray[np.int64]) -> None:
+    unknown = whole.rows[np.isnan(whole.target)]
+    if len(unknown):
+        raise TableError(
+            f"row {unknown[0]} (counted from 0) has a class of the target "
+            f"{whole.schema.target.name!r} that no training row has: correct the split column, or "
+            "remove the row"
+        )
+    parts: dict[str, NDArray[Any]] = {
+        "validation": whole.target[ends[0] : ends[1]],
+        "test": whole.target[ends[1] :],
+    }
+    for name, codes in parts.items():
+        absent = set(range(whole.schema.n_classes)) - set(codes.astype(int))
+        if len(codes) and absent:
+            labels = [whole.schema.target.categories[code] for code in sorted(absent)]
+            warnings.warn(f"the {name} split has no row of class {listed(labels)}", stacklevel=4)

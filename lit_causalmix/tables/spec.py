@@ -1,0 +1,128 @@
+"""What a user says about a table and about its split; both parse from YAML and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables.schema import ColumnKind, TaskType
+
+UNLABELLED = "unlabelled"
+DATE = "date"
+"""The kind of a column that is turned into days; `date:FORMAT` names its strptime format."""
+
+_KINDS = (*(str(kind) for kind in ColumnKind), DATE)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """Where a table is, and what its columns mean where that cannot be read off the cells.
+
+    Attributes:
+        source: Path of a CSV (.csv, .tsv, also .gz) or Parquet file, the name of a built-in table
+            such as german_credit or sklearn:wine, or openml:ID. In Python also a pandas DataFrame.
+        target: Column to predict. Built-in tables know theirs.
+        name: Short name for logs and file names. Default: from the source.
+        domain: Where the table comes from, for example finance. Built-in tables know theirs.
+        kinds: Column kinds that overrule the inferred ones: numerical, categorical, boolean,
+            ordinal, date (becomes days since 1970-01-01) or date:FORMAT with a strptime format.
+        order: Levels of ordinal columns, lowest first. Giving an order makes a column ordinal.
+        drop: Columns to leave out.
+        missing_values: Cells that mean "missing" besides an empty cell, NA, N/A, NaN, null, NaT
+            and #N/A; a question mark is a common one.
+        task: binary, multiclass or regression. Default: inferred from the target.
+        group_column: Rows that share this column's value never straddle two splits. Not a feature.
+        split_column: Its cells (train, val, test) give the split. Not a feature.
+        max_categories: Most categories that one column may have.
+    """
+
+    source: str | Any
+    target: str | None = None
+    name: str | None = None
+    domain: str = UNLABELLED
+    kinds: dict[str, str] = field(default_factory=dict)
+    order: dict[str, list[str]] = field(default_factory=dict)
+    drop: list[str] = field(default_factory=list)
+    missing_values: list[str] = field(default_factory=list)
+    task: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    max_categories: int = 200
+
+    def __post_init__(self) -> None:
+        for column, kind in self.kinds.items():
+            if kind not in _KINDS and not kind.startswith(f"{DATE}:"):
+                raise ConfigurationError(
+                    f"the kind of column {column!r} is one of {', '.join(_KINDS)} or date:FORMAT, "
+                    f"got {kind!r}"
+                )
+            if column in self.order and kind != ColumnKind.ORDINAL:
+                raise ConfigurationError(
+                    f"column {column!r} has an order, which makes it ordinal, but its kind is set "
+                    f"to {kind!r}: remove one of the two"
+                )
+        for column, levels in self.order.items():
+            if len(levels) < 2 or len(set(levels)) < len(levels):
+                raise ConfigurationError(
+                    f"the order of column {column!r} needs two or more different levels, "
+                    f"got {levels}"
+                )
+        if self.task is not None and self.task not in tuple(TaskType):
+            raise ConfigurationError(
+                f"task is one of {', '.join(TaskType)}, got {self.task!r}; leave it out to infer it"
+            )
+        if self.max_categories < 2:
+            raise ConfigurationError(f"max_categories is at least 2, got {self.max_categories}")
+        self._check_roles()
+
+    def _check_roles(self) -> None:
+        roles = {
+            "target": self.target,
+            "group_column": self.group_column,
+            "split_column": self.split_column,
+        }
+        taken: dict[str, str] = dict.fromkeys(self.drop, "drop")
+        for role, column in roles.items():
+            if column is None:
+                continue
+            if column in taken:
+                raise ConfigurationError(
+                    f"column {column!r} is named both as {taken[column]} and as {role}: "
+                    "it can have one role"
+                )
+            taken[column] = role
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """How the rows of a table are divided; the same seed and rows give the same split.
+
+    Attributes:
+        seed: Seed of the split, an integer >= 0.
+        val_fraction: Share of validation rows among the rows that are not test rows, in [0, 1).
+        test_fraction: Share of test rows among all rows, in [0, 1).
+        max_train_rows: Keep at most this many training rows, stratified; a smaller limit keeps a
+            subset of a larger one's rows.
+        max_val_rows: As max_train_rows, for validation.
+        max_test_rows: As max_train_rows, for testing.
+    """
+
+    seed: int = 0
+    val_fraction: float = 0.2
+    test_fraction: float = 0.25
+    max_train_rows: int | None = None
+    max_val_rows: int | None = None
+    max_test_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigurationError(f"the split's seed is an integer >= 0, got {self.seed}")
+        for name in ("val_fraction", "test_fraction"):
+            fraction = getattr(self, name)
+            if not 0 <= fraction < 1:
+                raise ConfigurationError(f"{name} lies in [0, 1), got {fraction}")
+        for name, least in (("max_train_rows", 2), ("max_val_rows", 1), ("max_test_rows", 1)):
+            limit = getattr(self, name)
+            if limit is not None and limit < least:
+                raise ConfigurationError(f"{name} is at least {least}, got {limit}")
