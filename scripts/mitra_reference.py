@@ -9,7 +9,6 @@ Everything runs in float32 and without the random sign flips of `MitraClassifier
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -123,7 +122,6 @@ def main(command: str, *arguments: str) -> None:
     rows = load_file(table)
     kinds = {p: predict(model, rows, p) for p in ("float32", "bfloat16")}
     save_file({name: value.contiguous() for name, value in kinds.items()}, output)
-    sys.stdout.write(json.dumps({"model": str(model), "rows": len(rows["x_query"])}) + "\n")
 
 
 if __name__ == "__main__":
