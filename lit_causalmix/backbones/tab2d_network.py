@@ -54,19 +54,22 @@ class Layer(nn.Module):
         self.linear3 = nn.Linear(dim, 4 * dim)
         self.linear4 = nn.Linear(4 * dim, dim)
 
-    def forward(self, cells: Tensor, n_context: int) -> Tensor:
-        """Maps cells (B, S, F + 1, E) to the same shape; the first `n_context` rows are context.
+    def forward(self, cells: Tensor, n_context: int, last: bool = False) -> Tensor:
+        """Maps cells (B, S, F + 1, E), whose first `n_context` rows are context, to the same shape.
 
         Context rows see each other and query rows see the context, so that no query row
-        influences any other row.
+        influences any other row. The `last` layer returns the query rows' target cells alone,
+        (B, Q, 1, E): nobody reads the others, and leaving them out saves most of its work.
         """
-        batch, rows, columns, _ = cells.shape
+        rows, columns = (slice(n_context, None), slice(1)) if last else (slice(None), slice(None))
+        batch, n_columns = cells.shape[0], cells.shape[2]
         x = self.layer_norm1(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
-        x = self.attention1(x, x[:, :n_context])
-        cells = cells + x.unflatten(0, (batch, columns)).transpose(1, 2)
+        x = self.attention1(x[:, rows], x[:, :n_context])
+        cells = cells[:, rows] + x.unflatten(0, (batch, n_columns)).transpose(1, 2)
         cells = cells + self.linear2(gelu(self.linear1(self.layer_norm2(cells))))
         x = self.layer_norm3(cells).flatten(0, 1)  # (B * S, F + 1, E)
-        cells = cells + self.attention2(x, x).unflatten(0, (batch, rows))
+        x = self.attention2(x[:, columns], x)
+        cells = cells[:, :, columns] + x.unflatten(0, (batch, cells.shape[1]))
         return cells + self.linear4(gelu(self.linear3(self.layer_norm4(cells))))  # type: ignore[no-any-return]
 
 
@@ -146,13 +149,13 @@ class Tab2DNetwork(nn.Module):
         x = self.x_embedding(torch.cat(quantile_features(x_context, x_query), dim=1))
         y = self.y_embedding(y_context, n_query)
         cells = torch.cat([y, x.to(y.dtype)], dim=2)
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers, start=1):
+            last = i == len(self.layers)
             if self.activation_checkpointing and torch.is_grad_enabled():
-                cells = checkpoint(layer, cells, n_context, use_reentrant=False)
+                cells = checkpoint(layer, cells, n_context, last, use_reentrant=False)
             else:
-                cells = layer(cells, n_context)
-        target = cells[:, n_context:, 0]
-        return self.final_layer(self.final_layer_norm(target))  # type: ignore[no-any-return]
+                cells = layer(cells, n_context, last)
+        return self.final_layer(self.final_layer_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

@@ -64,7 +64,8 @@ def quantile_features(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tenso
     cuts = cuts.movedim(0, -1).contiguous()  # (B, F, N_QUANTILES)
 
     def place(x: Tensor) -> Tensor:
-        steps = torch.searchsorted(cuts, x.detach().mT.contiguous()).mT.float()
+        columns_first = x.detach().mT.contiguous()
+        steps = torch.searchsorted(cuts, columns_first).mT.float()
         # The division by the row count cancels below; kept so that rounding is the official one.
         return steps / n_context
 
