@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import numpy as np
@@ -94,7 +94,7 @@ class CausalMixDataModule(pl.LightningDataModule):
         max_query_rows: int = 1024,
         episodes_per_epoch: int = 10,
         val_synthetic_rows: int = 0,
-        predict_source: str | None = None,
+        predict_source: str | Any | None = None,
         seed: int = 0,
         num_workers: int = 0,
         pin_memory: bool = False,
@@ -214,9 +214,15 @@ class CausalMixDataModule(pl.LightningDataModule):
             self._val_synthetic = EpisodeParts.synthetic(drawn)
 
     def _evaluation_parts(self, stage: Literal["val", "test"]) -> list[EpisodeParts]:
+        split = self.splits.val if stage == "val" else self.splits.test
+        if not len(split):
+            raise ConfigurationError(
+                f"the table has no {stage} rows: set data.split.{stage}_fraction above 0, or mark "
+                f"rows as {stage} in the split column"
+            )
+        real = EpisodeParts.of(split)
         if stage == "test":
-            return [EpisodeParts.of(self.splits.test)]
-        real = EpisodeParts.of(self.splits.val)
+            return [real]
         return [real] if self._val_synthetic is None else [real, self._val_synthetic]
 
     def _load_table(self) -> None:

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(
             f"{PROGRAM}: interrupted; the checkpoints in the run's folder are complete, continue a "
-            "fit with --ckpt_path RUN/last.ckpt\n"
+            "fit with --ckpt_path RUN/checkpoints/last.ckpt\n"
         )
         return 130
 

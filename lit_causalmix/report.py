@@ -45,8 +45,12 @@ def report_rows(
     """Joins the scores of one stage, keyed "domain/metric", into table rows."""
     undefined = Score(math.nan, "no zero-shot baseline")
     rows = []
-    for key, score in fine_tuned.items():
-        domain, metric = key.rsplit("/", 1)
+    order = {name: position for position, name in enumerate(SIGNS)}
+    keys = [key.rsplit("/", 1) for key in fine_tuned]
+    domains = list(dict.fromkeys(domain for domain, _ in keys))
+    for domain, metric in sorted(keys, key=lambda k: (domains.index(k[0]), order[k[1]])):
+        key = f"{domain}/{metric}"
+        score = fine_tuned[key]
         rows.append(
             ReportRow(
                 method,
@@ -69,7 +73,7 @@ def format_table(rows: Sequence[ReportRow]) -> str:
             row.method,
             row.stage,
             row.domain,
-            f"{row.metric} {'↑' if SIGNS[row.metric] > 0 else '↓'}",
+            _with_direction(row.metric),
             _number(row.zero_shot, "{:.4f}"),
             _number(row.fine_tuned, "{:.4f}"),
             _number(row.normalized, "{:+.2f} %"),
@@ -86,6 +90,11 @@ def format_table(rows: Sequence[ReportRow]) -> str:
         if s.note
     }
     return "\n".join([*lines, *sorted(notes)])
+
+
+def _with_direction(metric: str) -> str:
+    """The metric with an arrow that points to the better side."""
+    return f"{metric} {'↑' if SIGNS[metric] > 0 else '↓'}"
 
 
 def _align(line: Sequence[str], widths: Sequence[int]) -> str:
@@ -137,7 +146,7 @@ def plot_curves(
             axes.axhline(values[0], color="grey", linestyle=":", label="zero-shot")
         axes.axvline(best_step, color="tab:green", linewidth=1, label="selected")
         axes.set_xlabel("training step")
-        axes.set_title(f"{name} ({'more' if SIGNS.get(name, -1) > 0 else 'less'} is better)")
+        axes.set_title(_with_direction(name))
     figure.axes[0].legend(fontsize="small")
     figure.suptitle(title)
     figure.savefig(path, dpi=120)

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.backbones import Backbone, TabPFNV1
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder, Table
@@ -41,7 +41,7 @@ class CausalMixTask(pl.LightningModule):
     """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
 
     Args:
-        backbone: The tabular foundation model.
+        backbone: The tabular foundation model; null takes TabPFN v1 with its official weights.
         optimizer: Makes the optimiser from parameter groups; by default AdamW at 1e-5 with weight
             decay 0.01, the rate that TabPFN's and TabICL's own recipes use.
         lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
@@ -54,12 +54,13 @@ class CausalMixTask(pl.LightningModule):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Backbone | None = None,
         optimizer: OptimizerCallable = _adamw,
         lr_scheduler: LRSchedulerCallable | None = None,
         freeze: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        backbone = TabPFNV1() if backbone is None else backbone
         self.backbone = backbone
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,7 +37,8 @@ class TrainerCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
-        if not self.trainer.fast_dev_run and not self.trainer.interrupted:
+        has_test = len(self.datamodule.splits.test) > 0
+        if has_test and not self.trainer.fast_dev_run and not self.trainer.interrupted:
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 
@@ -45,6 +48,10 @@ def run(args: ArgsType) -> int:
     Raises:
         LitCausalMixError: For anything that the user can put right.
     """
+    # The arguments differ from the process's own only where a packaged configuration is named.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    # Hardware lines and tips; warnings and our own messages stay.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
     defaults = {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
         TrainerCLI(

@@ -1,0 +1,105 @@
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lit_causalmix.cache import fit_or_load, generator_fingerprint, is_intact
+from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_splits
+
+
+@pytest.fixture
+def train(frame: pd.DataFrame) -> Table:
+    return load_splits(TableSpec(frame, target="target", name="mixed"), SplitSpec()).train
+
+
+def generator(**settings: object) -> SCMGenerator:
+    return SCMGenerator(
+        **{"n_dags": 2, "n_bootstraps": 1, "alphas": (0.05,), "mechanism": "linear"} | settings  # type: ignore[arg-type]
+    )
+
+
+def sample(fitted: SCMGenerator) -> np.ndarray:
+    return fitted.sample(20, np.random.default_rng(0))
+
+
+def build(train: Table, root: Path) -> tuple[Path, SCMGenerator]:
+    made = generator()
+    return fit_or_load(made, train, seed=0, root=root, progress=False), made
+
+
+def test_a_second_run_loads_the_same_generator(
+    train: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, made = build(train, tmp_path)
+    monkeypatch.setattr(SCMGenerator, "fit", lambda *_, **__: pytest.fail("fitted again"))
+    again, loaded = build(train, tmp_path)
+    assert again == folder
+    assert np.array_equal(sample(made), sample(loaded), equal_nan=True)
+
+
+def test_fingerprint_follows_data_schema_settings_and_seed(
+    train: Table, frame: pd.DataFrame
+) -> None:
+    base = generator_fingerprint(generator(), train, 0)
+    assert base == generator_fingerprint(generator(), train, 0)
+    changed = train.values.copy()
+    changed[0, 0] += 1
+    others = [
+        generator_fingerprint(generator(), train, 1),
+        generator_fingerprint(generator(n_dags=3), train, 0),
+        generator_fingerprint(
+            generator(), Table(train.name, "", train.schema, changed, train.rows), 0
+        ),
+        generator_fingerprint(generator(), train.take(np.arange(len(train) - 1)), 0),
+    ]
+    assert len({base, *others}) == 5
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove", "garbage_manifest", "half_written"])
+def test_a_damaged_entry_is_rebuilt_and_said(
+    train: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    folder, made = build(train, tmp_path)
+    expected = sample(made)
+    files = sorted(p for p in folder.iterdir() if p.name != "manifest.json")
+    if damage == "truncate":
+        files[0].write_bytes(files[0].read_bytes()[:-7])
+    elif damage == "remove":
+        files[-1].unlink()
+    elif damage == "garbage_manifest":
+        (folder / "manifest.json").write_text("{")
+    else:
+        (folder / "manifest.json").unlink()
+    assert not is_intact(folder)
+    with caplog.at_level(logging.WARNING):
+        again, rebuilt = build(train, tmp_path)
+    assert "damaged or half-written: rebuilding it" in caplog.text
+    assert again == folder
+    assert is_intact(folder)
+    assert np.array_equal(sample(rebuilt), expected, equal_nan=True)
+
+
+def test_an_entry_that_is_intact_but_does_not_load_is_rebuilt_and_said(
+    train: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, _ = build(train, tmp_path)
+    for path in folder.iterdir():
+        path.unlink()
+    (folder / "manifest.json").write_text(json.dumps({"files": {}}))
+    assert is_intact(folder)
+    with caplog.at_level(logging.WARNING):
+        build(train, tmp_path)
+    assert "does not load" in caplog.text
+
+
+def test_scratch_of_an_interrupted_write_is_no_entry(train: Table, tmp_path: Path) -> None:
+    scratch = tmp_path / ".writing-abc" / "entry"
+    scratch.mkdir(parents=True)
+    (scratch / "half.json").write_text("{")
+    folder, _ = build(train, tmp_path)
+    assert folder.parent == tmp_path
+    assert is_intact(folder)
