@@ -67,7 +67,7 @@ def _delimiter(text: str, path: Path) -> str:
     """Returns the delimiter that gives the widest table of equally long rows."""
     best: tuple[bool, int, str] = (False, 1, "")
     for delimiter in _DELIMITERS:
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)  # faults are named later
         try:
             widths = [len(row) for row in islice(reader, _SNIFFED_ROWS) if row]
         except csv.Error:

@@ -41,8 +41,7 @@ def matching_formats(labels: Iterable[str]) -> list[str]:
 
 def to_datetimes(values: NDArray[np.float64]) -> NDArray[np.datetime64]:
     """Turns days into datetime64[us], NaN into NaT; years outside 1 to 9999 are clipped."""
-    least, most = ((bound - _EPOCH) / timedelta(days=1) for bound in (datetime.min, datetime.max))
-    clipped = np.clip(values, least, most)
+    clipped = np.clip(values, (datetime.min - _EPOCH).days, (datetime.max - _EPOCH).days)
     known = ~np.isnan(clipped)
     moments = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]")
     microseconds = np.round(clipped[known] * 86_400e6).astype(np.int64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -17,6 +19,7 @@ from lit_causalmix.tables.spec import DATE, TableSpec
 MOST_MIXED_NUMBERS = 20
 """A column of numbers and text is categorical up to this many distinct numbers [our choice]."""
 
+_WITH_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9]+(?:[.,][0-9]+)*")
 _TRUTH_PAIRS = tuple(
     frozenset(pair.split()) for pair in ("0 1", "false true", "no yes", "n y", "f t", "off on")
 )
@@ -37,7 +40,7 @@ def infer_schema(columns: dict[str, Cells], target: str, task: TaskType, spec: T
     features: list[Column] = []
     empty: list[str] = []
     mixed: list[str] = []
-    varying = 0
+    check_varying([cells for name, cells in columns.items() if name != target], "training rows")
     for name, cells in columns.items():
         if name == target:
             continue
@@ -45,15 +48,9 @@ def infer_schema(columns: dict[str, Cells], target: str, task: TaskType, spec: T
         if len(present) == 0:
             empty.append(name)
             continue
-        varying += len(present) > 1
         if name not in spec.kinds and _is_mixed(cells.numbers[present]):
             mixed.append(name)
         features.append(_infer_column(cells, present, spec))
-    if not varying:
-        raise TableError(
-            f"none of the {len(columns) - 1} feature columns varies in the training rows: there is "
-            "nothing to predict from"
-        )
     if empty:
         warnings.warn(f"left out, no cell in the training rows: {listed(empty)}", stacklevel=2)
     if mixed:
@@ -63,6 +60,19 @@ def infer_schema(columns: dict[str, Cells], target: str, task: TaskType, spec: T
             stacklevel=2,
         )
     return Schema(tuple(features), _target_column(columns[target], task, spec), task)
+
+
+def check_varying(features: Sequence[Cells], where: str) -> None:
+    """Refuses a table whose features are all constant or empty.
+
+    Raises:
+        TableError: If no feature column has two distinct values in the rows named by `where`.
+    """
+    if all(np.count_nonzero(cells.counts) < 2 for cells in features):
+        raise TableError(
+            f"none of the {len(features)} feature columns varies in the {where}: there is nothing "
+            "to predict from"
+        )
 
 
 def _infer_column(cells: Cells, present: NDArray[np.int64], spec: TableSpec) -> Column:
@@ -88,9 +98,15 @@ def _infer_kind(cells: Cells, present: NDArray[np.int64]) -> str:
     is_number = ~np.isnan(numbers)
     if is_number.all():
         return ColumnKind.NUMERICAL
+    text = labels[~is_number]
+    if all(_WITH_COMMA.fullmatch(label) for label in text):
+        raise TableError(
+            f"column {cells.name!r} holds numbers with commas such as {text[0]!r}: write them with "
+            "a decimal point and no thousands separator, or set data.table.kinds to "
+            f"{{{cells.name}: categorical}}"
+        )
     if _is_mixed(numbers):
         if is_number.sum() > MOST_MIXED_NUMBERS:
-            text = labels[~is_number]
             raise TableError(
                 f"column {cells.name!r} mixes {is_number.sum()} different numbers with text such "
                 f"as {', '.join(map(repr, text[:3]))}: add the text to data.table.missing_values "

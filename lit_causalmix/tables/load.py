@@ -14,7 +14,7 @@ from lit_causalmix.errors import TableError
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables.cells import Cells, read_cells
 from lit_causalmix.tables.coding import code_column, code_columns
-from lit_causalmix.tables.infer import infer_schema, listed, no_column
+from lit_causalmix.tables.infer import check_varying, infer_schema, listed, no_column
 from lit_causalmix.tables.predefined import predefined_rows
 from lit_causalmix.tables.schema import Column, ColumnKind, TaskType
 from lit_causalmix.tables.sources import RawTable, read_source
@@ -57,6 +57,7 @@ def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
     parts = cells.pop(table.split_column) if table.split_column else None
     labelled = _labelled(cells[target])
     cells = {name: column.take(labelled) for name, column in cells.items()}
+    check_varying([column for name, column in cells.items() if name != target], "table")
     twins = identical_rows(list(cells.values()))
     if groups is not None:
         twins = joined_blocks(twins, groups.codes[labelled])
@@ -66,12 +67,12 @@ def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
     else:
         chosen, fitted = None, np.arange(len(labelled))
     task = infer_task(cells[target].take(fitted), table, labelled[fitted])
-    strata = _strata(cells[target], task, labelled)
     if task.is_classification:
         check_classes(cells[target].take(fitted), "in training" if chosen else "in all")
     if chosen is None:
+        strata = _strata(cells[target], task, labelled)
         chosen = choose_rows(strata, twins, labelled, split, classes=task.is_classification)
-    chosen = _limited(chosen, strata, labelled, split, task)
+    chosen = _limited(chosen, cells[target], labelled, split, task)
     return _coded(raw, table, cells, chosen, labelled, target, task)
 
 
@@ -138,6 +139,11 @@ def _check_names(table: TableSpec, raw: RawTable) -> None:
 def _labelled(target: Cells) -> NDArray[np.int64]:
     labelled = np.flatnonzero(~target.missing)
     unlabelled = len(target) - len(labelled)
+    if len(labelled) < 2:
+        raise TableError(
+            f"the target {target.name!r} is known in {len(labelled)} of {len(target)} rows: two or "
+            "more are needed"
+        )
     if unlabelled:
         warnings.warn(
             f"{unlabelled} of {len(target)} rows have no target {target.name!r} and are left out",
@@ -154,26 +160,31 @@ def _strata(target: Cells, task: TaskType, rows: NDArray[np.int64]) -> NDArray[n
 
 def _limited(
     chosen: SplitRows,
-    strata: NDArray[np.int64],
+    target: Cells,
     positions: NDArray[np.int64],
     split: SplitSpec,
     task: TaskType,
 ) -> SplitRows:
-    needed = LEAST_CLASS_ROWS * len(np.unique(strata[chosen.train]))
+    needed = LEAST_CLASS_ROWS * np.count_nonzero(target.take(chosen.train).counts)
     limit = split.max_train_rows
     if task.is_classification and limit is not None and limit < needed:
         raise TableError(
             f"max_train_rows is {limit}, but {needed // LEAST_CLASS_ROWS} classes with "
             f"{LEAST_CLASS_ROWS} rows each need {needed}: raise it"
         )
-    limits = (split.max_train_rows, split.max_val_rows, split.max_test_rows)
     keys = rng(split.seed, "limit").random(int(positions.max()) + 1)[positions]
-    parts = (chosen.train, chosen.val, chosen.test)
+
+    def picked(part: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+        if most is None or most >= len(part):
+            return part
+        # Strata of this part alone: quantiles of all rows would carry test targets into training.
+        strata = _strata(target.take(part), task, positions[part])
+        return part[limit_rows(strata, keys[part], most, LEAST_CLASS_ROWS)]
+
     return SplitRows(
-        *(
-            part[limit_rows(strata[part], keys[part], most, LEAST_CLASS_ROWS)]
-            for part, most in zip(parts, limits, strict=True)
-        )
+        train=picked(chosen.train, split.max_train_rows),
+        val=picked(chosen.val, split.max_val_rows),
+        test=picked(chosen.test, split.max_test_rows),
     )
 
 

@@ -117,8 +117,9 @@ def choose_rows(
         _return_rare(part, strata, blocks)
     rows = SplitRows(*(np.flatnonzero(part == number) for number in range(3)))
     sizes = {"training": 1.0, "validation": split.val_fraction, "test": split.test_fraction}
-    for (name, wanted), drawn in zip(sizes.items(), (rows.train, rows.val, rows.test), strict=True):
-        if wanted and not len(drawn):
+    parts = (rows.train, rows.val, rows.test)
+    for (name, wanted), indices in zip(sizes.items(), parts, strict=True):
+        if wanted and not len(indices):
             raise TableError(
                 f"no row is left for the {name} split: {len(strata)} rows in "
                 f"{len(np.unique(blocks))} blocks of identical or grouped rows, val_fraction "
@@ -161,20 +162,18 @@ def _return_rare(part: Ints, strata: Ints, blocks: Ints) -> None:
                 part[blocks == blocks[row]] = 0
 
 
-def limit_rows(strata: Ints, keys: NDArray[np.float64], limit: int | None, least: int) -> Ints:
+def limit_rows(strata: Ints, keys: NDArray[np.float64], limit: int, least: int) -> Ints:
     """Picks at most `limit` rows, stratified; a smaller limit picks a subset of a larger one's.
 
     Args:
         strata: int64 (n,), class or quantile bin of each row.
         keys: float64 (n,), random keys that order the rows of a stratum.
-        limit: Most rows, None for all.
+        limit: Most rows.
         least: Rows of each stratum that come before all others.
 
     Returns:
         int64, ascending indices of the rows picked.
     """
-    if limit is None or limit >= len(strata):
-        return np.arange(len(strata))
     order = np.lexsort((keys, strata))
     counts = np.unique(strata, return_counts=True)[1]
     rank = np.concatenate([np.arange(count) for count in counts])
