@@ -133,10 +133,17 @@ def from_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif "self_attn.in_proj_" in target:
             prefix, kind = target.split("self_attn.in_proj_")
             for part, chunk in zip(("query", "key", "value"), tensor.chunk(3), strict=True):
-                renamed[f"{prefix}{part}.{kind}"] = chunk.clone()
+                renamed[f"{prefix}{part}.{kind}"] = chunk
         else:
             renamed[target] = tensor
     return renamed
+
+
+def _uninitialised(architecture: TabPFNV1Architecture) -> TabPFNV1Network:
+    # torch's own initialisation would draw from its global generator.
+    with torch.device("meta"):
+        network = TabPFNV1Network(architecture)
+    return network.to_empty(device="cpu")
 
 
 def network_from(
@@ -147,14 +154,13 @@ def network_from(
     Raises:
         WeightsError: If parameters are missing, unknown or of another shape.
     """
-    with torch.device("meta"):
-        network = TabPFNV1Network(architecture)
+    network = _uninitialised(architecture)
     try:
-        network.load_state_dict(from_published(tensors), strict=True, assign=True)
+        network.load_state_dict(from_published(tensors), strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"the tensors are not those of TabPFN v1: {reason}") from error
-    return network.requires_grad_(True)
+    return network
 
 
 def random_network(architecture: TabPFNV1Architecture, seed: int) -> TabPFNV1Network:
@@ -164,9 +170,7 @@ def random_network(architecture: TabPFNV1Architecture, seed: int) -> TabPFNV1Net
     pre-training starts with zeros at the end of each residual branch instead; here every
     parameter takes part from the start, as tests want it.
     """
-    with torch.device("meta"):
-        network = TabPFNV1Network(architecture)
-    network.to_empty(device="cpu")
+    network = _uninitialised(architecture)
     for name, parameter in network.named_parameters():
         fill = torch.zeros(parameter.shape)
         if parameter.ndim == 2:

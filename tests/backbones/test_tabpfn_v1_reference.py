@@ -101,3 +101,13 @@ def test_bfloat16_stays_close(backbone):
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         found = backbone.predict(backbone(e), e)
     assert np.abs(found.double().numpy() - REFERENCE["wine"]["single"]).max() < 0.05
+
+
+def test_training_leaves_the_cached_file_alone(backbone):
+    tuned = TabPFNV1()
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.zero_()
+    locate("tabpfn-v1")  # raises if a bit has changed
+    fresh = TabPFNV1().state_dict()
+    assert all(torch.equal(fresh[name], value) for name, value in backbone.state_dict().items())
