@@ -122,10 +122,11 @@ def _refuse(
             f"{places} (counted from 0): replace them by finite numbers or empty cells"
         )
     wanted = f"dates ({column.date_format})" if column.date_format else "numbers"
+    more = f", and {len(unfit) - 1} more cell(s) do not fit" if len(unfit) > 1 else ""
     raise TableError(
         f"column {column.name!r} holds {wanted}, but row {rows[unfit[0]]} (counted from 0) holds "
-        f"{labels[0]!r}, and {len(unfit) - 1} more cells do not fit: correct them, or add such "
-        "text to data.table.missing_values, or set the column's kind in data.table.kinds"
+        f"{labels[0]!r}{more}: correct it, or add the text to data.table.missing_values, or set "
+        "the column's kind in data.table.kinds"
     )
 
 

@@ -45,7 +45,10 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def _text(path: Path) -> str:
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from error
     if path.suffix == ".gz":
         try:
             raw = gzip.decompress(raw)

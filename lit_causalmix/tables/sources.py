@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
 
 import pandas as pd
@@ -95,21 +96,29 @@ def read_source(spec: TableSpec) -> RawTable:
     """
     if isinstance(spec.source, pd.DataFrame):
         raw = RawTable(spec.source, "frame", UNLABELLED, None)
-    elif spec.source in BUILTIN_TABLES:
-        builtin = BUILTIN_TABLES[spec.source]
-        name = spec.source.rpartition(":")[2]
-        raw = RawTable(builtin.read(), name, builtin.domain, builtin.target)
-    elif str(spec.source).startswith(OPENML_PREFIX):
-        raw = _read_openml(spec.source.removeprefix(OPENML_PREFIX))
+    elif isinstance(spec.source, str | PathLike):
+        raw = _read_named(fspath(spec.source))
     else:
-        path = Path(spec.source).expanduser()
-        raw = RawTable(_read_file(path), path.name.partition(".")[0], UNLABELLED, None)
+        raise TableError(
+            "a table's source is a path, a built-in name, openml:ID or a pandas DataFrame, got "
+            f"{type(spec.source).__name__} {str(spec.source)[:40]!r}"
+        )
     return RawTable(
         frame=_named(raw.frame),
         name=spec.name or raw.name,
         domain=spec.domain if spec.domain != UNLABELLED else raw.domain,
         target=spec.target or raw.target,
     )
+
+
+def _read_named(source: str) -> RawTable:
+    if source in BUILTIN_TABLES:
+        builtin = BUILTIN_TABLES[source]
+        return RawTable(builtin.read(), source.rpartition(":")[2], builtin.domain, builtin.target)
+    if source.startswith(OPENML_PREFIX):
+        return _read_openml(source.removeprefix(OPENML_PREFIX))
+    path = Path(source).expanduser()
+    return RawTable(_read_file(path), path.name.partition(".")[0], UNLABELLED, None)
 
 
 def _read_file(path: Path) -> pd.DataFrame:

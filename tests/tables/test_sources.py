@@ -72,6 +72,19 @@ def test_a_table_without_two_rows_is_refused(write: Write, content: str) -> None
         load_splits(TableSpec(write(content), target="y"), SplitSpec())
 
 
+@pytest.mark.parametrize("source", [31, None, ["a.csv"]])
+def test_sources_of_other_types_are_refused(source: object) -> None:
+    with pytest.raises(
+        TableError, match=f"openml:ID or a pandas DataFrame, got {type(source).__name__}"
+    ):
+        read(source)
+
+
+def test_paths_may_be_path_objects(write: Write) -> None:
+    raw = read_source(TableSpec(Path(write("a,b\n1,2\n", "some.table.csv"))))
+    assert (raw.name, raw.target, raw.domain) == ("some", None, "unlabelled")
+
+
 def test_parquet_equals_the_frame(tmp_path: Path, mixed_frame: pd.DataFrame) -> None:
     mixed_frame["grade"] = pd.Categorical(
         mixed_frame["grade"], ["low", "mid", "high"], ordered=True
@@ -124,6 +137,7 @@ def test_the_users_name_and_domain_win() -> None:
 
 def test_openml_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "")
     for scheme in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(scheme, "http://127.0.0.1:9")  # nothing listens on the discard port
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # scikit-learn waits between tries
