@@ -1,0 +1,145 @@
+"""The deterministic part of a mechanism as plain arrays: parents in, scores out.
+
+Shape legend: n = rows, d = nodes, K = outputs (1 for a numerical node, one per class for a
+categorical one), T = trees, B = bins of one parent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAVES = 8
+"""Most leaves of a boosted tree: one bit of a byte each."""
+
+_FIRST_LEAF = np.array([0] + [(m & -m).bit_length() - 1 for m in range(1, 256)], dtype=np.intp)
+"""Index of the lowest bit of a byte: the leaf that a row reaches."""
+
+
+class Scores(Protocol):
+    """Maps the values of all nodes, float64 (n, d), to scores, float64 (n, K)."""
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryTable:
+    """One row of something for each code of a categorical parent.
+
+    Attributes:
+        node: The parent.
+        rows: (k, ...), one entry per code.
+    """
+
+    node: int
+    rows: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearScores:
+    """Intercept, plus weights of numerical parents, plus a table per categorical parent.
+
+    Attributes:
+        intercept: float64 (K,).
+        numerical: int64 (p,), numerical parents.
+        weights: float64 (p, K), in the units of the columns.
+        categorical: Tables of rows (k, K).
+    """
+
+    intercept: NDArray[np.float64]
+    numerical: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    categorical: tuple[CategoryTable, ...]
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = values[:, self.numerical] @ self.weights
+        scores += self.intercept
+        for table in self.categorical:
+            scores += table.rows[values[:, table.node].astype(np.intp)]
+        return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """How one parent's values fall into bins; all values of a bin give the same scores.
+
+    Attributes:
+        node: The parent.
+        thresholds: Increasing float64 (B − 1,) for a numerical parent: bin b holds the values in
+            (thresholds[b − 1], thresholds[b]]. Empty for a categorical one, whose bins are its
+            codes.
+        count: B.
+    """
+
+    node: int
+    thresholds: NDArray[np.float64]
+    count: int
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Returns the bin of each row, intp (n,)."""
+        if len(self.thresholds):
+            return np.searchsorted(self.thresholds, values[:, self.node], side="left")
+        return values[:, self.node].astype(np.intp)
+
+    def representatives(self) -> NDArray[np.float64]:
+        """Returns one value out of each bin, float64 (B,)."""
+        if len(self.thresholds):
+            return np.append(self.thresholds, np.nextafter(self.thresholds[-1], np.inf))
+        return np.arange(self.count, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class BoostedScores:
+    """Boosted trees, evaluated without walking them.
+
+    For each bin of each parent there is one byte per tree: which leaves stay within reach when
+    only this parent is looked at. The lowest bit of the AND over parents is the leaf that the row
+    reaches (QuickScorer; Lucchese et al., SIGIR 2015).
+
+    Attributes:
+        baseline: float64 (K,).
+        bins: One per parent that any tree splits on.
+        masks: Per entry of `bins`, uint8 (B, T).
+        leaves: float64 (T, 8), value of each leaf from left to right; the trees of one iteration
+            stand side by side, T = iterations · K.
+    """
+
+    baseline: NDArray[np.float64]
+    bins: tuple[Bins, ...]
+    masks: tuple[NDArray[np.uint8], ...]
+    leaves: NDArray[np.float64]
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, t = len(values), len(self.leaves)
+        reach = np.full((n, t), 255, dtype=np.uint8)
+        for bins, masks in zip(self.bins, self.masks, strict=True):
+            reach &= masks[bins(values)]
+        index = _FIRST_LEAF[reach]
+        index += np.arange(0, t * LEAVES, LEAVES)
+        outputs = len(self.baseline)
+        added = self.leaves.ravel()[index].reshape(n, t // outputs, outputs).sum(axis=1)
+        total: NDArray[np.float64] = self.baseline + added
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class TableScores:
+    """Scores looked up in a table over all combinations of the parents' bins.
+
+    Attributes:
+        bins: One per parent.
+        table: float64 (product of all B, K), the last parent varying fastest.
+    """
+
+    bins: tuple[Bins, ...]
+    table: NDArray[np.float64]
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        cell = np.zeros(len(values), dtype=np.intp)
+        for bins in self.bins:
+            cell *= bins.count
+            cell += bins(values)
+        return self.table[cell]
