@@ -37,11 +37,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     rows = _rows(text, delimiter, path)
     header = [name.strip() for name in next(rows)]
     cells = list(rows)
-    columns: list[tuple[str, ...]] = list(zip(*cells, strict=True)) or [()] * len(header)
-    series = [pd.Series(np.array(column, dtype=object), dtype=object) for column in columns]
-    frame = pd.concat(series, axis=1)
-    frame.columns = pd.Index(header)
-    return frame
+    table = np.array(cells, dtype=object).reshape(len(cells), len(header))
+    return pd.DataFrame(table, columns=header, dtype=object)
 
 
 def _text(path: Path) -> str:
@@ -69,17 +66,20 @@ def _text(path: Path) -> str:
 def _delimiter(text: str, path: Path) -> str:
     """Returns the delimiter that gives the widest table of equally long rows."""
     best: tuple[bool, int, str] = (False, 1, "")
+    fault = ""
     for delimiter in _DELIMITERS:
         reader = csv.reader(io.StringIO(text), delimiter=delimiter)  # faults are named later
         try:
             widths = [len(row) for row in islice(reader, _SNIFFED_ROWS) if row]
-        except csv.Error:
+        except csv.Error as error:
+            fault = f"{path}, line {reader.line_num}: {error}"
             continue
         if widths[0] > 1:
             best = max(best, (len(set(widths)) == 1, widths[0], delimiter))
     if not best[2]:
         raise TableError(
-            f"{path} has a single column when read with {', '.join(_DELIMITERS.values())} as "
+            fault
+            or f"{path} has a single column when read with {', '.join(_DELIMITERS.values())} as "
             "delimiter: separate the columns with one of these"
         )
     return best[2]

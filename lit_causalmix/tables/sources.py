@@ -7,6 +7,7 @@ training rows alone.
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -174,7 +175,7 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
             f"column {unnamed[0] + 1} of {len(names)} has no name: name it, or remove it (pandas "
             "writes its row index like that unless told index=False)"
         )
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise TableError(
             f"column names must differ, but {', '.join(map(repr, repeated[:5]))} occur(s) more "

@@ -9,7 +9,7 @@ predefined one (`TableSpec.split_column`) is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -37,9 +37,6 @@ class SplitRows:
     train: Ints
     val: Ints
     test: Ints
-
-    def map(self, function: Callable[[Ints], Ints]) -> SplitRows:
-        return SplitRows(function(self.train), function(self.val), function(self.test))
 
 
 def identical_rows(columns: Sequence[Cells]) -> Ints:

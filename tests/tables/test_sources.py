@@ -47,6 +47,8 @@ def test_bom_blank_lines_gzip_and_tsv(write: Write) -> None:
         (b"a,b\n1,caf\xe9\n", "t.csv", r"not UTF-8: byte 0xe9 at offset 9; .*iconv -f ISO-8859-1"),
         ("a,b\n1,2\n".encode("utf-16"), "t.csv", r"offset 0; .*iconv -f UTF-16"),
         (b"\xef\xbb\xbfa,b\n\xff,2\n", "t.csv", "byte 0xff at offset 7"),
+        ("a,b\n1," + "x" * 200_000, "t.csv", "line 2: field larger than field limit"),
+        ("a,b\r1,2\r3,4\r", "t.csv", "line 1: new-line character"),
         (b"not gzip", "t.csv.gz", "not a whole gzip file"),
         (gzip.compress(b"a,b\n" * 99)[:-12], "t.csv.gz", "not a whole gzip file"),
         (b"not parquet at all", "t.parquet", "not a whole Parquet file"),
@@ -57,6 +59,12 @@ def test_bad_files_are_named(write: Write, content: str | bytes, name: str, mess
     with pytest.raises(TableError, match=message) as caught:
         read(write(content, name))
     assert "\n" not in str(caught.value)
+
+
+def test_a_wide_file_is_no_long_cell(write: Write) -> None:
+    header = ",".join(f"column {number}" for number in range(20_000))
+    row = ",".join(["1"] * 20_000)
+    assert read(write(f"{header}\n{row}\n")).shape == (1, 20_000)
 
 
 def test_a_missing_file_lists_near_names() -> None:
