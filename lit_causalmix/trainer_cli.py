@@ -7,8 +7,11 @@ import os
 import warnings
 from importlib.resources import files
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NoReturn
 
+import torch
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -18,6 +21,8 @@ import lit_causalmix.generators  # noqa: F401  # these three make the class name
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.task import CausalMixTask
+
+_CKPT_KEYWORDS = ("best", "last", "hpc")
 
 
 def config_folder() -> Path:
@@ -35,11 +40,37 @@ class Parser(LightningArgumentParser):
 class TrainerCLI(LightningCLI):
     """LightningCLI with our defaults; after a fit it tests the selected weights."""
 
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
+        # none. What is left to do is to refuse a damaged file before any work starts.
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path and path not in _CKPT_KEYWORDS:
+            check_checkpoint(Path(path))
+
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
         has_test = len(self.datamodule.splits.test) > 0
         if has_test and not self.trainer.fast_dev_run and not self.trainer.interrupted:
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def check_checkpoint(path: Path) -> None:
+    """Refuses a file that is no Lightning checkpoint.
+
+    Raises:
+        ConfigurationError: With the path and what is wrong with it.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"ckpt_path {str(path)!r} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigurationError(
+            f"ckpt_path {str(path)!r} is damaged or no checkpoint: {first}"
+        ) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise ConfigurationError(f"ckpt_path {str(path)!r} is no Lightning checkpoint")
 
 
 def run(args: ArgsType) -> int:
@@ -50,8 +81,13 @@ def run(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    # Hardware lines and tips; warnings and our own messages stay.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    # Hardware lines, tips and the echo of the seed; warnings and our own messages stay.
+    for name in (
+        "pytorch.utilities.rank_zero",
+        "fabric.utilities.rank_zero",
+        "fabric.utilities.seed",
+    ):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     defaults = {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
         TrainerCLI(
@@ -86,10 +122,14 @@ def _with_packaged_configs(args: Any) -> Any:
 
 
 def _config_path(value: str) -> str:
-    if Path(value).exists():
-        return value
-    name = value.removeprefix(f"configs{os.sep}").removesuffix(".yaml")
-    packaged = config_folder() / f"{name}.yaml"
-    return str(packaged) if packaged.is_file() else value
-
-
+    path = Path(value)
+    if not path.exists():
+        name = value.removeprefix(f"configs{os.sep}").removesuffix(".yaml")
+        path = config_folder() / f"{name}.yaml"
+        if not path.is_file():
+            return value  # the parser says what it makes of it
+    try:
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{value} is not readable as YAML: {error}") from error
+    return str(path)

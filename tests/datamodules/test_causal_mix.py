@@ -243,10 +243,10 @@ def test_a_missing_split_is_said(frame: pd.DataFrame, tmp_path: Path) -> None:
     )
     module.prepare_data()
     module.setup()
-    with pytest.raises(ConfigurationError, match="no test rows: set data.split.test_fraction"):
+    with pytest.raises(ConfigurationError, match=r"no test rows: set data\.split\.test_fraction"):
         module.test_dataloader()
 
 
 def test_nothing_to_predict_is_said(frame: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="set data.predict_source"):
+    with pytest.raises(ConfigurationError, match=r"set data\.predict_source"):
         datamodule(frame, tmp_path, synthetic_ratio=0.0).predict_dataloader()
