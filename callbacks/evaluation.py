@@ -58,7 +58,10 @@ def find_callback(trainer: pl.Trainer, kind: type[CallbackT]) -> CallbackT | Non
 
 
 def run_folder(trainer: pl.Trainer) -> Path:
-    """The folder of this run, the same on every rank: the logger's, or the trainer's root."""
+    """The folder of this run: the logger's, or the trainer's root.
+
+    Every rank has to call this, as Lightning broadcasts the answer.
+    """
     return Path(trainer.log_dir or trainer.default_root_dir)
 
 

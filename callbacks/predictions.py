@@ -58,12 +58,13 @@ class PredictionWriter(pl.Callback):
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         predictions, positions = (t.cpu().numpy() for t in self._rows.compute())
+        folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
         real = positions >= 0
         order = np.argsort(positions[real], kind="stable")
         frame = _frame(predictions[real][order], _splits(trainer))
-        self.written = Path(self.path) if self.path else run_folder(trainer) / "predictions.csv"
+        self.written = Path(self.path) if self.path else folder / "predictions.csv"
         self.written.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.written.with_name(f".{self.written.name}.part")
         frame.to_csv(scratch, index=False)

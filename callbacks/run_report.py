@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
@@ -81,10 +82,10 @@ class RunReport(pl.Callback):
         return {"step": step} | {name: scores[f"real/{name}"] for name in names}
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        folder = run_folder(trainer)
         if not trainer.is_global_zero or not self._history:
             return
         best = find_callback(trainer, BestWeights)
-        folder = run_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         step = best.best_step if best is not None else trainer.global_step
         plot_curves(folder / "curves.png", self._history, step, _title(trainer))
@@ -111,13 +112,13 @@ class RunReport(pl.Callback):
             metrics.scores[stage],
             metrics.normalized[stage],
         )
+        folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        folder = run_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "report.json", self._content(trainer))
         if self.show:
-            sys.stdout.write(f"\n{format_table(self._rows[stage])}\n{self._where(trainer)}\n")
+            sys.stdout.write(f"\n{format_table(self._rows[stage])}\n{self._where(trainer, folder)}\n")
             sys.stdout.flush()
 
     def _content(self, trainer: pl.Trainer) -> dict[str, object]:
@@ -144,8 +145,8 @@ class RunReport(pl.Callback):
             ],
         }
 
-    def _where(self, trainer: pl.Trainer) -> str:
-        best, folder = find_callback(trainer, BestWeights), run_folder(trainer)
+    def _where(self, trainer: pl.Trainer, folder: Path) -> str:
+        best = find_callback(trainer, BestWeights)
         lines = []
         if best is not None and best.best_model_path:
             chosen = "zero-shot" if best.best_step == 0 else f"step {best.best_step}"
