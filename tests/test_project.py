@@ -1,0 +1,96 @@
+"""Promises of the project as a whole: one import root, one-way imports, a README that is run."""
+
+import ast
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = sorted(p for p in (ROOT / "lit_causalmix").rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_core_imports_neither_datamodules_nor_callbacks(path: Path) -> None:
+    if path.name.endswith("cli.py"):
+        return  # only the command line puts the parts together
+    above = ("lit_causalmix.datamodules", "lit_causalmix.callbacks", "lit_causalmix.configs")
+    assert not [name for name in _imports(path) if name.startswith(above)]
+
+
+def test_datamodules_do_not_import_callbacks_nor_the_task() -> None:
+    for path in (ROOT / "datamodules").glob("*.py"):
+        above = ("lit_causalmix.callbacks", "lit_causalmix.task", "lit_causalmix.backbones")
+        assert not [name for name in _imports(path) if name.startswith(above)], path
+
+
+def test_nothing_is_unpickled() -> None:
+    for path in [*CORE, *(ROOT / "datamodules").glob("*.py"), *(ROOT / "callbacks").glob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert "weights_only=False" not in text, path
+        assert not {"pickle.load", "pickle.loads", "joblib.load"} & _imports(path), path
+        for line in text.splitlines():
+            assert "pickle.load" not in line, path
+
+
+def test_heavy_libraries_are_imported_lazily() -> None:
+    code = (
+        "import sys; import lit_causalmix.cli; "
+        "heavy = {'torch', 'lightning', 'dowhy', 'causallearn', 'sklearn', 'pandas'}; "
+        "found = ', '.join(sorted(heavy & set(sys.modules))); sys.exit(found or 0)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_ci_runs_the_readmes_first_two_commands() -> None:
+    spec = importlib.util.spec_from_file_location("readme_command", ROOT / ".ci/readme_command.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    first, second = module.commands()[:2]
+    assert "pip install" in first
+    assert "lit-causalmix fit --config configs/quickstart.yaml" in first
+    assert "pytest" in second
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "readme_command.py 1" in script
+    assert "readme_command.py 2" in script
+
+
+@pytest.mark.slow
+def test_the_wheel_has_one_top_level_name_and_everything_below_it(tmp_path: Path) -> None:
+    source = tmp_path / "source"  # a copy, as building leaves traces in the tree
+    for part in ("lit_causalmix", "datamodules", "callbacks", "configs"):
+        shutil.copytree(ROOT / part, source / part)
+    for part in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / part, source / part)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+    subprocess.run([*command, str(tmp_path), str(source)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tops = {name.split("/")[0] for name in names}
+    assert {t for t in tops if not t.endswith(".dist-info")} == {"lit_causalmix"}
+    assert {"lit_causalmix/configs/default.yaml", "lit_causalmix/py.typed"} <= names
+    expected = {p.relative_to(ROOT).as_posix() for p in CORE} | {
+        f"lit_causalmix/{p.relative_to(ROOT).as_posix()}"
+        for part in ("datamodules", "callbacks")
+        for p in (ROOT / part).glob("*.py")
+    }
+    assert expected <= names
