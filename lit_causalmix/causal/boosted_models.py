@@ -74,12 +74,14 @@ class _Trees:
 
     def __init__(self, model: Any) -> None:
         trees = [tree for iteration in model._predictors for tree in iteration]
-        self.baseline: NDArray[np.float64] = np.ravel(model._baseline_prediction).astype(np.float64)
+        baseline = np.ravel(model._baseline_prediction)
+        self.outputs = len(baseline)
         self.leaves = np.zeros((len(trees), LEAVES))
         self.splits: list[_Split] = []
         for number, tree in enumerate(trees):
             self._leaf = 0
             self._walk(number, tree, 0)
+        self.leaves[: self.outputs] += baseline[:, None]
 
     def _walk(self, number: int, tree: Any, position: int) -> int:
         """Numbers the leaves below a node from left to right; returns them as bits."""
@@ -118,12 +120,7 @@ class _Trees:
                 mask[~left, split.tree] &= np.uint8(255 & ~split.left)
             bins.append(found)
             masks.append(mask)
-        return BoostedScores(
-            baseline=location + scale * self.baseline,
-            bins=tuple(bins),
-            masks=tuple(masks),
-            leaves=scale * self.leaves,
-        )
+        return BoostedScores(tuple(bins), tuple(masks), self.leaves, self.outputs, location, scale)
 
 
 def _in_bitset(bitset: NDArray[np.uint32] | None, dense: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import time
 import warnings
@@ -33,9 +34,10 @@ class DiscoverySettings:
         alphas: Significance levels; every algorithm runs at each on every bootstrap.
         max_conditioning: Most columns conditioned on in a test.
         test_budget: Independence tests over all runs, after which no further run starts or ends;
-            the same on every machine.
+            the same on every machine. Where not even the first run ends, it is repeated without
+            a limit but with at most one column to condition on.
         time_budget_s: Seconds after which the same happens; then the result depends on the speed
-            of the machine, and a warning says so. At least one run always ends.
+            of the machine, and a warning says so.
     """
 
     algorithms: tuple[str, ...] = ("pc", "fci")
@@ -78,16 +80,13 @@ def discover(
         total=planned * len(settings.algorithms), desc="causal discovery", disable=not progress
     ) as bar:
         for algorithm, alpha, resample in _runs(data, settings, seed):
-            first = not any(runs.values())
             try:
-                # The first run has no limit, so that there is always a result.
-                allowed = Budget(10**12, float("inf")) if first else budget
-                endpoints = resample.run(ALGORITHMS[algorithm], alpha, settings, allowed)
+                found = resample.run(algorithm, alpha, settings.max_conditioning, budget)
             except BudgetSpentError:
-                break
-            if first:
-                budget.tests -= 10**12 - allowed.tests
-            summed[algorithm] += votes(endpoints)
+                if any(runs.values()):
+                    break
+                found = resample.run(algorithm, alpha, min(1, settings.max_conditioning), None)
+            summed[algorithm] += votes(found)
             runs[algorithm] += 1
             bar.update()
     done = sum(runs.values())
@@ -118,20 +117,20 @@ class _Resample:
     correlations: Correlations
 
     def run(
-        self, search: _Search, alpha: float, settings: DiscoverySettings, budget: Budget
+        self, algorithm: str, alpha: float, depth: int, budget: Budget | None
     ) -> NDArray[np.integer]:
         """Returns the end marks (d, d) in the original column order."""
         from lit_causalmix.causal.fisher_z import NAME
 
         test = {
             "correlations": self.correlations,
-            "max_conditioning": settings.max_conditioning,
+            "max_conditioning": depth,
             "budget": budget,
         }
         # FCI prints edges to stdout whatever it is told; both warn about more columns than rows.
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = search(self.data, float(alpha), settings.max_conditioning, NAME, test)
+            found = ALGORITHMS[algorithm](self.data, float(alpha), depth, NAME, test)
         endpoints = np.empty_like(found)
         endpoints[np.ix_(self.permutation, self.permutation)] = found
         return endpoints
@@ -142,15 +141,16 @@ def _runs(
 ) -> Iterator[tuple[str, float, _Resample]]:
     from lit_causalmix.causal.fisher_z import Correlations
 
-    for b in range(settings.n_bootstraps):
+    """Yields the runs such that those before a spent budget differ in resample and level."""
+    levels = len(settings.alphas)
+    for turn, b in itertools.product(range(levels), range(settings.n_bootstraps)):
         rng = rng_for(seed, "discovery", b)
         rows = rng.integers(len(data), size=len(data))
         permutation = rng.permutation(data.shape[1])
         resampled = np.ascontiguousarray(data[np.ix_(rows, permutation)])
         resample = _Resample(resampled, permutation, Correlations.of(resampled))
-        for alpha in settings.alphas:
-            for algorithm in settings.algorithms:
-                yield algorithm, alpha, resample
+        for algorithm in settings.algorithms:
+            yield algorithm, settings.alphas[(turn + b) % levels], resample
 
 
 _Search = Callable[[NDArray[np.float64], float, int, str, dict[str, Any]], NDArray[np.integer]]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lit_causalmix.causal import store
 
 TAIL, ARROW = -1, 1
 
@@ -55,3 +58,17 @@ class EdgeProbabilities:
         total = sum(self.runs.values())
         summed = sum(self.votes.values(), np.zeros((len(self.names),) * 2))
         return summed / max(total, 1)
+
+    def save(self, folder: Path) -> None:
+        """Writes `edges.json` and `edges.safetensors` into an existing folder."""
+        store.write(folder, "edges", self)
+
+    @classmethod
+    def load(cls, folder: Path) -> EdgeProbabilities:
+        """Reads what `save` wrote.
+
+        Raises:
+            GeneratorError: If a file is missing, cut or altered.
+        """
+        loaded: EdgeProbabilities = store.read(folder, "edges", {cls.__name__: cls})
+        return loaded

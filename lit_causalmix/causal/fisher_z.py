@@ -79,7 +79,7 @@ class FisherZ(CIT_Base):  # type: ignore[misc] # causal-learn has no types
         correlations: Computed from the same data.
         max_conditioning: Larger conditioning sets are not tested but called dependent, which keeps
             the edge; FCI's own depth limit does not reach its second phase.
-        budget: Spent by one per call.
+        budget: Spent by one per call; None means no limit.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class FisherZ(CIT_Base):  # type: ignore[misc] # causal-learn has no types
         data: NDArray[np.float64],
         correlations: Correlations,
         max_conditioning: int,
-        budget: Budget,
+        budget: Budget | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(data, **kwargs)
@@ -98,7 +98,8 @@ class FisherZ(CIT_Base):  # type: ignore[misc] # causal-learn has no types
 
     def __call__(self, X: int, Y: int, condition_set: Iterable[int] | None = None) -> float:
         """Returns the p-value of independence of X and Y given the conditioning set."""
-        self.budget.spend()
+        if self.budget is not None:
+            self.budget.spend()
         given = () if condition_set is None else sorted(map(int, condition_set))
         if len(given) > self.max_conditioning:
             return 0.0

@@ -99,7 +99,8 @@ class Classifier:
         scores = self.scores(values)
         weights = scores if self.cumulative else cumulative_weights(scores)
         reached = weights >= (noise * weights[:, -1])[:, None]
-        return self.classes[reached.argmax(axis=1)]
+        drawn: NDArray[np.float64] = self.classes[reached.argmax(axis=1)]
+        return drawn
 
 
 def cumulative_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:

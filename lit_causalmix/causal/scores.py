@@ -99,30 +99,38 @@ class BoostedScores:
     only this parent is looked at. The lowest bit of the AND over parents is the leaf that the row
     reaches (QuickScorer; Lucchese et al., SIGIR 2015).
 
+    Trees are added in the order in which scikit-learn adds them, so that sums agree to the bit: a
+    sum can meet a child's threshold exactly, where the last bit decides.
+
     Attributes:
-        baseline: float64 (K,).
         bins: One per parent that any tree splits on.
         masks: Per entry of `bins`, uint8 (B, T).
-        leaves: float64 (T, 8), value of each leaf from left to right; the trees of one iteration
-            stand side by side, T = iterations · K.
+        leaves: float64 (T, 8), value of each leaf from left to right; the K trees of one iteration
+            stand side by side, those of the first include the baseline.
+        outputs: K.
+        location: Added to the sum, after `scale`.
+        scale: Multiplies the sum.
     """
 
-    baseline: NDArray[np.float64]
     bins: tuple[Bins, ...]
     masks: tuple[NDArray[np.uint8], ...]
     leaves: NDArray[np.float64]
+    outputs: int
+    location: float = 0.0
+    scale: float = 1.0
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         n, t = len(values), len(self.leaves)
         reach = np.full((n, t), 255, dtype=np.uint8)
         for bins, masks in zip(self.bins, self.masks, strict=True):
             reach &= masks[bins(values)]
-        index = _FIRST_LEAF[reach]
-        index += np.arange(0, t * LEAVES, LEAVES)
-        outputs = len(self.baseline)
-        added = self.leaves.ravel()[index].reshape(n, t // outputs, outputs).sum(axis=1)
-        total: NDArray[np.float64] = self.baseline + added
-        return total
+        index = _FIRST_LEAF[np.ascontiguousarray(reach.T)]
+        index += np.arange(0, t * LEAVES, LEAVES)[:, None]
+        added = self.leaves.ravel()[index].reshape(-1, self.outputs, n)
+        total = np.add.reduce(added, axis=0)  # along the first axis: one iteration after another
+        total *= self.scale
+        total += self.location
+        return np.ascontiguousarray(total.T)
 
 
 @dataclass(frozen=True, eq=False)
