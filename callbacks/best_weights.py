@@ -11,7 +11,12 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.callbacks.evaluation import episode_datamodule, find_callback, run_folder
+from lit_causalmix.callbacks.evaluation import (
+    episode_datamodule,
+    find_callback,
+    is_trial,
+    run_folder,
+)
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import stopping_metric
@@ -67,11 +72,11 @@ class BestWeights(Checkpoint):
         self.best_model_path = ""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.best_model_path:
+        if not self.best_model_path and not is_trial(trainer):
             self._consider(trainer, zero_shot_loss(trainer))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or trainer.state.fn != "fit" or trainer.fast_dev_run:
+        if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
             return
         if self.monitor not in trainer.callback_metrics:
             raise ConfigurationError(

@@ -79,7 +79,7 @@ class DomainMetrics(pl.Callback):
 
     def _update(self, outputs: StepOutput, episode: Episode) -> None:
         if self._collected is not None:
-            self._collected.update(outputs.predictions, episode)
+            self._collected.update(outputs["predictions"], episode)
 
     def _finish(
         self, trainer: pl.Trainer, module: pl.LightningModule, stage: Stage

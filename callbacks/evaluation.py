@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, cast, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
@@ -53,8 +53,13 @@ def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
 
 def find_callback(trainer: pl.Trainer, kind: type[CallbackT]) -> CallbackT | None:
     """Returns the trainer's first callback of a class, or None."""
-    found = (c for c in cast("list[pl.Callback]", trainer.callbacks) if isinstance(c, kind))
-    return next(found, None)
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((c for c in callbacks if isinstance(c, kind)), None)
+
+
+def is_trial(trainer: pl.Trainer) -> bool:
+    """Whether this is a `fast_dev_run`, which must leave no files behind."""
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
 def run_folder(trainer: pl.Trainer) -> Path:
@@ -80,6 +85,6 @@ def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[
     with torch.no_grad(), trainer.precision_plugin.forward_context():
         for index in range(trainer.global_rank, len(loader), trainer.world_size):
             episode = episodes[index].to(task.device)
-            scores.update(task.evaluate(episode).predictions, episode)
+            scores.update(task.evaluate(episode)["predictions"], episode)
     task.train(was_training)
     return scores.compute()

@@ -15,6 +15,7 @@ from lit_causalmix.callbacks.evaluation import (
     Stage,
     episode_datamodule,
     find_callback,
+    is_trial,
     run_folder,
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
@@ -82,8 +83,18 @@ class RunReport(pl.Callback):
         return {"step": step} | {name: scores[f"real/{name}"] for name in names}
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        folder = run_folder(trainer)
-        if not trainer.is_global_zero or not self._history:
+        self._draw(trainer, run_folder(trainer))
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        # An interrupted fit shows how far it came. One process only: the others may be gone, and
+        # asking Lightning for the folder would wait for them.
+        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:
+            self._draw(trainer, run_folder(trainer))
+
+    def _draw(self, trainer: pl.Trainer, folder: Path) -> None:
+        if not trainer.is_global_zero or not self._history or is_trial(trainer):
             return
         best = find_callback(trainer, BestWeights)
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,10 +126,13 @@ class RunReport(pl.Callback):
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "report.json", self._content(trainer))
+        lines = ["", format_table(self._rows[stage])]
+        if not is_trial(trainer):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "report.json", self._content(trainer))
+            lines.append(self._where(trainer, folder))
         if self.show:
-            sys.stdout.write(f"\n{format_table(self._rows[stage])}\n{self._where(trainer, folder)}\n")
+            sys.stdout.write("\n".join([*lines, ""]))
             sys.stdout.flush()
 
     def _content(self, trainer: pl.Trainer) -> dict[str, object]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import lightning.pytorch as pl
 import torch
@@ -19,8 +18,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder, Table
 
 
-@dataclass(frozen=True, eq=False)
-class StepOutput:
+class StepOutput(TypedDict):
     """What one step computed.
 
     Attributes:
@@ -99,10 +97,10 @@ class CausalMixTask(pl.LightningModule):
         loss = self.backbone.loss(output, episode)
         with torch.no_grad():
             predictions = self.backbone.predict(output.detach(), episode)
-        return StepOutput(loss, predictions)
+        return StepOutput(loss=loss, predictions=predictions)
 
     def training_step(self, episode: Episode, batch_idx: int) -> Tensor:
-        loss = self.evaluate(episode).loss
+        loss = self.evaluate(episode)["loss"]
         self.log("train/loss", loss, prog_bar=True, batch_size=episode.n_query)
         return loss
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import lit_causalmix.backbones
@@ -47,10 +48,25 @@ class TrainerCLI(LightningCLI):
         if path and path not in _CKPT_KEYWORDS:
             check_checkpoint(Path(path))
 
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Makes the trainer; settings that it refuses are the user's to put right."""
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"the trainer refuses its settings: {error}") from error
+
+    def fit(self, **kwargs: Any) -> None:
+        """Fits; an interruption reaches the caller as what it is, not as Lightning's exit."""
+        try:
+            self.trainer.fit(**kwargs)
+        except SystemExit:
+            if self.trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
-        has_test = len(self.datamodule.splits.test) > 0
-        if has_test and not self.trainer.fast_dev_run and not self.trainer.interrupted:
+        if len(self.datamodule.splits.test):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 
@@ -100,14 +116,14 @@ def run(args: ArgsType) -> int:
             auto_configure_optimizers=False,
             # A checkpoint's stored hyper-parameters would silently override the YAML.
             load_from_checkpoint_support=False,
-            args=_with_packaged_configs(args),
+            args=with_packaged_configs(args),
         )
     except MisconfigurationException as error:
         raise ConfigurationError(str(error)) from error
     return 0
 
 
-def _with_packaged_configs(args: Any) -> Any:
+def with_packaged_configs(args: Any) -> Any:
     """Lets `--config NAME` stand for a YAML file that comes with the package."""
     resolved = list(args)
     for position, argument in enumerate(resolved):

@@ -1,7 +1,9 @@
 import json
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,29 @@ def test_unknown_commands_are_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["fti"]) == 2
     assert "unknown command 'fti'" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_an_interruption_is_said_and_loses_nothing(csv: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lit_causalmix", "fit", "--config", str(TINY)]
+    command += [f"--data.table.source={csv}", "--data.table.target=target"]
+    command += ["--data.cache_dir=cache", "--config", str(TINY.with_name("endless.yaml"))]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    last = version(0) / "checkpoints" / "last.ckpt"
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    for name in ("checkpoints/last.ckpt", "best.ckpt"):
+        assert "state_dict" in torch.load(version(0) / name, weights_only=True)
+    assert (version(0) / "curves.png").is_file()
+
+
+def test_a_trial_run_leaves_no_files(csv: Path) -> None:
+    before = set(Path().rglob("*"))
+    assert run("fit", "--data.table.target=target", "--trainer.fast_dev_run=true", table=csv) == 0
+    after = {p for p in Path().rglob("*") if "cache" not in p.parts}
+    assert after == before

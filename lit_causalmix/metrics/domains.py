@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -69,4 +70,4 @@ class DomainScores:
     def _metrics(self) -> Iterable[tuple[str, RowMetric]]:
         for domain, collection in self.collections.items():
             for metric in collection.values():
-                yield domain, metric
+                yield domain, cast("RowMetric", metric)
