@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,13 @@ class Backbone(nn.Module, ABC):
         if episode.is_classification:
             return nn.functional.cross_entropy(output.float(), episode.y_query)
         return nn.functional.mse_loss(output.float(), episode.y_query)
+
+    def losses(self, episodes: Sequence[Episode]) -> Tensor:
+        """Training losses of several episodes, (B,): `loss` of each.
+
+        A subclass may compute episodes of equal shape in one pass.
+        """
+        return torch.stack([self.loss(self(episode), episode) for episode in episodes])
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         """Returns float32 probabilities (Q, n_classes), or values (Q,) in the target's units."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.tab2d_batch import Stack, stacks
 from lit_causalmix.backbones.tab2d_files import (
     Tab2DConfig,
     locate,
@@ -162,27 +164,48 @@ class Tab2D(Backbone):
         """
         self._check_episode(episode)
         x_context, x_query = impute_and_drop_constant(episode.x_context, episode.x_query)
-        low, span = target_range(episode.y_context)
-        if self._classifies:
-            y_context = episode.y_context
-        else:
-            y_context = self._scaled_target(episode.y_context, low, span)
+        y_context = self._known_target(episode.y_context)
         output: Tensor = self.network(x_context[None], y_context[None], x_query[None])[0]
         if self._classifies:
             return output[:, : episode.n_classes]
         if self.config.dim_output == 1:
+            low, span = target_range(episode.y_context)
             return low + span * output[:, 0].float()
         return output
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
-        """Training loss: cross-entropy over classes or bins, or squared error on [0, 1]."""
-        if self._classifies:
+        """Training loss: cross-entropy over classes or bins, or squared error.
+
+        The error is in standardised units, where all tables weigh alike; the official code has it
+        in units of the context's range [our choice, the same up to a factor per table].
+        """
+        if self._classifies or self.config.dim_output == 1:
             return super().loss(output, episode)
-        low, span = target_range(episode.y_context)
-        y_query = self._scaled_target(episode.y_query, low, span)
-        if self.config.dim_output == 1:
-            return nn.functional.mse_loss((output - low) / span, y_query)
+        y_query = self._scaled_target(episode.y_query, *target_range(episode.y_context))
         return nn.functional.cross_entropy(output.float(), y_query)
+
+    def losses(self, episodes: Sequence[Episode]) -> Tensor:
+        """`loss` of each episode, (B,): one pass for all of equal shape."""
+        for episode in episodes:
+            self._check_episode(episode)
+        groups = stacks(episodes)
+        order = torch.tensor([i for stack in groups for i in stack.positions])
+        return torch.cat([self._stack_losses(stack) for stack in groups])[order.argsort()]
+
+    def _stack_losses(self, stack: Stack) -> Tensor:
+        y_context = self._known_target(stack.y_context)
+        output: Tensor = self.network(stack.x_context, y_context, stack.x_query).float()
+        low, span = target_range(stack.y_context)
+        if self.config.dim_output == 1:
+            errors = (low + span * output[..., 0] - stack.y_query).square()
+        elif self._classifies:
+            index = torch.arange(self.config.dim_output, device=output.device)
+            output = output.masked_fill(index >= stack.n_classes[:, None, None], -torch.inf)
+            errors = nn.functional.cross_entropy(output.mT, stack.y_query, reduction="none")
+        else:
+            bins = self._scaled_target(stack.y_query, low, span)
+            errors = nn.functional.cross_entropy(output.mT, bins, reduction="none")
+        return (errors * stack.weight).sum(dim=1)
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         if not self._classifies and self.config.dim_output > 1:
@@ -190,8 +213,14 @@ class Tab2D(Backbone):
             output = low + span * bin_mean(output)
         return super().predict(output, episode)
 
+    def _known_target(self, y_context: Tensor) -> Tensor:
+        """Returns context targets (..., R) as the network knows them: classes, [0, 1] or bins."""
+        if self._classifies:
+            return y_context
+        return self._scaled_target(y_context, *target_range(y_context))
+
     def _scaled_target(self, y: Tensor, low: Tensor, span: Tensor) -> Tensor:
-        """Returns regression targets as the network knows them: in [0, 1], or their bin."""
+        """Returns regression targets in units of the context's range, or their bin."""
         scaled = (y.float() - low) / span
         n_bins = self.config.dim_output
         return scaled if n_bins == 1 else target_bins(scaled, n_bins)

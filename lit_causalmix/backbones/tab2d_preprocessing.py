@@ -87,11 +87,11 @@ def quantile_features(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tenso
 
 
 def target_range(y_context: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the context targets' minimum and range, float32 scalars.
+    """Returns the context targets' minimum and range: (..., R) to float32 (..., 1).
 
     The range of a constant target counts as 1 [our choice; the official code stops there].
     """
-    low, high = y_context.float().aminmax()
+    low, high = y_context.float().aminmax(dim=-1, keepdim=True)
     return low, torch.where(high > low, high - low, 1.0)
 
 

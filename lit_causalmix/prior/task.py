@@ -51,8 +51,8 @@ def draw_episode(
     )
 
 
-def _shape(settings: PriorSettings, rng: np.random.Generator) -> tuple[int, int]:
-    """Draws the numbers of context rows and columns."""
+def draw_shape(settings: PriorSettings, rng: np.random.Generator) -> tuple[int, int]:
+    """Draws the numbers of context rows and columns of a task."""
     (least, most), (narrow, wide) = settings.context_rows, settings.columns
     columns = int(np.exp(rng.uniform(np.log(narrow), np.log(wide + 1))))
     rows = int(np.exp(rng.uniform(np.log(least), np.log(most + 1))))
@@ -61,7 +61,7 @@ def _shape(settings: PriorSettings, rng: np.random.Generator) -> tuple[int, int]
 
 
 def _draw(settings: PriorSettings, rng: np.random.Generator) -> Episode | None:
-    n_context, n_columns = _shape(settings, rng)
+    n_context, n_columns = draw_shape(settings, rng)
     n_rows = n_context + settings.query_rows
     categorical = rng.random() < settings.categorical_share
     shown_share = float(rng.uniform(0, 1)) if categorical else 0.0
