@@ -115,14 +115,14 @@ def fit_scms(
     from tqdm import tqdm
 
     k, d = len(dags), len(data.columns)
-    families = _families(data, dags, mechanism, seed, progress)
     shared: dict[tuple[int, tuple[int, ...]], Any] = {}
     complete = data.frame()
     models = []
     with (
         quiet_dowhy(derived_seed(seed, "dowhy")),
-        tqdm(total=k * d, desc="fitting SCMs", disable=not progress) as bar,
+        tqdm(total=(k + 1) * d, desc="fitting SCMs", disable=not progress) as bar,
     ):
+        families = _families(data, dags, mechanism, seed, bar)
         for adjacency in dags:
             topological_order(adjacency)
             # Mechanisms live on the graph itself, so each model needs its own; the order of nodes
@@ -145,15 +145,16 @@ def fit_scms(
 
 
 def _families(
-    data: NodeData, dags: NDArray[np.bool_], mechanism: str, seed: int, progress: bool
+    data: NodeData, dags: NDArray[np.bool_], mechanism: str, seed: int, bar: Any
 ) -> dict[str, str]:
-    from tqdm import tqdm
-
+    """Names the family of each node that has parents, and moves the bar by one per node."""
     union: NDArray[np.bool_] = np.logical_or.reduce(dags, axis=0)
     chosen: dict[str, str] = {}
-    nodes = np.flatnonzero(union.any(axis=0)).tolist()
-    for node in tqdm(nodes, desc="choosing mechanisms", disable=not progress):
+    for node in range(len(data.columns)):
+        bar.update()
         parents = list(data.parents(union, node))
+        if not parents:
+            continue
         cardinalities = [data.cardinality(p) for p in parents]
         n_classes, known = data.cardinality(node), ~data.missing[:, node]
         name = data.columns[node].name

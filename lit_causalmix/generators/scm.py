@@ -5,81 +5,29 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal import mechanisms, sampler, scores, store
-from lit_causalmix.causal.columns import SetAside, prepare_columns
+from lit_causalmix.causal import store
+from lit_causalmix.causal.columns import prepare_columns
 from lit_causalmix.causal.dags import exogenous, sample_dags
 from lit_causalmix.causal.discovery import ALGORITHMS, DiscoverySettings, discover
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.encoding import encode_for_discovery
 from lit_causalmix.causal.families import FAMILIES
 from lit_causalmix.causal.global_state import single_thread
-from lit_causalmix.causal.sampler import Ensemble
 from lit_causalmix.causal.scm import NodeData, fit_scms
+from lit_causalmix.causal.state import CLASSES, ScmState
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.table import Table
 
 STATE = "scm"
-
-
-@dataclass(frozen=True, eq=False)
-class ScmState:
-    """Everything that `fit` learns, and that is saved.
-
-    Attributes:
-        settings: Of the generator that was fitted, as JSON.
-        fingerprint: Of the training table.
-        edges: What discovery found.
-        dags: bool (K, d, d) over the nodes, [k, i, j] is True for i → j.
-        families: The family of mechanisms of each node with parents.
-        ensemble: The compiled models.
-        nodes: int64 (d,), column of each node.
-        set_aside: The other columns.
-        low: float64 (C + 1,), smallest training value of each column.
-        high: float64 (C + 1,), largest.
-        integer: bool (C + 1,), whether a column holds whole numbers only.
-        missing: bool (m, C + 1), missing cells of the training rows.
-    """
-
-    settings: str
-    fingerprint: str
-    edges: EdgeProbabilities
-    dags: NDArray[np.bool_]
-    families: dict[str, str]
-    ensemble: Ensemble
-    nodes: NDArray[np.int64]
-    set_aside: tuple[SetAside, ...]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    integer: NDArray[np.bool_]
-    missing: NDArray[np.bool_]
-
-
-CLASSES: dict[str, type] = {
-    c.__name__: c
-    for c in (
-        ScmState,
-        EdgeProbabilities,
-        SetAside,
-        sampler.Ensemble,
-        mechanisms.Root,
-        mechanisms.Additive,
-        mechanisms.Classifier,
-        scores.LinearScores,
-        scores.BoostedScores,
-        scores.TableScores,
-        scores.CategoryTable,
-        scores.Bins,
-    )
-}
+"""Name of the files that `SCMGenerator.save` writes."""
 
 
 class SCMGenerator(Generator):
@@ -230,19 +178,9 @@ class SCMGenerator(Generator):
         )
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        state = self.state
-        values = np.empty((n, len(state.low)))
-        values[:, state.nodes] = state.ensemble.sample(n, rng, rows_per_model=self.rows_per_model)
-        for column in state.set_aside:
-            cells = column.compute(values)
-            if state.integer[column.column]:
-                cells = np.rint(cells)
-            values[:, column.column] = np.clip(
-                cells, state.low[column.column], state.high[column.column]
-            )
-        if self.missing == "pattern" and len(state.missing):
-            values[state.missing[rng.integers(len(state.missing), size=n)]] = np.nan
-        return values
+        return self.state.sample(
+            n, rng, rows_per_model=self.rows_per_model, missing=self.missing == "pattern"
+        )
 
     def save(self, folder: Path) -> None:
         store.write(folder, STATE, self.state)

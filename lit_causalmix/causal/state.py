@@ -1,0 +1,89 @@
+"""What fitting structural causal models to a table leaves behind, and sampling from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_causalmix.causal import mechanisms, scores
+from lit_causalmix.causal.columns import SetAside
+from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.sampler import Ensemble
+
+
+@dataclass(frozen=True, eq=False)
+class ScmState:
+    """Everything that `fit` learns, and that is saved.
+
+    Attributes:
+        settings: Of the generator that was fitted, as JSON.
+        fingerprint: Of the training table.
+        edges: What discovery found.
+        dags: bool (K, d, d) over the nodes, [k, i, j] is True for i → j.
+        families: The family of mechanisms of each node with parents.
+        ensemble: The compiled models.
+        nodes: int64 (d,), column of each node.
+        set_aside: The other columns.
+        low: float64 (C + 1,), smallest training value of each column.
+        high: float64 (C + 1,), largest.
+        integer: bool (C + 1,), whether a column holds whole numbers only.
+        missing: bool (m, C + 1), missing cells of the training rows.
+    """
+
+    settings: str
+    fingerprint: str
+    edges: EdgeProbabilities
+    dags: NDArray[np.bool_]
+    families: dict[str, str]
+    ensemble: Ensemble
+    nodes: NDArray[np.int64]
+    set_aside: tuple[SetAside, ...]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    integer: NDArray[np.bool_]
+    missing: NDArray[np.bool_]
+
+    def sample(
+        self, n: int, rng: np.random.Generator, *, rows_per_model: int, missing: bool
+    ) -> NDArray[np.float64]:
+        """Draws a coded matrix, float64 (n, C + 1).
+
+        Args:
+            n: Number of rows.
+            rng: Source of all randomness.
+            rows_per_model: See `Ensemble.sample`.
+            missing: Whether each row gets the missing cells of a random training row, which keeps
+                the rate of each column and what is missing together [our choice].
+        """
+        values = np.empty((n, len(self.low)))
+        values[:, self.nodes] = self.ensemble.sample(n, rng, rows_per_model=rows_per_model)
+        for entry in self.set_aside:
+            j, cells = entry.column, entry.compute(values)
+            if self.integer[j]:
+                cells = np.rint(cells)
+            values[:, j] = np.clip(cells, self.low[j], self.high[j])
+        if missing and len(self.missing):
+            values[self.missing[rng.integers(len(self.missing), size=n)]] = np.nan
+        return values
+
+
+CLASSES: dict[str, type] = {
+    c.__name__: c
+    for c in (
+        ScmState,
+        EdgeProbabilities,
+        SetAside,
+        Ensemble,
+        mechanisms.Root,
+        mechanisms.Additive,
+        mechanisms.Classifier,
+        scores.LinearScores,
+        scores.BoostedScores,
+        scores.TableScores,
+        scores.CategoryTable,
+        scores.Bins,
+    )
+}
+"""Classes that a saved state is made of."""
