@@ -20,11 +20,13 @@ commands:
   validate   score weights on the validation rows
   test       score weights on the test rows
   predict    write predictions for the rows of a new CSV or Parquet file
+  inspect    write a page about a table, its causal structure and its synthetic rows
   weights    fetch, list and locate pre-trained weights
 
 first steps:
   {PROGRAM} weights pull tabpfn-v1
   {PROGRAM} fit --config quickstart
+  {PROGRAM} inspect --data.table.source my.csv --data.table.target price
   {PROGRAM} fit --data.table.source my.csv --data.table.target price
 
 options:
@@ -55,10 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LitCausalMixError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"{PROGRAM}: interrupted; the checkpoints in the run's folder are complete, continue a "
-            "fit with --ckpt_path RUN/checkpoints/last.ckpt\n"
+        hint = (
+            "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
+            "RUN/checkpoints/last.ckpt"
         )
+        sys.stderr.write(f"{PROGRAM}: interrupted{hint if args[0] == 'fit' else ''}\n")
         return 130
 
 
@@ -68,11 +71,15 @@ def _dispatch(args: list[str]) -> int:
         from lit_causalmix.weights import main as weights_main
 
         return weights_main(rest)
+    if command == "inspect":
+        from lit_causalmix.inspect_cli import main as inspect_main
+
+        return inspect_main(rest)
     if command in TRAINER_COMMANDS:
         from lit_causalmix.trainer_cli import run
 
         return run(args)
-    known = ", ".join((*TRAINER_COMMANDS, "weights"))
+    known = ", ".join((*TRAINER_COMMANDS, "inspect", "weights"))
     return _refuse(f"unknown command {command!r}: there are {known}; see {PROGRAM} --help")
 
 

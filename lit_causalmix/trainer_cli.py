@@ -18,9 +18,9 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import lit_causalmix.backbones
 import lit_causalmix.callbacks
-import lit_causalmix.generators  # noqa: F401  # these three make the class names known to the parser
+import lit_causalmix.generators.scm  # noqa: F401  # these three make their names known to the parser
 from lit_causalmix.datamodules import CausalMixDataModule
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.task import CausalMixTask
 
 _CKPT_KEYWORDS = ("best", "last", "hpc")
@@ -36,6 +36,18 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise ConfigurationError(message) from ex
+
+    def instantiate_classes(self, *args: Any, **kwargs: Any) -> Any:
+        """Builds the objects; our own error inside jsonargparse's many-lined one comes through."""
+        try:
+            return super().instantiate_classes(*args, **kwargs)
+        except ValueError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, LitCausalMixError):
+                cause = cause.__cause__
+            if cause is None:
+                raise
+            raise cause from None
 
 
 class TrainerCLI(LightningCLI):

@@ -1,0 +1,105 @@
+"""The inspection page: what was learned from a table, and how good its synthetic rows are."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+from lit_causalmix import __version__
+from lit_causalmix.inspection import html, sections
+from lit_causalmix.inspection.contents import Inspection, Pictures
+from lit_causalmix.inspection.findings import feature_summary
+from lit_causalmix.inspection.structure_section import structure_section
+from lit_causalmix.report import write_json
+
+
+def pictures_folder(path: Path) -> Path:
+    """The folder beside a page that takes its pictures and numbers."""
+    return path.with_name(f"{path.stem}_files")
+
+
+def write_page(path: Path, inspection: Inspection) -> None:
+    """Writes the page, and beside it a folder with its pictures and `quality.json`.
+
+    The page carries its pictures itself and needs no other file. Folders are made where absent.
+    """
+    pictures = Pictures()
+    text = build_page(inspection, pictures)
+    folder = pictures_folder(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, png in pictures.files.items():
+        (folder / name).write_bytes(png)
+    write_json(folder / "quality.json", numbers(inspection))
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
+def build_page(inspection: Inspection, pictures: Pictures) -> str:
+    """Returns the HTML of the page, and leaves its pictures in `pictures`."""
+    train = inspection.splits.train
+    facts = (
+        f"Target {train.schema.target.name!r}, {train.schema.task} · "
+        f"{feature_summary(train.schema)} · domain: {train.domain} · "
+        f"rows from {inspection.generator}"
+    )
+    parts = [
+        sections.glance(inspection),
+        sections.table_section(inspection),
+        *(
+            [structure_section(inspection.structure, train.schema.target.name, pictures)]
+            if inspection.structure is not None
+            else []
+        ),
+        sections.marginals_section(inspection, pictures),
+        sections.trends_section(inspection, pictures),
+        sections.rows_section(inspection, pictures),
+        html.Section(
+            "made",
+            "How this was made",
+            (
+                html.paragraph(
+                    f"lit-causalmix {__version__}, seed {inspection.seed}, {inspection.generator} "
+                    f"fitted on the {len(train)} training rows alone with"
+                ),
+                html.preformatted(json.dumps(inspection.settings, indent=1)),
+            ),
+        ),
+    ]
+    return html.page(f"Inspection of {train.name}", [html.paragraph(facts, "note")], parts)
+
+
+def numbers(inspection: Inspection) -> dict[str, object]:
+    """All measures as JSON values, null where one is undefined."""
+    quality, names = inspection.quality, [c.name for c in inspection.splits.train.schema.columns]
+    measures = {
+        "column_shapes": quality.shape_score,
+        "column_shapes_of_training_rows": quality.train_shape_score,
+        "pair_trends": quality.trends.score,
+        "pair_trends_of_training_rows": quality.train_trends.score,
+        "two_sample_auc": quality.auc,
+        "two_sample_auc_of_training_rows": quality.train_auc,
+        "closer_to_training_rows": quality.records.closer_to_train,
+        "copies_of_training_rows": quality.records.copies,
+        "copies_of_held_out_rows": quality.records.held_out_copies,
+        "trained_on_synthetic_rows": quality.utility.value,
+        "trained_on_training_rows": quality.train_utility.value,
+    }
+    return {
+        "table": inspection.splits.train.name,
+        "generator": inspection.generator,
+        "seed": inspection.seed,
+        "rows": {
+            "training": quality.n_train,
+            "held_out": quality.n_held_out,
+            "synthetic": quality.n_synthetic,
+        },
+        "measures": {name: _json(value) for name, value in measures.items()},
+        "shapes": {name: _json(float(v)) for name, v in zip(names, quality.shapes, strict=True)},
+    }
+
+
+def _json(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,109 @@
+"""One plain sentence on what each measure says. All thresholds are our choice."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lit_causalmix.metrics import Score
+from lit_causalmix.metrics.quality import ClosestRecords, QualityReport
+from lit_causalmix.tables.schema import Schema
+
+_CLOSE, _NEAR = 0.02, 0.07
+_NOISE = 0.62  # a two-sample test of fewer than 100 rows a side reaches this by chance
+
+
+def number(value: float) -> str:
+    """Three decimals, or a dash where it is undefined."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def on_shapes(schema: Schema, quality: QualityReport) -> str:
+    """On the column shapes, with the worst columns."""
+    lost = quality.train_shapes - quality.shapes
+    order = np.argsort(-np.nan_to_num(lost, nan=-1.0), kind="stable")
+    off = [j for j in order.tolist() if lost[j] > _NEAR]
+    text = _against_training(
+        quality.train_shape_score - quality.shape_score, "Taken one by one, the columns"
+    )
+    if not off:
+        return f"{text} No single column stands out."
+    named = ", ".join(schema.columns[j].name for j in off[:5])
+    more = f" and {len(off) - 5} more" if len(off) > 5 else ""
+    return f"{text} Clearly off: {named}{more}."
+
+
+def on_trends(schema: Schema, quality: QualityReport) -> str:
+    """On the pair trends, with the pairs that differ by more than training rows do."""
+    text = _against_training(quality.train_trends.score - quality.trends.score, "Pairs of columns")
+    real = quality.trends.real
+    change = np.nan_to_num(np.triu(quality.trends.synthetic - real, k=1))
+    noise = np.nan_to_num(np.triu(quality.train_trends.synthetic - real, k=1))
+    excess = np.abs(change) - np.abs(noise)
+    named = []
+    for k in np.argsort(-excess, axis=None, kind="stable")[:3].tolist():
+        i, j = divmod(k, len(excess))
+        if excess[i, j] >= 0.1:
+            a, b = schema.columns[i].name, schema.columns[j].name
+            named.append(f"{a} and {b} ({change[i, j]:+.2f})")
+    return f"{text} The association changed most between {'; '.join(named)}." if named else text
+
+
+def _against_training(gap: float, what: str) -> str:
+    if math.isnan(gap):
+        return f"{what} could not be compared."
+    if gap <= _CLOSE:
+        return f"{what} match the held-out rows as well as the training rows themselves do."
+    if gap <= _NEAR:
+        return f"{what} match the held-out rows a little less than the training rows do."
+    return f"{what} match the held-out rows clearly less than the training rows do."
+
+
+def on_two_sample(quality: QualityReport) -> str:
+    """On the classifier two-sample test."""
+    if math.isnan(quality.auc):
+        return "There are too few rows to test."
+    if quality.auc <= max(0.5, quality.train_auc) + 0.08:
+        if quality.train_auc <= _NOISE:
+            return "Boosted trees cannot tell synthetic from real rows better than chance allows."
+        return (
+            "Boosted trees tell synthetic from real rows no better than they tell training from "
+            "validation rows, which differ themselves."
+        )
+    if quality.auc < 0.75:
+        return "Boosted trees tell some synthetic rows from real ones."
+    if quality.auc < 0.95:
+        return "Boosted trees tell most synthetic rows from real ones: something is not modelled."
+    return "Boosted trees tell nearly all synthetic rows from real ones: something is plainly off."
+
+
+def on_records(records: ClosestRecords) -> str:
+    """On the distances to the closest record."""
+    margin = max(0.1, 3 * 0.5 / math.sqrt(len(records.to_train)))
+    copied = records.copies > records.held_out_copies + 0.02
+    if copied:
+        return (
+            f"{records.copies:.0%} of the synthetic rows equal a training row, while "
+            f"{records.held_out_copies:.0%} equal an unseen one: they give training rows away."
+        )
+    if records.closer_to_train > 0.5 + margin:
+        return (
+            "Synthetic rows are closer to the training rows than to unseen ones more often than "
+            "chance allows: the generator may have memorised some of what it saw."
+        )
+    return "Synthetic rows are no closer to the training rows than to unseen ones: no memorising."
+
+
+def on_utility(synthetic: Score, training: Score) -> str:
+    """On training on synthetic rows and testing on real ones."""
+    if not synthetic.defined or not training.defined:
+        return f"Not measured: {synthetic.note or training.note}."
+    gap = training.value - synthetic.value
+    how = (
+        "as well as" if gap <= 0.02 else "nearly as well as" if gap <= 0.1 else "clearly worse than"
+    )
+    return (
+        f"Boosted trees trained on synthetic rows alone predict held-out real rows {how} ones "
+        "trained on the training rows."
+    )
