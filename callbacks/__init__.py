@@ -1,17 +1,21 @@
-"""Lightning callbacks: zero-shot baseline, per-domain metrics, selection, reports."""
+"""Lightning callbacks: zero-shot baseline, per-domain metrics, selection, reports, pre-training."""
 
 from lit_causalmix.callbacks.best_weights import BestWeights
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
 from lit_causalmix.callbacks.early_stopping import ZeroShotEarlyStopping
 from lit_causalmix.callbacks.predictions import PredictionWriter
+from lit_causalmix.callbacks.pretrained_folder import PretrainedFolder
 from lit_causalmix.callbacks.run_report import RunReport
+from lit_causalmix.callbacks.task_scores import TaskScores
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 
 __all__ = [
     "BestWeights",
     "DomainMetrics",
     "PredictionWriter",
+    "PretrainedFolder",
     "RunReport",
+    "TaskScores",
     "ZeroShotBaseline",
     "ZeroShotEarlyStopping",
 ]

@@ -2,6 +2,7 @@
 
 from lit_causalmix.datamodules.causal_mix import CausalMixDataModule
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
+from lit_causalmix.datamodules.prior import PriorDataModule, PriorStage, PriorStream
 from lit_causalmix.datamodules.stream import EvaluationStream, MixtureStream
 
 __all__ = [
@@ -10,4 +11,7 @@ __all__ = [
     "EpisodeSampler",
     "EvaluationStream",
     "MixtureStream",
+    "PriorDataModule",
+    "PriorStage",
+    "PriorStream",
 ]

@@ -272,7 +272,7 @@ class CausalMixDataModule(pl.LightningDataModule):
 
     # -- loaders --------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> EpisodeLoader:
+    def train_dataloader(self) -> EpisodeLoader[Episode]:
         world_size, rank = self._ranks()
         sampler = EpisodeSampler(self.train_stream, world_size=world_size, rank=rank)
         return EpisodeLoader(

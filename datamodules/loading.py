@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from lit_causalmix.datamodules.stream import MixtureStream, episode_key
-from lit_causalmix.episode import Episode
+from lit_causalmix.datamodules.stream import episode_key
+
+ItemT = TypeVar("ItemT")
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 
 
-class EpisodeSampler(DistributedSampler[Episode]):
+class KeyedStream(Protocol[ItemT_co]):
+    """A map-style stream: the key of (epoch, index) → an episode, or several for one step."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: int, /) -> ItemT_co: ...
+
+
+class EpisodeSampler(DistributedSampler[Any]):
     """Yields the episode keys of one rank for one epoch.
 
     Rank r of W takes the indices r, r + W, …; all ranks take equally many, and an index beyond
@@ -19,13 +29,15 @@ class EpisodeSampler(DistributedSampler[Episode]):
     `DistributedSampler`, so Lightning leaves it in place and calls `set_epoch`.
 
     Args:
-        stream: The stream of episodes.
+        stream: The stream; its length is that of an epoch.
         world_size: Number of ranks, from the trainer.
         rank: This rank, from the trainer.
     """
 
-    def __init__(self, stream: MixtureStream, *, world_size: int = 1, rank: int = 0) -> None:
-        super().__init__(stream, num_replicas=world_size, rank=rank, shuffle=False)
+    def __init__(self, stream: KeyedStream[Any], *, world_size: int = 1, rank: int = 0) -> None:
+        super().__init__(
+            cast("Dataset[Any]", stream), num_replicas=world_size, rank=rank, shuffle=False
+        )
         self.skip = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -37,24 +49,24 @@ class EpisodeSampler(DistributedSampler[Episode]):
         return self.num_samples
 
 
-class EpisodeLoader(DataLoader[Episode]):
+class EpisodeLoader(DataLoader[ItemT]):
     """A `DataLoader` of whole episodes that resumes in the middle of an epoch.
 
     Lightning stores `state_dict` in its checkpoints. What was yielded counts, not what workers
     prefetched.
 
     Args:
-        stream: The stream of episodes.
+        stream: The stream.
         sampler: Its sampler.
         **kwargs: Passed to `DataLoader` (`num_workers`, `pin_memory`, …).
     """
 
-    def __init__(self, stream: MixtureStream, sampler: EpisodeSampler, **kwargs: Any) -> None:
-        super().__init__(stream, sampler=sampler, batch_size=None, **kwargs)
+    def __init__(self, stream: KeyedStream[ItemT], sampler: EpisodeSampler, **kwargs: Any) -> None:
+        super().__init__(cast("Dataset[ItemT]", stream), sampler=sampler, batch_size=None, **kwargs)
         self.episode_sampler = sampler
         self._yielded = 0
 
-    def __iter__(self) -> Iterator[Episode]:  # type: ignore[override]  # a plain iterator is enough
+    def __iter__(self) -> Iterator[ItemT]:  # type: ignore[override]  # a plain iterator is enough
         self._yielded = self.episode_sampler.skip
         for episode in super().__iter__():
             self._yielded += 1

@@ -24,6 +24,11 @@ def episode_key(epoch: int, index: int) -> int:
     return (epoch << _EPOCH_SHIFT) | index
 
 
+def place_of(key: int) -> tuple[int, int]:
+    """Unpacks a key into (epoch, index)."""
+    return key >> _EPOCH_SHIFT, key & ((1 << _EPOCH_SHIFT) - 1)
+
+
 @dataclass(frozen=True)
 class EpisodeParts:
     """Coded rows of an episode, before encoding.
@@ -152,7 +157,7 @@ class MixtureStream(Dataset[Episode]):
         return self.episodes_per_epoch
 
     def __getitem__(self, key: int) -> Episode:
-        return self.episode(key >> _EPOCH_SHIFT, key & ((1 << _EPOCH_SHIFT) - 1))
+        return self.episode(*place_of(key))
 
     def episode(self, epoch: int, index: int) -> Episode:
         """The episode at (epoch, index): the same bits whenever, wherever and in whatever order."""

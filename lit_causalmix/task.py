@@ -99,9 +99,12 @@ class CausalMixTask(pl.LightningModule):
             predictions = self.backbone.predict(output.detach(), episode)
         return StepOutput(loss=loss, predictions=predictions)
 
-    def training_step(self, episode: Episode, batch_idx: int) -> Tensor:
-        loss = self.evaluate(episode)["loss"]
-        self.log("train/loss", loss, prog_bar=True, batch_size=episode.n_query)
+    def training_step(self, batch: Episode | list[Episode], batch_idx: int) -> Tensor:
+        """The loss of an episode, or the mean loss of several that make one step."""
+        episodes = [batch] if isinstance(batch, Episode) else batch
+        loss = self.backbone.losses(episodes).mean()
+        n_query = sum(episode.n_query for episode in episodes)
+        self.log("train/loss", loss, prog_bar=True, batch_size=n_query)
         return loss
 
     def validation_step(self, episode: Episode, batch_idx: int) -> StepOutput:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NoReturn
 
+import lightning.pytorch as pl
 import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -18,7 +19,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import lit_causalmix.backbones
 import lit_causalmix.callbacks
-import lit_causalmix.generators.scm  # noqa: F401  # these three make their names known to the parser
+import lit_causalmix.generators.scm
+import lit_causalmix.optim  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.task import CausalMixTask
@@ -78,7 +80,7 @@ class TrainerCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
-        if len(self.datamodule.splits.test):
+        if isinstance(self.datamodule, CausalMixDataModule) and len(self.datamodule.splits.test):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 
@@ -116,11 +118,14 @@ def run(args: ArgsType) -> int:
         "fabric.utilities.seed",
     ):
         logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
-    defaults = {"default_config_files": [str(config_folder() / "default.yaml")]}
+    args = with_packaged_configs(args)
+    other = _names_datamodule(args)
+    defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
         TrainerCLI(
             CausalMixTask,
-            CausalMixDataModule,
+            pl.LightningDataModule if other else CausalMixDataModule,
+            subclass_mode_data=other,
             save_config_kwargs={"overwrite": True},
             parser_class=Parser,
             parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
@@ -128,7 +133,7 @@ def run(args: ArgsType) -> int:
             auto_configure_optimizers=False,
             # A checkpoint's stored hyper-parameters would silently override the YAML.
             load_from_checkpoint_support=False,
-            args=with_packaged_configs(args),
+            args=args,
         )
     except MisconfigurationException as error:
         raise ConfigurationError(str(error)) from error
@@ -147,6 +152,26 @@ def with_packaged_configs(args: Any) -> Any:
         elif position + 1 < len(resolved):
             resolved[position + 1] = _config_path(resolved[position + 1])
     return resolved
+
+
+def _names_datamodule(args: Any) -> bool:
+    """Whether a configuration chooses a datamodule by `data.class_path`.
+
+    Then any datamodule is taken, and nothing is preset: such a configuration is complete in
+    itself. Otherwise `data` is a `CausalMixDataModule`, whose options need no class path.
+    """
+    given = list(args)
+    for argument, following in zip(given, [*given[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option in ("--data", "--data.class_path"):
+            return True
+        path = Path(value if equals else following)
+        if option in ("--config", "-c") and path.is_file():
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = content.get("data") if isinstance(content, dict) else None
+            if isinstance(data, dict) and "class_path" in data:
+                return True
+    return False
 
 
 def _config_path(value: str) -> str:

@@ -116,16 +116,10 @@ def test_every_packaged_configuration_parses(capsys: pytest.CaptureFixture[str])
     files = sorted(folder.rglob("*.yaml"))
     assert files
     for path in files:
+        table = ["--data.table.source=german_credit"]
+        own_data = "class_path" in yaml.safe_load(path.read_text()).get("data", {})
         with pytest.raises(SystemExit) as stop:
-            main(
-                [
-                    "fit",
-                    "--config",
-                    str(path),
-                    "--data.table.source=german_credit",
-                    "--print_config",
-                ]
-            )
+            main(["fit", "--config", str(path), *([] if own_data else table), "--print_config"])
         assert stop.value.code == 0, path
         assert "trainer:" in capsys.readouterr().out
 

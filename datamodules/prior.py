@@ -1,0 +1,229 @@
+"""The datamodule of pre-training: random tasks to learn from, held-out ones and tables to score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader, Dataset
+
+from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
+from lit_causalmix.datamodules.stream import EpisodeParts, make_episode, place_of
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
+from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
+
+PRIOR = "prior"
+"""Domain of the held-out prior tasks."""
+
+_DIGITS_LEFT_OUT = [
+    f"pixel_{row}_{column}"
+    for row in range(8)
+    for column in range(8)
+    if row not in (2, 4, 5) or column in (0, 7)
+]
+_CLASSIFICATION_TABLES = (
+    TableSpec("sklearn:breast_cancer"),
+    TableSpec("sklearn:wine"),
+    TableSpec("sklearn:iris"),
+    TableSpec("sklearn:digits", drop=_DIGITS_LEFT_OUT),
+)
+_REGRESSION_TABLES = (TableSpec("sklearn:diabetes"),)
+
+
+@dataclass(frozen=True)
+class PriorStage:
+    """A part of pre-training.
+
+    Attributes:
+        prior: Ranges of the tasks.
+        epochs: Epochs that it lasts; null lasts to the end.
+        step_cells: Rows x (columns + 1) of all tasks of a step together: its time and memory.
+
+    Raises:
+        ConfigurationError: For a number below 1.
+    """
+
+    prior: PriorSettings
+    epochs: int | None = None
+    step_cells: int = 16_000
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ConfigurationError(f"a stage lasts null or >= 1 epochs, got {self.epochs}")
+        if self.step_cells < 1:
+            raise ConfigurationError(f"step_cells must be >= 1, got {self.step_cells}")
+
+
+class PriorStream(Dataset[list[Episode]]):
+    """Steps of pre-training: key → tasks of one shape, a pure function of (seed, epoch, index).
+
+    Args:
+        stages: What is drawn when.
+        steps_per_epoch: Length of the stream.
+        seed: The run's seed.
+    """
+
+    def __init__(self, stages: Sequence[PriorStage], *, steps_per_epoch: int, seed: int) -> None:
+        self.stages = tuple(stages)
+        self.steps_per_epoch = steps_per_epoch
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __getitem__(self, key: int) -> list[Episode]:
+        return self.tasks(*place_of(key))
+
+    def stage(self, epoch: int) -> PriorStage:
+        """The stage of an epoch; the last one goes on when its epochs are over."""
+        end = 0
+        for stage in self.stages[:-1]:
+            end += stage.epochs or 0
+            if epoch < end:
+                return stage
+        return self.stages[-1]
+
+    def tasks(self, epoch: int, index: int) -> list[Episode]:
+        """The tasks of one step: the same bits whenever, wherever and in whatever order."""
+        stage = self.stage(epoch)
+        return draw_tasks(
+            stage.prior, cells=stage.step_cells, seed=self.seed, epoch=epoch, index=index
+        )
+
+
+class EpisodeList(Dataset[Episode]):
+    """Episodes at hand."""
+
+    def __init__(self, episodes: Sequence[Episode]) -> None:
+        self.episodes = tuple(episodes)
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    def __getitem__(self, index: int) -> Episode:
+        return self.episodes[index]
+
+
+class PriorDataModule(pl.LightningDataModule):
+    """Streams random tasks to pre-train on, and scores held-out tasks and a few real tables.
+
+    A training batch is a list of tasks of one shape; a validation batch is one whole task or table.
+    Held-out tasks come from a stream of their own, so none of them is ever trained on.
+
+    Args:
+        stages: Curriculum of pre-training, in order; all but the last name their epochs.
+        steps_per_epoch: Training steps (on one device) between two validations.
+        val_tasks: Number of held-out tasks, drawn as in the last stage.
+        val_tables: Real tables to score besides; null takes scikit-learn's (breast_cancer, wine,
+            iris and 18 pixels of digits, or for regression diabetes). They select the weights, so
+            tables that are to measure them later must not be among these.
+        val_context_rows: Most context rows of a table, stratified.
+        seed: Source of all randomness.
+        num_workers: Worker processes that draw training tasks.
+        pin_memory: Whether the loaders pin memory, for GPUs.
+
+    Attributes:
+        train_stream: The training tasks.
+        held_out: Held-out tasks and tables, after `setup`.
+
+    Raises:
+        ConfigurationError: For stages that do not fit together, or a number out of range.
+    """
+
+    held_out: EpisodeList
+
+    def __init__(
+        self,
+        stages: list[PriorStage],
+        steps_per_epoch: int = 100,
+        val_tasks: int = 64,
+        val_tables: list[TableSpec] | None = None,
+        val_context_rows: int = 256,
+        seed: int = 0,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_stages(stages)
+        for name, value, least in (
+            ("steps_per_epoch", steps_per_epoch, 1),
+            ("val_tasks", val_tasks, 1),
+            ("val_context_rows", val_context_rows, 2),
+            ("seed", seed, 0),
+        ):
+            if value < least:
+                raise ConfigurationError(f"{name} must be >= {least}, got {value}")
+        self.settings = stages[-1].prior
+        if val_tables is None:
+            regression = self.settings.regression
+            val_tables = list(_REGRESSION_TABLES if regression else _CLASSIFICATION_TABLES)
+        self.val_tasks = val_tasks
+        self.val_tables = val_tables
+        self.val_context_rows = val_context_rows
+        self.seed = seed
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.train_stream = PriorStream(stages, steps_per_epoch=steps_per_epoch, seed=seed)
+        self.table_names: tuple[str, ...] = ()
+
+    @property
+    def is_classification(self) -> bool:
+        return not self.settings.regression
+
+    def setup(self, stage: str | None = None) -> None:
+        """Draws the held-out tasks and reads the tables; `stage` is ignored, both are cheap."""
+        episodes = [
+            draw_episode(self.settings, seed=self.seed, epoch=0, index=i, stream="val")
+            for i in range(self.val_tasks)
+        ]
+        names = [PRIOR] * len(episodes)
+        for spec in self.val_tables:
+            name, episode = self._table(spec)
+            names.append(name)
+            episodes.append(episode)
+        self.table_names = tuple(names)
+        self.held_out = EpisodeList(
+            [replace(episode, table_id=i) for i, episode in enumerate(episodes)]
+        )
+
+    def _table(self, spec: TableSpec) -> tuple[str, Episode]:
+        """Half of a table's rows, at most `val_context_rows`, as context for the other half."""
+        half = SplitSpec(val_fraction=0.0, test_fraction=0.5, max_train_rows=self.val_context_rows)
+        splits = load_splits(spec, half)
+        encoder = Encoder.fit(splits.train)
+        if (encoder.n_classes > 0) != self.is_classification:
+            raise ConfigurationError(
+                f"val_tables must fit the prior: {splits.train.name!r} is a "
+                f"{splits.train.schema.task} table, stages.prior.regression is "
+                f"{self.settings.regression}"
+            )
+        context, query = EpisodeParts.of(splits.train), EpisodeParts.of(splits.test)
+        return splits.train.name, make_episode(context, query, encoder, table_id=0, domain_id=0)
+
+    def train_dataloader(self) -> EpisodeLoader[list[Episode]]:
+        # From the trainer: inside a worker torch.distributed knows nothing of the ranks.
+        world_size, rank = 1, 0
+        if self.trainer is not None:
+            world_size, rank = self.trainer.world_size, self.trainer.global_rank
+        sampler = EpisodeSampler(self.train_stream, world_size=world_size, rank=rank)
+        return EpisodeLoader(
+            self.train_stream, sampler, num_workers=self.num_workers, pin_memory=self.pin_memory
+        )
+
+    def val_dataloader(self) -> DataLoader[Episode]:
+        return DataLoader(self.held_out, batch_size=None, pin_memory=self.pin_memory)
+
+
+def _check_stages(stages: Sequence[PriorStage]) -> None:
+    if not stages:
+        raise ConfigurationError("stages must name at least one stage, got none")
+    if any(stage.epochs is None for stage in stages[:-1]):
+        raise ConfigurationError("every stage but the last must name its epochs")
+    if len({stage.prior.regression for stage in stages}) > 1:
+        raise ConfigurationError(
+            "all stages must be for the same task: prior.regression is true in some and false in "
+            "others"
+        )

@@ -1,0 +1,91 @@
+"""An optimiser for training from nothing: Muon for the layers' matrices, AdamW for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon, Optimizer
+
+from lit_causalmix.errors import ConfigurationError
+
+
+class MuonAdamW(Optimizer):
+    """Muon (Jordan et al., 2024) for the matrices of named groups, AdamW for everything else.
+
+    Embeddings, norms, biases and the head follow AdamW, as is usual with Muon. Muon's step is
+    scaled to AdamW's typical size ("match_rms_adamw"), so that one learning rate serves both.
+
+    Args:
+        params: Parameter groups with a "name" each, as `CausalMixTask` makes them.
+        lr: Learning rate of both.
+        weight_decay: Decoupled weight decay of both.
+        betas: AdamW's averaging rates.
+        momentum: Muon's momentum (Nesterov).
+        hidden: Names of the groups whose matrices Muon takes.
+
+    Raises:
+        ConfigurationError: If no group has one of these names.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict[str, Any]],
+        lr: float = 2e-3,
+        weight_decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.98),
+        momentum: float = 0.95,
+        hidden: tuple[str, ...] = ("layers",),
+    ) -> None:
+        matrices: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
+        for group in params:
+            for parameter in group["params"]:
+                muon = group.get("name") in hidden and parameter.ndim == 2
+                (matrices if muon else others).append(parameter)
+        if not matrices or not others:
+            raise ConfigurationError(
+                f"MuonAdamW finds {len(matrices)} matrices in the parameter groups named "
+                f"{', '.join(hidden)} and {len(others)} other parameters, and needs both: set "
+                "hidden to the backbone's groups of layers, or choose another optimiser"
+            )
+        self._muon = Muon(
+            matrices,
+            lr=lr,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        self._adamw = AdamW(others, lr=lr, betas=betas, weight_decay=weight_decay)
+        # Groups of both, made by them: schedulers, Lightning and checkpoints see one optimiser.
+        super().__init__([*self._muon.param_groups, *self._adamw.param_groups], {})
+        self._link()
+
+    def _link(self) -> None:
+        """Lets both optimisers work on this one's groups and state."""
+        split = len(self._muon.param_groups)
+        self._muon.param_groups = self.param_groups[:split]
+        self._adamw.param_groups = self.param_groups[split:]
+        self._muon.state = self._adamw.state = self.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._link()
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Takes one step of both."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._muon.step()  # type: ignore[no-untyped-call]
+        self._adamw.step()
+        return loss

@@ -1,0 +1,93 @@
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from lit_causalmix.backbones import Tab2D
+from lit_causalmix.cli import main
+
+EASY = str(Path(__file__).parent / "conf" / "pretrain.yaml")
+BRIEF = ["--data.init_args.steps_per_epoch=4", "--data.init_args.val_tasks=4"]
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+
+
+def run(number: int) -> Path:
+    return Path("runs") / "pretrain" / f"version_{number}"
+
+
+def curve(number: int, name: str) -> list[float]:
+    with (run(number) / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row[name]]
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return weights
+
+
+@pytest.mark.slow
+def test_in_context_learning_begins_on_an_easy_prior() -> None:
+    assert main(["fit", "--config", EASY]) == 0
+    loss, baseline = curve(0, "val/loss"), curve(0, "val/baseline")
+    assert loss[-1] < 0.9 * baseline[-1]
+    assert curve(0, "val/prior/roc_auc")[-1] > 0.65
+    assert np.mean(curve(0, "train/loss")[-3:]) < np.mean(curve(0, "train/loss")[:3])
+
+
+def test_the_folder_holds_the_selected_weights_and_serves_as_weights() -> None:
+    assert main(["fit", "--config", EASY, *BRIEF]) == 0
+    best = state(run(0) / "checkpoints" / "best.ckpt")
+    model = Tab2D.from_pretrained(run(0) / "weights")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, best[f"backbone.{name}"]), name
+    # Its own configuration repeats the run, starting from its weights.
+    config = str(run(0) / "config.yaml")
+    weights = f"--model.backbone.init_args.weights={run(0) / 'weights'}"
+    assert main(["validate", "--config", config, weights]) == 0
+    assert curve(1, "val/loss") == pytest.approx([min(curve(0, "val/loss"))])
+
+
+def test_it_resumes_in_the_middle_of_an_epoch_with_the_same_bits() -> None:
+    middle = [
+        "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+        "--trainer.callbacks.filename=middle",
+        "--trainer.callbacks.every_n_train_steps=6",  # two steps into the second epoch
+    ]
+    assert main(["fit", "--config", EASY, *BRIEF, *middle, "--trainer.max_epochs=2"]) == 0
+    assert main(["fit", "--config", EASY, *BRIEF]) == 0
+    checkpoint = run(0) / "checkpoints" / "middle.ckpt"
+    assert main(["fit", "--config", EASY, *BRIEF, *middle, f"--ckpt_path={checkpoint}"]) == 0
+    whole = state(run(1) / "checkpoints" / "last.ckpt")
+    resumed = state(run(2) / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+@pytest.mark.parametrize("task", ["classifier", "regressor"])
+def test_the_shipped_recipes_run(task: str) -> None:
+    name = f"configs/pretrain/nano-{task}.yaml"
+    brief = ["--data.init_args.steps_per_epoch=1", "--data.init_args.val_tasks=1"]
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+    assert main(["fit", "--config", name, "--trainer.max_epochs=1", *brief, *quiet]) == 0
+    folder = Path("runs") / f"nano-{task}" / "version_0"
+    assert Tab2D.from_pretrained(folder / "weights").config.dim % 4 == 0
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    schedule = config["model"]["lr_scheduler"]["init_args"]
+    epochs = yaml.safe_load((Path(__file__).parent.parent / name).read_text())["trainer"][
+        "max_epochs"
+    ]
+    assert schedule["total_steps"] == 100 * epochs  # the schedule ends with the training
+
+
+def test_unknown_options_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--config", EASY, "--data.init_args.steps=4"]) == 2
+    assert "steps" in capsys.readouterr().err
+    assert main(["test", "--config", EASY]) == 2
