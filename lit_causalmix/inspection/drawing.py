@@ -42,18 +42,28 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def label(text: str, length: int = 22) -> str:
-    """A name on one line, cut in its middle to a length; a dollar sign starts no formula."""
-    name = " ".join(text.split()) or "(blank)"
-    if len(name) > length:
-        head = (length - 1) * 2 // 3
-        name = f"{name[:head]}…{name[head + 1 - length :]}"
-    return name.replace("$", r"\$")
-
-
 def labels(names: Sequence[str], length: int = 22) -> list[str]:
-    """`label` for each name."""
-    return [label(name, length) for name in names]
+    """Names for a picture: on one line, short, different where the names are.
+
+    A long name is cut in its middle; where that makes names equal, each begins where they part.
+    """
+    whole = [" ".join(name.split()) or "(blank)" for name in names]
+    short = [_cut(name, length) for name in whole]
+    for clash in sorted({text for text in short if short.count(text) > 1}):
+        group = [k for k, text in enumerate(short) if text == clash]
+        ends = min(whole[k] for k in group), max(whole[k] for k in group)
+        shared = next((k for k, (a, b) in enumerate(zip(*ends, strict=False)) if a != b), 0)
+        # Back to the start of the word in which they part.
+        start = max(ends[0].rfind(mark, 0, shared) for mark in " _-.") + 1
+        for k in group:
+            rest = whole[k][start:]
+            short[k] = f"…{rest}" if len(rest) < length else f"…{rest[: length - 2]}…"
+    return [text.replace("$", r"\$") for text in short]  # a dollar sign would start a formula
+
+
+def _cut(name: str, length: int) -> str:
+    head = (length - 1) * 2 // 3
+    return name if len(name) <= length else f"{name[:head]}…{name[head + 1 - length :]}"
 
 
 def square_side(d: int) -> float:
@@ -76,7 +86,7 @@ def heat_map(
     Args:
         axes: Where to draw.
         matrix: float64 (d, d), NaN where undefined.
-        names: The d names.
+        names: The d names, as `labels` makes them.
         cmap: Name of a colour map.
         low: Value of its lower end.
         high: Value of its upper end.
@@ -91,8 +101,8 @@ def heat_map(
         return image
     d = len(names)
     size = 9 if d <= FEW else 7
-    axes.set_xticks(range(d), labels(names), rotation=90, fontsize=size)
-    axes.set_yticks(range(d), labels(names), fontsize=size)
+    axes.set_xticks(range(d), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(d), names, fontsize=size)
     for tick in (axes.get_xticklabels()[-1], axes.get_yticklabels()[-1]):
         tick.set_color(TARGET)
         tick.set_fontweight("bold")

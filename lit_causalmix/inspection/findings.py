@@ -62,7 +62,7 @@ def _facts(column: Column, codes: NDArray[np.float64], *, target: bool) -> Colum
         text = f"{low} to {high}, median {middle}"
     else:
         text = ", ".join(
-            f"{column.categories[int(values[i])]} ({counts[i] / len(known):.0%})"
+            f"{column.categories[int(values[i])]} ({_share(counts[i] / len(known))})"
             for i in np.argsort(-counts, kind="stable")[:4]
         ) + (f" and {len(values) - 4} more" if len(values) > 4 else "")
     kind = str(column.kind) + (" (target)" if target else "")
@@ -75,6 +75,13 @@ def _facts(column: Column, codes: NDArray[np.float64], *, target: bool) -> Colum
         _problem(column, counts, missing),
         _remark(column, counts),
     )
+
+
+def _share(share: float) -> str:
+    """Whole percent; only nothing is 0 % and only all is 100 %."""
+    if 0.99 < share < 1:
+        return ">99%"
+    return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def _number(column: Column, value: np.float64) -> str:

@@ -12,7 +12,7 @@ from lit_causalmix.inspection.drawing import (
     EDGE,
     TARGET,
     heat_map,
-    label,
+    labels,
     new_figure,
     png,
     square_side,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST_NODES = 64
 """Nodes that a heat map with names has room for."""
 MOST_EDGES = 40
+TARGET_EDGES = 8
+"""Edges of a picture: the strongest of all, and the strongest of the target."""
 WHOLE_GRAPH = 30
 """Nodes up to which a sampled graph is drawn whole."""
 
@@ -46,10 +48,11 @@ def edge_heat_map(names: Sequence[str], matrix: Floats, target: int) -> bytes:
     """
     kept = strongest_nodes(matrix, target)
     chosen, d = matrix[np.ix_(kept, kept)], len(kept)
+    short = labels(names)
     side = square_side(d)
     figure = new_figure(side + 0.8, side)
     axes = figure.add_subplot()
-    image = heat_map(axes, chosen, [names[k] for k in kept], cmap="Blues", low=0, high=1)
+    image = heat_map(axes, chosen, [short[k] for k in kept], cmap="Blues", low=0, high=1)
     axes.set_ylabel("cause")
     axes.set_xlabel("effect")
     figure.colorbar(image, ax=axes, shrink=0.7, label="probability of cause → effect")
@@ -75,9 +78,12 @@ def strongest_pairs(matrix: Floats, most: int) -> list[tuple[int, int]]:
 
 
 def strongest_graph(names: Sequence[str], matrix: Floats, target: int) -> bytes:
-    """Draws the strongest edges: the likelier direction, as wide as it is probable."""
+    """Draws the strongest edges, and those of the target: each in its likelier direction."""
     weights, heads = np.zeros_like(matrix), np.zeros(matrix.shape, dtype=bool)
-    for i, j in strongest_pairs(matrix, MOST_EDGES):
+    beside = np.zeros_like(matrix)
+    beside[target], beside[:, target] = matrix[target], matrix[:, target]
+    pairs = {*strongest_pairs(matrix, MOST_EDGES), *strongest_pairs(beside, TARGET_EDGES)}
+    for i, j in sorted(pairs):
         weights[i, j] = matrix[i, j] + matrix[j, i]
         heads[i, j] = matrix[i, j] - matrix[j, i] >= _OPEN
     return _graphs([(weights, heads)], names, target, titles=[""], across=7)
@@ -109,7 +115,7 @@ def _graphs(
     across: int,
 ) -> bytes:
     """Draws one or more graphs, given their weights and which edges have an arrow head."""
-    placed = []
+    short, placed = labels(names), []
     for weights, heads in graphs:
         nodes = np.flatnonzero(
             (weights + weights.T).any(axis=1) | (np.arange(len(names)) == target)
@@ -130,7 +136,7 @@ def _graphs(
         axes.set_ylim(-deepest - 0.6, 0.6)
         axes.axis("off")
         at = nodes.tolist().index(target)
-        boxes = _draw_nodes(axes, [names[n] for n in nodes.tolist()], position, at)
+        boxes = _draw_nodes(axes, [short[n] for n in nodes.tolist()], position, at)
         drawn.append((axes, weights, heads, boxes, at))
     figure.draw_without_rendering()  # only now the boxes have a size, and edges end at them
     for axes, weights, heads, boxes, at in drawn:
@@ -146,7 +152,7 @@ def _draw_nodes(axes: Axes, names: Sequence[str], position: Floats, target: int)
         text = axes.text(
             x,
             y,
-            label(name, 20),
+            name,
             zorder=3,
             ha="center",
             va="center",

@@ -13,7 +13,6 @@ from lit_causalmix.inspection.drawing import (
     SYNTHETIC,
     TARGET,
     heat_map,
-    label,
     labels,
     new_figure,
     png,
@@ -53,6 +52,7 @@ def marginals(schema: Schema, real: Floats, synthetic: Floats, shapes: Floats) -
         shapes: float64 (C + 1,), score of each column, written above it.
     """
     kept = drawn_columns(shapes)
+    names = labels([column.name for column in schema.columns], 20)
     rows = -(-len(kept) // _ACROSS)
     figure = new_figure(12.5, 0.5 + 1.75 * rows)
     for place, j in enumerate(kept):
@@ -60,18 +60,16 @@ def marginals(schema: Schema, real: Floats, synthetic: Floats, shapes: Floats) -
         column = schema.columns[j]
         draw = _histogram if column.is_numerical else _bars
         draw(axes, column, real[:, j], synthetic[:, j])
-        _describe(axes, column, shapes[j], real[:, j], synthetic[:, j], j == len(shapes) - 1)
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
+        _describe(axes, f"{names[j]}  {shapes[j]:.2f}", real[:, j], synthetic[:, j])
+        axes.title.set_color(TARGET if j == len(shapes) - 1 else "black")
+    handles, legend = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, legend, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
     return png(figure)
 
 
-def _describe(
-    axes: Axes, column: Column, score: float, real: Floats, synthetic: Floats, target: bool
-) -> None:
+def _describe(axes: Axes, title: str, real: Floats, synthetic: Floats) -> None:
     gaps = [float(np.isnan(part).mean()) for part in (real, synthetic)]
-    title = f"{label(column.name, 24)}  {score:.2f}"
-    axes.set_title(title, fontsize=8.5, color=TARGET if target else "black")
+    axes.set_title(title, fontsize=8.5)
     if max(gaps) >= 0.005:
         axes.set_xlabel(f"missing {gaps[0]:.0%} / {gaps[1]:.0%}", fontsize=7)
     axes.tick_params(labelsize=7, length=2)
@@ -139,7 +137,7 @@ def trend_maps(names: Sequence[str], trends: PairTrends) -> bytes:
         (("held-out real rows", trends.real), ("synthetic rows", trends.synthetic))
     ):
         axes = figure.add_subplot(1, 2, place + 1)
-        image = heat_map(axes, matrix, names, cmap="viridis", low=0, high=1, named=named)
+        image = heat_map(axes, matrix, labels(names), cmap="viridis", low=0, high=1, named=named)
         axes.set_title(title, fontsize=10)
     figure.colorbar(image, ax=figure.axes, shrink=0.7, label="strength of association")
     return png(figure)
@@ -153,7 +151,9 @@ def trend_difference(names: Sequence[str], trends: PairTrends) -> bytes:
     difference = trends.synthetic - trends.real
     most = max(0.3, float(np.nanmax(np.abs(difference), initial=0.0)))
     named = len(names) <= MOST_COLUMNS
-    image = heat_map(axes, difference, names, cmap="RdBu_r", low=-most, high=most, named=named)
+    image = heat_map(
+        axes, difference, labels(names), cmap="RdBu_r", low=-most, high=most, named=named
+    )
     figure.colorbar(image, ax=axes, shrink=0.7, label="synthetic − real")
     return png(figure)
 

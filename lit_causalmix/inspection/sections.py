@@ -9,6 +9,7 @@ from lit_causalmix.inspection.html import Section
 from lit_causalmix.inspection.words import number
 
 MOST_REMARKS = 12
+FEW_ROWS = 30
 
 
 def glance(inspection: Inspection) -> Section:
@@ -48,6 +49,8 @@ def glance(inspection: Inspection) -> Section:
             words.on_utility(quality.utility, quality.train_utility),
         ),
     ]
+    few = quality.n_held_out < FEW_ROWS
+    noise = " With so few validation rows all of this is mostly noise." if few else ""
     return Section(
         "glance",
         "At a glance",
@@ -56,7 +59,7 @@ def glance(inspection: Inspection) -> Section:
                 f"{quality.n_synthetic} synthetic rows are compared with {quality.n_held_out} "
                 "validation rows that the generator has not seen. The column “training rows” is "
                 f"what {quality.n_train} real rows reach in the same comparison: with few rows "
-                "nothing reaches the ideal value. Test rows take no part."
+                f"nothing reaches the ideal value. Test rows take no part.{noise}"
             ),
             html.table(
                 ("measure", "synthetic rows", "training rows", "which means"), rows, numbers=(1, 2)

@@ -51,7 +51,8 @@ def structure_section(structure: Structure, target: str, pictures: Pictures) -> 
                 pictures.keep("strongest_edges.png", graph),
                 "Graph of the strongest edges",
                 "Causes stand above effects; the darker an edge, the more probable; without an "
-                f"arrow head its direction is open. At most {graph_figures.MOST_EDGES} edges; "
+                f"arrow head its direction is open. The {graph_figures.MOST_EDGES} "
+                f"strongest edges and the {graph_figures.TARGET_EDGES} strongest of the target; "
                 "columns without one are left out.",
             ),
             _pairs(structure),
@@ -101,7 +102,9 @@ def _runs(structure: Structure) -> Iterator[str]:
     done = ", ".join(
         f"{name.upper()} {edges.runs[name]} of {edges.planned[name]}" for name in edges.runs
     )
-    yield html.paragraph(f"Runs of discovery that ended: {done}.", "note")
+    cut = sum(edges.runs.values()) < sum(edges.planned.values())
+    budget = " The budget was spent before the others: fewer runs, coarser probabilities."
+    yield html.paragraph(f"Runs of discovery that ended: {done}.{budget if cut else ''}", "note")
     if edges.set_aside:
         yield html.paragraph(
             "Columns that are no nodes, since they follow from others or never vary; they are "
@@ -115,9 +118,10 @@ def _pairs(structure: Structure) -> str:
     rows = []
     for i, j in graph_figures.strongest_pairs(matrix, SHOWN_PAIRS):
         seen = [
-            f"{votes[i, j] / max(1, edges.runs[name]):.2f} / "
-            f"{votes[j, i] / max(1, edges.runs[name]):.2f}"
-            for name, votes in edges.votes.items()
+            f"{votes[i, j] / runs:.2f} / {votes[j, i] / runs:.2f}"
+            if (runs := edges.runs[a])
+            else "–"
+            for a, votes in edges.votes.items()
         ]
         drawn = [int(structure.dags[:, a, b].sum()) for a, b in ((i, j), (j, i))]
         rows.append(
