@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lit_causalmix.backbones.tab2d_preprocessing import impute_and_drop_constant
+from lit_causalmix.backbones.tab2d_preprocessing import impute, varying
 from lit_causalmix.episode import Episode
 
 
@@ -39,31 +39,61 @@ class Stack:
     weight: Tensor
     n_classes: Tensor
 
+    def take(self, tables: list[int], columns: Tensor) -> Stack:
+        """Returns some of the tables, with some of their columns (bool (F,))."""
+        return Stack(
+            positions=[self.positions[i] for i in tables],
+            x_context=self.x_context[tables][..., columns],
+            y_context=self.y_context[tables],
+            x_query=self.x_query[tables][..., columns],
+            y_query=self.y_query[tables],
+            weight=self.weight[tables],
+            n_classes=self.n_classes[tables],
+        )
+
 
 def stacks(episodes: Sequence[Episode]) -> list[Stack]:
-    """Groups tables by context rows and varying columns, in order of first appearance."""
-    clean = [impute_and_drop_constant(e.x_context, e.x_query) for e in episodes]
+    """Groups tables by context rows and columns, and then by which columns vary.
+
+    A group costs a few operations and one wait for the device, whatever the number of its tables.
+    """
     groups: defaultdict[torch.Size, list[int]] = defaultdict(list)
-    for position, (x_context, _) in enumerate(clean):
-        groups[x_context.shape].append(position)
-    return [_stack(positions, episodes, clean) for positions in groups.values()]
+    for position, episode in enumerate(episodes):
+        groups[episode.x_context.shape].append(position)
+    stacked = [_stack(positions, episodes) for positions in groups.values()]
+    return [part for stack in stacked for part in _without_constant_columns(stack)]
 
 
-def _stack(
-    positions: list[int], episodes: Sequence[Episode], clean: list[tuple[Tensor, Tensor]]
-) -> Stack:
+def _stack(positions: list[int], episodes: Sequence[Episode]) -> Stack:
     chosen = [episodes[i] for i in positions]
     most = max(e.n_query for e in chosen)
-    fill = [most - e.n_query for e in chosen]
-    weight = [e.x_query.new_full((e.n_query,), 1 / e.n_query, dtype=torch.float32) for e in chosen]
+    x_context, x_query = impute(
+        torch.stack([e.x_context for e in chosen]),
+        torch.stack([_fill(e.x_query, most, (0, 0)) for e in chosen]),
+    )
+    device = x_context.device
+    length = torch.tensor([[e.n_query] for e in chosen], device=device)
     return Stack(
         positions=positions,
-        x_context=torch.stack([clean[i][0] for i in positions]),
+        x_context=x_context,
         y_context=torch.stack([e.y_context for e in chosen]),
-        x_query=torch.stack(
-            [pad(clean[i][1], (0, 0, 0, n)) for i, n in zip(positions, fill, strict=True)]
-        ),
-        y_query=torch.stack([pad(e.y_query, (0, n)) for e, n in zip(chosen, fill, strict=True)]),
-        weight=torch.stack([pad(w, (0, n)) for w, n in zip(weight, fill, strict=True)]),
-        n_classes=torch.tensor([e.n_classes for e in chosen], device=weight[0].device),
+        x_query=x_query,
+        y_query=torch.stack([_fill(e.y_query, most) for e in chosen]),
+        weight=(torch.arange(most, device=device) < length) / length,
+        n_classes=torch.tensor([e.n_classes for e in chosen], device=device),
     )
+
+
+def _fill(rows: Tensor, most: int, other_dimensions: tuple[int, ...] = ()) -> Tensor:
+    missing = most - len(rows)
+    return pad(rows, (*other_dimensions, 0, missing)) if missing else rows
+
+
+def _without_constant_columns(stack: Stack) -> list[Stack]:
+    varies = varying(stack.x_context)
+    patterns: defaultdict[tuple[bool, ...], list[int]] = defaultdict(list)
+    for table, pattern in enumerate(varies.tolist()):
+        patterns[tuple(pattern)].append(table)
+    if len(patterns) == 1 and all(next(iter(patterns))):
+        return [stack]
+    return [stack.take(tables, varies[tables[0]]) for tables in patterns.values()]

@@ -19,10 +19,35 @@ GRADIENT_WIDTH = 0.1
 """Half-width of the gradient's central difference, in context standard deviations."""
 
 
-def impute_and_drop_constant(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
-    """Fills gaps with the context mean and leaves out columns that are constant in the context.
+def impute(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
+    """Fills gaps with the context mean.
 
     Infinities count as missing [our choice; the official code sets them to zero].
+
+    Args:
+        x_context: float (..., R, F), NaN where missing.
+        x_query: float (..., Q, F), likewise.
+
+    Returns:
+        float32, of the same shapes, without NaN.
+    """
+    x_context, x_query = x_context.float(), x_query.float()
+    present = torch.isfinite(x_context)
+    total = torch.where(present, x_context, 0).sum(dim=-2, keepdim=True)
+    mean = total / present.sum(dim=-2, keepdim=True).clamp_min(1)
+    return (
+        torch.where(present, x_context, mean),
+        torch.where(torch.isfinite(x_query), x_query, mean),
+    )
+
+
+def varying(x_context: Tensor) -> Tensor:
+    """Tells which columns are not constant in the context: (..., R, F) to bool (..., F)."""
+    return (x_context != x_context[..., :1, :]).any(dim=-2)
+
+
+def impute_and_drop_constant(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
+    """Fills gaps with the context mean and leaves out columns that are constant in the context.
 
     Args:
         x_context: float (R, F), NaN where missing.
@@ -31,13 +56,8 @@ def impute_and_drop_constant(x_context: Tensor, x_query: Tensor) -> tuple[Tensor
     Returns:
         float32 (R, F') and (Q, F') without NaN. F' = 0 when every column is constant.
     """
-    x_context, x_query = x_context.float(), x_query.float()
-    present = torch.isfinite(x_context)
-    total = torch.where(present, x_context, 0).sum(dim=0)
-    mean = total / present.sum(dim=0).clamp_min(1)
-    x_context = torch.where(present, x_context, mean)
-    x_query = torch.where(torch.isfinite(x_query), x_query, mean)
-    varies = (x_context != x_context[:1]).any(dim=0)
+    x_context, x_query = impute(x_context, x_query)
+    varies = varying(x_context)
     return x_context[:, varies], x_query[:, varies]
 
 
