@@ -45,7 +45,7 @@ class DiscoverySettings:
     alphas: tuple[float, ...] = (0.01, 0.05, 0.1)
     max_conditioning: int = 3
     test_budget: int = 1_000_000
-    time_budget_s: float = 120.0
+    time_budget_s: float = 300.0
 
 
 def discover(

@@ -67,7 +67,7 @@ class SCMGenerator(Generator):
         algorithms: Sequence[str] = ("pc", "fci"),
         max_conditioning: int = 3,
         test_budget: int = 1_000_000,
-        time_budget_s: float = 120.0,
+        time_budget_s: float = 300.0,
         mechanism: str = "auto",
         missing: str = "pattern",
         rows_per_model: int = 64,
