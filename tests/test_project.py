@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def test_ci_runs_the_readmes_first_two_commands() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     assert "readme_command.py 1" in script
     assert "readme_command.py 2" in script
+
+
+def test_every_package_is_listed_and_exists() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(settings["tool"]["setuptools"]["packages"])
+    folders = {p.parent for p in CORE if p.name == "__init__.py"}
+    expected = {folder.relative_to(ROOT).as_posix().replace("/", ".") for folder in folders}
+    mapped = {f"lit_causalmix.{name}" for name in ("callbacks", "configs", "datamodules")}
+    assert listed == expected | mapped
 
 
 @pytest.mark.slow

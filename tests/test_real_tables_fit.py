@@ -34,7 +34,7 @@ def test_fit_ends_with_normalised_scores_per_domain(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
     facts = {t["name"]: t for t in json.loads((real_data / "index.json").read_text())}[name]
-    kinds = {column: "categorical" for column in facts["categorical"]}
+    kinds = dict.fromkeys(facts["categorical"], "categorical")
     status = main(
         [
             "fit",

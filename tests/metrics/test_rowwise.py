@@ -63,7 +63,6 @@ def test_two_processes_give_the_score_of_one(tmp_path: Path) -> None:
     command = [sys.executable, str(script)]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     ranks = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], env=env)
-        for rank in (0, 1)
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], env=env) for rank in (0, 1)
     ]
     assert [process.wait(timeout=100) for process in ranks] == [0, 0]
