@@ -36,7 +36,7 @@ def single_thread() -> Iterator[None]:
     # Only libraries that are loaded by now can be limited, so they are loaded first.
     import scipy.linalg  # noqa: F401
     import sklearn.ensemble  # noqa: F401
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
         yield
