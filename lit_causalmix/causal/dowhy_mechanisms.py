@@ -57,9 +57,11 @@ class _Classification(ClassificationModel):  # type: ignore[misc]
     def __init__(self, create: Callable[[], ClassEstimator]) -> None:
         self._create = create
         self.estimator = create()
+        self._classes: list[str] = []
 
     def fit(self, X: NDArray[np.object_], Y: NDArray[np.object_]) -> None:
         self.estimator.fit(codes(X), codes(Y).ravel())
+        self._classes = list(labels(self.estimator.classes))  # DoWhy asks for them row by row
 
     def predict(self, X: NDArray[np.object_]) -> NDArray[np.object_]:
         return labels(self.estimator.classes[self.predict_probabilities(X).argmax(axis=1)])
@@ -69,7 +71,7 @@ class _Classification(ClassificationModel):  # type: ignore[misc]
 
     @property
     def classes(self) -> list[str]:
-        return list(labels(self.estimator.classes))
+        return self._classes
 
     def clone(self) -> _Classification:
         return _Classification(self._create)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.boosted_models import MAX_CATEGORIES, BoostedClassifier, BoostedRegressor
+from lit_causalmix.causal.forest_models import ForestClassifier, ForestRegressor
 from lit_causalmix.causal.linear_models import LogisticMechanism, RidgeMechanism
 from lit_causalmix.causal.scores import Bins, Scores
 
@@ -64,7 +65,11 @@ class Family:
 FAMILIES = {
     "linear": Family(RidgeMechanism, LogisticMechanism),
     "boosting": Family(BoostedRegressor, BoostedClassifier, MAX_CATEGORIES, MAX_BOOSTED_CLASSES),
+    "forest": Family(ForestRegressor, ForestClassifier, MAX_CATEGORIES),
 }
+
+CANDIDATES = ("linear", "boosting")
+"""Families that `choose_family` compares; a forest costs several times more to fit and draw."""
 
 
 def choose_family(
@@ -74,7 +79,7 @@ def choose_family(
     n_classes: int,
     rng: np.random.Generator,
 ) -> str:
-    """Compares the families by cross-validated squared error or log-loss.
+    """Compares the candidates by cross-validated squared error or log-loss.
 
     Args:
         parents: Complete coded parents, float64 (n, p).
@@ -89,14 +94,14 @@ def choose_family(
     if not FAMILIES["boosting"].takes(cardinalities, n_classes) or len(child) < 10 * FOLDS:
         return "linear"
     fold = rng.permutation(len(child)) % FOLDS
-    loss = dict.fromkeys(FAMILIES, 0.0)
+    loss = dict.fromkeys(CANDIDATES, 0.0)
     for held_out in (fold == k for k in range(FOLDS)):
         if np.ptp(child[~held_out]) == 0:
             return "linear"
-        for name, family in FAMILIES.items():
+        for name in CANDIDATES:
             losses = _log_loss if n_classes else _squared_error
             loss[name] += losses(
-                family,
+                FAMILIES[name],
                 cardinalities,
                 (parents[~held_out], child[~held_out]),
                 (parents[held_out], child[held_out]),

@@ -16,7 +16,7 @@ RIDGE_PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Tried by leave-one-out; in units of one standardised row."""
 
 
-class _Design:
+class Design:
     """The design matrix of parents (n, p): numerical ones standardised, then one-hot blocks."""
 
     def __init__(self, parents: NDArray[np.float64], cardinalities: Sequence[int]) -> None:
@@ -32,6 +32,14 @@ class _Design:
             codes = parents[:, j].astype(np.intp)
             blocks.append((codes[:, None] == np.arange(self.cardinalities[j])).astype(np.float64))
         return np.concatenate(blocks, axis=1)
+
+    def columns(self, parent: int) -> range:
+        """Returns the columns that a parent takes."""
+        numerical = self.numerical.tolist()
+        if parent in numerical:
+            return range(numerical.index(parent), numerical.index(parent) + 1)
+        start = len(numerical) + sum(self.cardinalities[:parent])  # numerical ones count 0
+        return range(start, start + self.cardinalities[parent])
 
     def scores(
         self, weights: NDArray[np.float64], intercept: NDArray[np.float64], nodes: Sequence[int]
@@ -73,7 +81,7 @@ class RidgeMechanism:
     def fit(self, parents: NDArray[np.float64], child: NDArray[np.float64]) -> None:
         from sklearn.linear_model import RidgeCV
 
-        self._design = _Design(parents, self.cardinalities)
+        self._design = Design(parents, self.cardinalities)
         location, scale = location_scale(child[:, None])
         self._location, self._scale = float(location[0]), float(scale[0])
         self._model: Any = RidgeCV(alphas=RIDGE_PENALTIES)
@@ -107,7 +115,7 @@ class LogisticMechanism:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        self._design = _Design(parents, self.cardinalities)
+        self._design = Design(parents, self.cardinalities)
         self._model: Any = LogisticRegression(C=1.0, max_iter=300)
         with warnings.catch_warnings():
             # The penalised optimum is unique; stopping a little short of it does no harm.

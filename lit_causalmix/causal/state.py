@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal import mechanisms, scores
+from lit_causalmix.causal import forest_scores, mechanisms, scores
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.sampler import Ensemble
@@ -81,6 +81,7 @@ CLASSES: dict[str, type] = {
         mechanisms.Classifier,
         scores.LinearScores,
         scores.BoostedScores,
+        forest_scores.ForestScores,
         scores.TableScores,
         scores.CategoryTable,
         scores.Bins,

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from lit_causalmix.causal.forest_scores import ForestScores
 from lit_causalmix.causal.mechanisms import Additive, Classifier
 from lit_causalmix.causal.scm import FittedScms, NodeData, fit_scms
 from lit_causalmix.causal.scores import BoostedScores, LinearScores, TableScores
@@ -95,7 +96,7 @@ def propagated_by_dowhy(
     return frame[data.names].astype(float).to_numpy()
 
 
-@pytest.mark.parametrize("mechanism", ["linear", "boosting", "auto"])
+@pytest.mark.parametrize("mechanism", ["linear", "boosting", "forest", "auto"])
 @pytest.mark.parametrize("graph", EDGES)
 def test_same_noise_same_rows_as_dowhy(graph: str, mechanism: str) -> None:
     data = mixed_data()
@@ -113,19 +114,19 @@ def test_same_noise_same_rows_as_dowhy(graph: str, mechanism: str) -> None:
 
 def test_every_kind_of_compiled_mechanism_was_compared() -> None:
     data, kinds = mixed_data(), set()
-    for mechanism in ("linear", "boosting"):
+    for mechanism in ("linear", "boosting", "forest"):
         for graph in EDGES:
             for m in fit(data, graph, mechanism=mechanism).ensemble.mechanisms:
                 kinds.add((type(m), type(getattr(m, "scores", None))))
     for outcome in (Additive, Classifier):
-        for scores in (LinearScores, BoostedScores, TableScores):
+        for scores in (LinearScores, BoostedScores, ForestScores, TableScores):
             assert (outcome, scores) in kinds
 
 
 def test_codes_that_do_not_occur_are_never_drawn() -> None:
     data = mixed_data()
     data.values[data.values[:, 2] == 1, 2] = 3
-    for mechanism in ("linear", "boosting"):
+    for mechanism in ("linear", "boosting", "forest"):
         fitted = fit(data, "many parents", "few categorical parents", mechanism=mechanism)
         rows = fitted.ensemble.sample(2000, np.random.default_rng(0), rows_per_model=100)
         assert set(rows[:, 2]) == {0, 2, 3}
@@ -178,7 +179,7 @@ def test_conditional_frequencies_of_categories_are_kept() -> None:
     values = np.column_stack([cause, effect]).astype(float)
     data = NodeData((node("cause", 3), node("effect", 3)), values, np.zeros((3000, 2), bool))
     dag = adjacency(data, [("cause", "effect")])[None]
-    for mechanism in ("linear", "boosting"):
+    for mechanism in ("linear", "boosting", "forest"):
         fitted = fit_scms(data, dag, mechanism=mechanism, seed=0, progress=False)
         rows = fitted.ensemble.sample(30_000, np.random.default_rng(0), rows_per_model=100)
         for k in range(3):
@@ -218,7 +219,7 @@ def test_extreme_units_do_no_harm() -> None:
     x = rng.normal(size=300) * 1e200
     values = np.column_stack([x, x * 1e-290 + rng.normal(size=300) * 1e-90])
     data = NodeData((node("x"), node("y")), values, np.zeros((300, 2), bool))
-    for mechanism in ("linear", "boosting"):
+    for mechanism in ("linear", "boosting", "forest"):
         dag = adjacency(data, [("x", "y")])[None]
         fitted = fit_scms(data, dag, mechanism=mechanism, seed=0, progress=False)
         rows = fitted.ensemble.sample(2000, np.random.default_rng(0), rows_per_model=64)
