@@ -34,28 +34,21 @@ def topological_order(adjacency: NDArray[np.bool_]) -> list[int]:
     return order
 
 
-def exogenous(probabilities: NDArray[np.float64], fixed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Turns every edge that enters a fixed node round; between two fixed nodes it is dropped.
-
-    Args:
-        probabilities: float64 (d, d).
-        fixed: bool (d,), nodes that must stay without parents.
-    """
-    turned = probabilities + np.where(fixed[:, None] & ~fixed[None, :], probabilities.T, 0.0)
-    turned[:, fixed] = 0.0
-    return turned
-
-
-def sample_dag(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+def sample_dag(
+    probabilities: NDArray[np.float64],
+    rng: np.random.Generator,
+    required: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
     """Draws one directed acyclic graph [our choice; the paper's way is not known to us].
 
     For each unordered pair one of i → j (with P[i, j]), j → i (with P[j, i]) and no edge is drawn.
     The drawn edges are inserted in order of decreasing probability, ties in random order; an edge
-    that would close a cycle is skipped.
+    that would close a cycle is skipped. Required edges come first, so that none is skipped.
 
     Args:
         probabilities: float64 (d, d), entries >= 0, zero diagonal, P[i, j] + P[j, i] <= 1.
         rng: Source of all randomness.
+        required: bool (d, d), acyclic edges of probability 1 that every graph holds.
 
     Returns:
         Adjacency, bool (d, d), [i, j] is True for i → j.
@@ -73,7 +66,8 @@ def sample_dag(probabilities: NDArray[np.float64], rng: np.random.Generator) -> 
     start, end = np.where(is_forward, low, high)[drawn], np.where(is_forward, high, low)[drawn]
     shuffle = rng.permutation(len(start))
     start, end = start[shuffle], end[shuffle]
-    order = np.argsort(-probabilities[start, end], kind="stable")
+    given = np.zeros((d, d), dtype=bool) if required is None else required
+    order = np.lexsort((-probabilities[start, end], ~given[start, end]))  # the last key leads
     adjacency = np.zeros((d, d), dtype=bool)
     reaches = np.eye(d, dtype=bool)  # [i, j]: a directed path leads from i to j
     for i, j in zip(start[order].tolist(), end[order].tolist(), strict=True):
@@ -86,10 +80,13 @@ def sample_dag(probabilities: NDArray[np.float64], rng: np.random.Generator) -> 
 
 
 def sample_dags(
-    probabilities: NDArray[np.float64], n_dags: int, rng: np.random.Generator
+    probabilities: NDArray[np.float64],
+    n_dags: int,
+    rng: np.random.Generator,
+    required: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Draws an ensemble of independent graphs, bool (n_dags, d, d); see `sample_dag`."""
-    return np.stack([sample_dag(probabilities, rng) for _ in range(n_dags)])
+    return np.stack([sample_dag(probabilities, rng, required) for _ in range(n_dags)])
 
 
 def check_probabilities(probabilities: NDArray[np.float64]) -> None:

@@ -49,9 +49,16 @@ class NodeData:
             return 0
         return max(len(self.columns[node].categories), int(self.values[:, node].max()) + 1)
 
-    def exogenous(self) -> NDArray[np.bool_]:
-        """Returns bool (d,): nodes with too many categories for a classifier."""
-        return np.array([self.cardinality(j) > MAX_CLASSES for j in range(len(self.columns))])
+    def closed_edges(self) -> dict[tuple[str, str], str]:
+        """Returns the edges into nodes with too many categories for a classifier, and why."""
+        return {
+            (cause, effect): f"{effect!r} has {k} categories and a node with causes at most "
+            f"{MAX_CLASSES}"
+            for j, effect in enumerate(self.names)
+            if (k := self.cardinality(j)) > MAX_CLASSES
+            for cause in self.names
+            if cause != effect
+        }
 
     def parents(self, adjacency: NDArray[np.bool_], node: int) -> tuple[int, ...]:
         """Returns the parents of a node in the order of their names, as DoWhy hands them over."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +12,17 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal import store
 from lit_causalmix.causal.columns import prepare_columns
-from lit_causalmix.causal.dags import exogenous, sample_dags
-from lit_causalmix.causal.discovery import ALGORITHMS, DiscoverySettings, discover
+from lit_causalmix.causal.dags import sample_dags
+from lit_causalmix.causal.discovery import DiscoverySettings, discover
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.encoding import encode_for_discovery
-from lit_causalmix.causal.families import FAMILIES
 from lit_causalmix.causal.global_state import single_thread
+from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.causal.scm import NodeData, fit_scms
 from lit_causalmix.causal.state import CLASSES, ScmState
-from lit_causalmix.errors import ConfigurationError, GeneratorError
+from lit_causalmix.errors import GeneratorError
 from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.table import Table
 
@@ -54,6 +54,8 @@ class SCMGenerator(Generator):
             "none" leaves every cell filled; the target is never missing.
         rows_per_model: A call of `sample` visits one model of the ensemble per so many rows: a
             higher number makes small draws faster, a lower one spreads them over more graphs.
+        knowledge: Required and forbidden edges, tiers, exogenous columns, the target as a sink:
+            kept by every graph, whatever discovery says.
 
     Raises:
         ConfigurationError: If a setting is out of its range.
@@ -71,42 +73,23 @@ class SCMGenerator(Generator):
         mechanism: str = "auto",
         missing: str = "pattern",
         rows_per_model: int = 64,
+        knowledge: Knowledge | None = None,
     ) -> None:
-        for name, value, least in (
-            ("n_dags", n_dags, 1),
-            ("n_bootstraps", n_bootstraps, 1),
-            ("max_conditioning", max_conditioning, 0),
-            ("test_budget", test_budget, 1),
-            ("rows_per_model", rows_per_model, 1),
-        ):
-            if value < least:
-                raise ConfigurationError(f"{name} must be at least {least}, got {value}")
-        if not time_budget_s > 0:
-            raise ConfigurationError(f"time_budget_s must be above 0, got {time_budget_s}")
-        if not alphas or not all(0 < a < 1 for a in alphas):
-            raise ConfigurationError(f"alphas must be one or more in (0, 1), got {tuple(alphas)}")
-        if not algorithms or not set(algorithms) <= set(ALGORITHMS):
-            raise ConfigurationError(
-                f"algorithms must be one or more of {sorted(ALGORITHMS)}, got {tuple(algorithms)}"
-            )
-        if len(set(algorithms)) < len(algorithms):
-            raise ConfigurationError(f"algorithms must differ, got {tuple(algorithms)}")
-        if mechanism not in (choices := ("auto", *FAMILIES)):
-            raise ConfigurationError(f"mechanism must be one of {choices}, got {mechanism!r}")
-        if missing not in (choices := ("pattern", "none")):
-            raise ConfigurationError(f"missing must be one of {choices}, got {missing!r}")
-        self.n_dags = n_dags
-        self.discovery = DiscoverySettings(
-            algorithms=tuple(algorithms),
-            n_bootstraps=n_bootstraps,
-            alphas=tuple(float(a) for a in alphas),
-            max_conditioning=max_conditioning,
-            test_budget=test_budget,
-            time_budget_s=float(time_budget_s),
+        self.spec = ScmSettings(
+            n_dags=n_dags,
+            discovery=DiscoverySettings(
+                algorithms=tuple(algorithms),
+                n_bootstraps=n_bootstraps,
+                alphas=tuple(float(a) for a in alphas),
+                max_conditioning=max_conditioning,
+                test_budget=test_budget,
+                time_budget_s=float(time_budget_s),
+            ),
+            mechanism=mechanism,
+            missing=missing,
+            rows_per_model=rows_per_model,
+            knowledge=knowledge or Knowledge(),
         )
-        self.mechanism = mechanism
-        self.missing = missing
-        self.rows_per_model = rows_per_model
         self._state: ScmState | None = None
 
     @property
@@ -131,15 +114,7 @@ class SCMGenerator(Generator):
         return self.state.dags
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "n_dags": self.n_dags,
-            **dataclasses.asdict(self.discovery),
-            "alphas": list(self.discovery.alphas),
-            "algorithms": list(self.discovery.algorithms),
-            "mechanism": self.mechanism,
-            "missing": self.missing,
-            "rows_per_model": self.rows_per_model,
-        }
+        return self.spec.to_dict()
 
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         with single_thread():
@@ -151,17 +126,26 @@ class SCMGenerator(Generator):
         data = NodeData(
             tuple(columns[j] for j in nodes), prepared.values[:, nodes], prepared.missing[:, nodes]
         )
+        set_aside = {columns[s.column].name: s.reason.value for s in prepared.set_aside}
+        constraints = self.spec.knowledge.node_constraints(
+            [c.name for c in columns], train.schema.target.name, set_aside
+        ).forbid(data.closed_edges())
         edges = discover(
             encode_for_discovery(data.values, data.columns),
             data.names,
-            self.discovery,
+            self.spec.discovery,
             seed=seed,
-            set_aside={columns[s.column].name: s.reason.value for s in prepared.set_aside},
+            set_aside=set_aside,
             progress=progress,
         )
-        probabilities = exogenous(edges.matrix, data.exogenous())
-        dags = sample_dags(probabilities, self.n_dags, rng_for(seed, "dags"))
-        fitted = fit_scms(data, dags, mechanism=self.mechanism, seed=seed, progress=progress)
+        dags = sample_dags(
+            constraints.apply(edges.matrix, data.names),
+            self.spec.n_dags,
+            rng_for(seed, "dags"),
+            constraints.matrices(data.names)[0],
+        )
+        constraints.check(dags, data.names)
+        fitted = fit_scms(data, dags, mechanism=self.spec.mechanism, seed=seed, progress=progress)
         return ScmState(
             settings=json.dumps(self.settings()),
             fingerprint=train.fingerprint(),
@@ -179,7 +163,7 @@ class SCMGenerator(Generator):
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         return self.state.sample(
-            n, rng, rows_per_model=self.rows_per_model, missing=self.missing == "pattern"
+            n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing == "pattern"
         )
 
     def save(self, folder: Path) -> None:

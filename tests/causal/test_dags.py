@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.dags import exogenous, sample_dag, sample_dags, topological_order
+from lit_causalmix.causal.dags import sample_dag, sample_dags, topological_order
 from lit_causalmix.errors import GeneratorError
 
 
@@ -89,12 +89,13 @@ def test_ties_are_broken_at_random() -> None:
     assert np.abs(found.mean(axis=0)[cycle > 0] - 2 / 3).max() < 0.05
 
 
-def test_exogenous_nodes_get_no_parents() -> None:
-    matrix = np.array([[0, 0.6, 0.2], [0.3, 0, 0.5], [0.1, 0.1, 0]])
-    turned = exogenous(matrix, np.array([True, False, False]))
-    np.testing.assert_allclose(turned, [[0, 0.9, 0.3], [0, 0, 0.5], [0, 0.1, 0]])
-    both = exogenous(matrix, np.array([True, True, False]))
-    np.testing.assert_allclose(both, [[0, 0, 0.3], [0, 0, 0.6], [0, 0, 0]])
+def test_required_edges_come_first() -> None:
+    """Certain edges that close a cycle with required ones give way, whatever the tie."""
+    certain = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=float)
+    required = certain.astype(bool) & (np.arange(3) != 1)[:, None]
+    dags = sample_dags(certain, 50, np.random.default_rng(0), required)
+    assert (dags == required).all()
+    assert (sample_dags(certain, 50, np.random.default_rng(0)) != required).any()
 
 
 def test_cycle_is_named() -> None:
