@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.mechanisms import Mechanism
+
+if TYPE_CHECKING:
+    import torch
+
+    from lit_causalmix.causal.torch_sampler import TorchEnsemble
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,25 @@ class CompiledScm:
         for node in self.order:
             values[:, node] = self.mechanisms[node].evaluate(values, noise[:, node])
         return values
+
+    def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draws rows, float64 (n, d)."""
+        return self.propagate(self.draw_noise(n, rng))
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The random part of a sample of an ensemble.
+
+    Attributes:
+        models: The V models that are visited.
+        rows: Per visited model, int64 (n_v,): which rows of the sample it gives; all n in all.
+        noise: Per visited model, float64 (n_v, d).
+    """
+
+    models: tuple[int, ...]
+    rows: tuple[NDArray[np.int64], ...]
+    noise: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +92,22 @@ class Ensemble:
         `ceil(n / rows_per_model)` models, at most all, picked at random without replacement and
         given equally many rows. Over many draws every model gives equally many rows.
         """
-        visited = min(len(self), -(-n // rows_per_model))
-        models = rng.choice(len(self), size=visited, replace=False)
-        rows = np.array_split(rng.permutation(n), max(visited, 1))
+        draw = self.draw_noise(n, rng, rows_per_model=rows_per_model)
         result = np.empty((n, self.orders.shape[1]))
-        for k, index in zip(models.tolist(), rows, strict=False):
-            model = self.model(k)
-            result[index] = model.propagate(model.draw_noise(len(index), rng))
+        for k, rows, noise in zip(draw.models, draw.rows, draw.noise, strict=True):
+            result[rows] = self.model(k).propagate(noise)
         return result
+
+    def draw_noise(self, n: int, rng: np.random.Generator, *, rows_per_model: int) -> Draw:
+        """Draws everything that is random about `sample`."""
+        visited = min(len(self), -(-n // rows_per_model))
+        models = rng.choice(len(self), size=visited, replace=False).tolist()
+        rows = np.array_split(rng.permutation(n), visited) if visited else []
+        noise = [self.model(k).draw_noise(len(r), rng) for k, r in zip(models, rows, strict=True)]
+        return Draw(tuple(models), tuple(rows), tuple(noise))
+
+    def to_torch(self, device: torch.device | str) -> TorchEnsemble:
+        """Returns the same models as arrays on a torch device."""
+        from lit_causalmix.causal.torch_sampler import TorchEnsemble
+
+        return TorchEnsemble(self, device)

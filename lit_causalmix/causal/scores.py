@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 LEAVES = 8
 """Most leaves of a boosted tree: one bit of a byte each."""
 
-_FIRST_LEAF = np.array([0] + [(m & -m).bit_length() - 1 for m in range(1, 256)], dtype=np.intp)
+FIRST_LEAF = np.array([0] + [(m & -m).bit_length() - 1 for m in range(1, 256)], dtype=np.intp)
 """Index of the lowest bit of a byte: the leaf that a row reaches."""
 
 
@@ -124,7 +124,7 @@ class BoostedScores:
         reach = np.full((n, t), 255, dtype=np.uint8)
         for bins, masks in zip(self.bins, self.masks, strict=True):
             reach &= masks[bins(values)]
-        index = _FIRST_LEAF[np.ascontiguousarray(reach.T)]
+        index = FIRST_LEAF[np.ascontiguousarray(reach.T)]
         index += np.arange(0, t * LEAVES, LEAVES)[:, None]
         added = self.leaves.ravel()[index].reshape(-1, self.outputs, n)
         total = np.add.reduce(added, axis=0)  # along the first axis: one iteration after another
