@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from lit_causalmix.causal import forest_scores, mechanisms, scores
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.interventions import hold
 from lit_causalmix.causal.sampler import Ensemble
 
 
@@ -44,6 +46,17 @@ class ScmState:
     high: NDArray[np.float64]
     integer: NDArray[np.bool_]
     missing: NDArray[np.bool_]
+
+    def do(self, held: Mapping[int, float]) -> ScmState:
+        """Returns the state with nodes held at values, by column: the do-operator.
+
+        A held cell is never missing.
+        """
+        node = {column: j for j, column in enumerate(self.nodes.tolist())}
+        missing = self.missing.copy()
+        missing[:, list(held)] = False
+        ensemble = hold(self.ensemble, {node[column]: value for column, value in held.items()})
+        return replace(self, ensemble=ensemble, missing=missing)
 
     def sample(
         self, n: int, rng: np.random.Generator, *, rows_per_model: int, missing: bool

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal import store
-from lit_causalmix.causal.columns import prepare_columns
-from lit_causalmix.causal.dags import sample_dags
-from lit_causalmix.causal.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.discovery import DiscoverySettings
 from lit_causalmix.causal.edges import EdgeProbabilities
-from lit_causalmix.causal.encoding import encode_for_discovery
 from lit_causalmix.causal.global_state import single_thread
 from lit_causalmix.causal.knowledge import Knowledge
-from lit_causalmix.causal.scm import NodeData, fit_scms
 from lit_causalmix.causal.state import CLASSES, ScmState
-from lit_causalmix.errors import GeneratorError
+from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.conditions import conditions as parse_conditions
+from lit_causalmix.generators.conditions import interventions as parse_interventions
+from lit_causalmix.generators.rejection import MAX_DRAWS, collect
+from lit_causalmix.generators.scm_fit import learn
 from lit_causalmix.generators.scm_settings import ScmSettings
-from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.schema import Schema
 from lit_causalmix.tables.table import Table
 
 STATE = "scm"
@@ -91,6 +92,7 @@ class SCMGenerator(Generator):
             knowledge=knowledge or Knowledge(),
         )
         self._state: ScmState | None = None
+        self._schema: Schema
 
     @property
     def state(self) -> ScmState:
@@ -118,51 +120,108 @@ class SCMGenerator(Generator):
 
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         with single_thread():
-            self._state = self._learn(train, seed, progress)
-
-    def _learn(self, train: Table, seed: int, progress: bool) -> ScmState:
-        columns, prepared = train.schema.columns, prepare_columns(train)
-        nodes = list(prepared.nodes)
-        data = NodeData(
-            tuple(columns[j] for j in nodes), prepared.values[:, nodes], prepared.missing[:, nodes]
-        )
-        set_aside = {columns[s.column].name: s.reason.value for s in prepared.set_aside}
-        constraints = self.spec.knowledge.node_constraints(
-            [c.name for c in columns], train.schema.target.name, set_aside
-        ).forbid(data.closed_edges())
-        edges = discover(
-            encode_for_discovery(data.values, data.columns),
-            data.names,
-            self.spec.discovery,
-            seed=seed,
-            set_aside=set_aside,
-            progress=progress,
-        )
-        dags = sample_dags(
-            constraints.apply(edges.matrix, data.names),
-            self.spec.n_dags,
-            rng_for(seed, "dags"),
-            constraints.matrices(data.names)[0],
-        )
-        constraints.check(dags, data.names)
-        fitted = fit_scms(data, dags, mechanism=self.spec.mechanism, seed=seed, progress=progress)
-        return ScmState(
-            settings=json.dumps(self.settings()),
-            fingerprint=train.fingerprint(),
-            edges=edges,
-            dags=dags,
-            families=fitted.families,
-            ensemble=fitted.ensemble,
-            nodes=np.asarray(nodes, dtype=np.int64),
-            set_aside=prepared.set_aside,
-            low=prepared.values.min(axis=0),
-            high=prepared.values.max(axis=0),
-            integer=np.array([c.integer or not c.is_numerical for c in columns]),
-            missing=prepared.missing if prepared.missing.any() else prepared.missing[:0],
-        )
+            self._state = learn(train, self.spec, seed=seed, progress=progress)
+        self._schema = train.schema
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        return self.state.sample(
+        return self._draw(self.state, n, rng)
+
+    def sample_do(
+        self, n: int, rng: np.random.Generator, interventions: Mapping[str, float | str]
+    ) -> NDArray[np.float64]:
+        """Draws coded rows, float64 (n, C + 1), under do(column = value).
+
+        The mechanism of each column is cut and the value held, whatever its causes; its effects
+        follow, also in the columns that are functions of others. A held cell is never missing.
+
+        Args:
+            n: Number of rows.
+            rng: Source of all randomness.
+            interventions: By column, a number (numerical) or a label (any other kind).
+
+        Raises:
+            ConfigurationError: If a column or label is unknown, or a column is no node of the
+                graph.
+            GeneratorError: If there was no `fit` or `load` before.
+        """
+        state = self.state
+        held = parse_interventions(
+            interventions, self._schema, state.set_aside, state.low, state.high
+        )
+        return self._draw(state.do(held), n, rng)
+
+    def sample_where(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        conditions: Mapping[str, str | tuple[float, float]],
+        *,
+        max_draws: int = MAX_DRAWS,
+    ) -> NDArray[np.float64]:
+        """Draws coded rows, float64 (n, C + 1), of a class or subgroup, by rejection.
+
+        Args:
+            n: Number of rows.
+            rng: Source of all randomness.
+            conditions: By column, (lowest, highest) or a label; a missing cell meets none.
+            max_draws: Rows drawn at most.
+
+        Raises:
+            ConfigurationError: If a column or label is unknown, or a condition is no range.
+            GeneratorError: If the draws do not hold n such rows, or nothing is fitted.
+        """
+        draw, chooser = partial(self.sample, rng=rng), parse_conditions(conditions, self._known())
+        found, drawn = collect(
+            draw, lambda rows: np.where(chooser(rows), 0, -1).astype(np.intp), [n], max_draws
+        )
+        if len(found[0]) < n:
+            raise GeneratorError(
+                f"{len(found[0])} of {n} rows with {dict(conditions)} found in {drawn} draws: "
+                "widen the conditions, ask for fewer rows or raise max_draws"
+            )
+        return found[0]
+
+    def sample_balanced(
+        self, n: int, rng: np.random.Generator, *, max_draws: int = MAX_DRAWS
+    ) -> NDArray[np.float64]:
+        """Draws coded rows, float64 (n, C + 1), with equally many of each class, by rejection.
+
+        Where n is no multiple of the classes, random ones have one row more.
+
+        Args:
+            n: Number of rows.
+            rng: Source of all randomness.
+            max_draws: Rows drawn at most.
+
+        Raises:
+            ConfigurationError: If the target has no classes.
+            GeneratorError: If the draws do not hold enough rows of a class, or nothing is fitted.
+        """
+        classes = self._known().target.categories
+        if not classes:
+            raise ConfigurationError(
+                "sample_balanced needs a target with classes: use sample_where for a range of "
+                f"{self._schema.target.name!r}"
+            )
+        extra = rng.permutation(len(classes)) < n % len(classes)
+        quotas = (n // len(classes) + extra).tolist()
+        draw = partial(self.sample, rng=rng)
+        found, drawn = collect(draw, lambda rows: rows[:, -1].astype(np.intp), quotas, max_draws)
+        for label, rows, quota in zip(classes, found, quotas, strict=True):
+            if len(rows) < quota:
+                raise GeneratorError(
+                    f"{len(rows)} of {quota} rows of class {label!r} found in {drawn} draws: ask "
+                    "for fewer rows or raise max_draws"
+                )
+        return rng.permutation(np.concatenate(found))
+
+    def _known(self) -> Schema:
+        """Returns the schema, after a check that something was learned."""
+        _ = self.state
+        return self._schema
+
+    def _draw(self, state: ScmState, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        return state.sample(
             n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing == "pattern"
         )
 
@@ -186,3 +245,4 @@ class SCMGenerator(Generator):
                 "fit again, or use the settings of then"
             )
         self._state = state
+        self._schema = train.schema

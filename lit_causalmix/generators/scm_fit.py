@@ -1,0 +1,65 @@
+"""Learning structural causal models of a table: columns, edges, graphs, mechanisms."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from lit_causalmix.causal.columns import prepare_columns
+from lit_causalmix.causal.dags import sample_dags
+from lit_causalmix.causal.discovery import discover
+from lit_causalmix.causal.encoding import encode_for_discovery
+from lit_causalmix.causal.scm import NodeData, fit_scms
+from lit_causalmix.causal.state import ScmState
+from lit_causalmix.generators.scm_settings import ScmSettings
+from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.table import Table
+
+
+def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmState:
+    """Learns everything that sampling needs; see `SCMGenerator.fit`.
+
+    Raises:
+        ConfigurationError: If the knowledge does not fit the table.
+        GeneratorError: If the table cannot be modelled, with the reason.
+    """
+    columns, prepared = train.schema.columns, prepare_columns(train)
+    nodes = list(prepared.nodes)
+    data = NodeData(
+        tuple(columns[j] for j in nodes), prepared.values[:, nodes], prepared.missing[:, nodes]
+    )
+    set_aside = {columns[s.column].name: s.reason.value for s in prepared.set_aside}
+    constraints = spec.knowledge.node_constraints(
+        [c.name for c in columns], train.schema.target.name, set_aside
+    ).forbid(data.closed_edges())
+    edges = discover(
+        encode_for_discovery(data.values, data.columns),
+        data.names,
+        spec.discovery,
+        seed=seed,
+        set_aside=set_aside,
+        progress=progress,
+    )
+    dags = sample_dags(
+        constraints.apply(edges.matrix, data.names),
+        spec.n_dags,
+        rng_for(seed, "dags"),
+        constraints.matrices(data.names)[0],
+    )
+    constraints.check(dags, data.names)
+    fitted = fit_scms(data, dags, mechanism=spec.mechanism, seed=seed, progress=progress)
+    return ScmState(
+        settings=json.dumps(spec.to_dict()),
+        fingerprint=train.fingerprint(),
+        edges=edges,
+        dags=dags,
+        families=fitted.families,
+        ensemble=fitted.ensemble,
+        nodes=np.asarray(nodes, dtype=np.int64),
+        set_aside=prepared.set_aside,
+        low=prepared.values.min(axis=0),
+        high=prepared.values.max(axis=0),
+        integer=np.array([c.integer or not c.is_numerical for c in columns]),
+        missing=prepared.missing if prepared.missing.any() else prepared.missing[:0],
+    )
