@@ -12,6 +12,7 @@ from lit_causalmix.causal import forest_scores, mechanisms, scores
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.interventions import hold
+from lit_causalmix.causal.missingness import Gap, draw_gaps
 from lit_causalmix.causal.sampler import Ensemble
 
 
@@ -31,7 +32,9 @@ class ScmState:
         low: float64 (C + 1,), smallest training value of each column.
         high: float64 (C + 1,), largest.
         integer: bool (C + 1,), whether a column holds whole numbers only.
-        missing: bool (m, C + 1), missing cells of the training rows.
+        missing: bool (m, C + 1), missing cells of the training rows; no rows where `gaps` are
+            used instead.
+        gaps: Models of what is missing where.
     """
 
     settings: str
@@ -46,6 +49,7 @@ class ScmState:
     high: NDArray[np.float64]
     integer: NDArray[np.bool_]
     missing: NDArray[np.bool_]
+    gaps: tuple[Gap, ...]
 
     def do(self, held: Mapping[int, float]) -> ScmState:
         """Returns the state with nodes held at values, by column: the do-operator.
@@ -56,7 +60,11 @@ class ScmState:
         missing = self.missing.copy()
         missing[:, list(held)] = False
         ensemble = hold(self.ensemble, {node[column]: value for column, value in held.items()})
-        return replace(self, ensemble=ensemble, missing=missing)
+        gaps = tuple(
+            replace(g, columns=np.setdiff1d(g.columns, np.array(list(held), dtype=np.int64)))
+            for g in self.gaps
+        )
+        return replace(self, ensemble=ensemble, missing=missing, gaps=gaps)
 
     def sample(
         self, n: int, rng: np.random.Generator, *, rows_per_model: int, missing: bool
@@ -67,8 +75,9 @@ class ScmState:
             n: Number of rows.
             rng: Source of all randomness.
             rows_per_model: See `Ensemble.sample`.
-            missing: Whether each row gets the missing cells of a random training row, which keeps
-                the rate of each column and what is missing together [our choice].
+            missing: Whether cells are missing: where `gaps` say so, or else those of a random
+                training row, which keeps the rate of each column and what is missing together
+                [our choice].
         """
         values = np.empty((n, len(self.low)))
         values[:, self.nodes] = self.ensemble.sample(n, rng, rows_per_model=rows_per_model)
@@ -77,7 +86,9 @@ class ScmState:
             if self.integer[j]:
                 cells = np.rint(cells)
             values[:, j] = np.clip(cells, self.low[j], self.high[j])
-        if missing and len(self.missing):
+        if missing and self.gaps:
+            values[draw_gaps(self.gaps, values, rng)] = np.nan
+        elif missing and len(self.missing):
             values[self.missing[rng.integers(len(self.missing), size=n)]] = np.nan
         return values
 
@@ -89,6 +100,7 @@ CLASSES: dict[str, type] = {
         EdgeProbabilities,
         SetAside,
         Ensemble,
+        Gap,
         mechanisms.Root,
         mechanisms.Additive,
         mechanisms.Classifier,

@@ -51,8 +51,9 @@ class SCMGenerator(Generator):
             depends on the speed of the machine, so keep it well above what `test_budget` takes.
         mechanism: "linear", "boosting", or "auto": the better of both per column by
             cross-validation.
-        missing: "pattern" gives each synthetic row the missing cells of a random training row,
-            "none" leaves every cell filled; the target is never missing.
+        missing: "pattern" gives each synthetic row the missing cells of a random training row;
+            "conditional" models what is missing given the other values and the other gaps; "none"
+            leaves every cell filled. The target is never missing.
         rows_per_model: A call of `sample` visits one model of the ensemble per so many rows: a
             higher number makes small draws faster, a lower one spreads them over more graphs.
         knowledge: Required and forbidden edges, tiers, exogenous columns, the target as a sink:
@@ -222,7 +223,7 @@ class SCMGenerator(Generator):
 
     def _draw(self, state: ScmState, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         return state.sample(
-            n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing == "pattern"
+            n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing != "none"
         )
 
     def save(self, folder: Path) -> None:

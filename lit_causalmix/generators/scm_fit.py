@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from lit_causalmix.causal.columns import prepare_columns
+from lit_causalmix.causal.columns import CausalColumns, prepare_columns
 from lit_causalmix.causal.dags import sample_dags
 from lit_causalmix.causal.discovery import discover
 from lit_causalmix.causal.encoding import encode_for_discovery
+from lit_causalmix.causal.missingness import calibrate, fit_gaps
 from lit_causalmix.causal.scm import NodeData, fit_scms
 from lit_causalmix.causal.state import ScmState
 from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.schema import Column
 from lit_causalmix.tables.table import Table
+
+CALIBRATION_ROWS = 4096
+"""Synthetic rows on which the rates of missing cells are set."""
 
 
 def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmState:
@@ -49,7 +56,7 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
     )
     constraints.check(dags, data.names)
     fitted = fit_scms(data, dags, mechanism=spec.mechanism, seed=seed, progress=progress)
-    return ScmState(
+    state = ScmState(
         settings=json.dumps(spec.to_dict()),
         fingerprint=train.fingerprint(),
         edges=edges,
@@ -62,4 +69,23 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
         high=prepared.values.max(axis=0),
         integer=np.array([c.integer or not c.is_numerical for c in columns]),
         missing=prepared.missing if prepared.missing.any() else prepared.missing[:0],
+        gaps=(),
     )
+    return (
+        with_gaps(state, prepared, columns, spec, seed) if spec.missing == "conditional" else state
+    )
+
+
+def with_gaps(
+    state: ScmState,
+    prepared: CausalColumns,
+    columns: Sequence[Column],
+    spec: ScmSettings,
+    seed: int,
+) -> ScmState:
+    """Replaces the missing cells of training rows by models of what is missing where."""
+    gaps = fit_gaps(prepared.values, prepared.missing, columns, prepared.nodes, seed=seed)
+    rng = rng_for(seed, "calibrate-gaps")
+    rows = state.sample(CALIBRATION_ROWS, rng, rows_per_model=spec.rows_per_model, missing=False)
+    gaps = calibrate(gaps, rows, prepared.missing, rng)
+    return replace(state, missing=prepared.missing[:0], gaps=gaps)

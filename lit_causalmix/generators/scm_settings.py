@@ -10,7 +10,7 @@ from lit_causalmix.causal.families import FAMILIES
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError
 
-MISSING = ("pattern", "none")
+MISSING = ("pattern", "conditional", "none")
 
 
 @dataclass(frozen=True)
