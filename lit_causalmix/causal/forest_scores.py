@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.scores import Bins
+from lit_causalmix.causal.scores import Bins, in_blocks
 
 FOREST_LEAVES = 63
 """Most leaves of a forest's tree: the bits of a 64-bit number but for its sign."""
@@ -36,6 +36,9 @@ class ForestScores:
     scale: float = 1.0
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return in_blocks(self._block, values)
+
+    def _block(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         n, (trees, _, outputs) = len(values), self.leaves.shape
         reach = np.full((n, trees), ALL_LEAVES)
         for bins, masks in zip(self.bins, self.masks, strict=True):

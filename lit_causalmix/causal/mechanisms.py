@@ -98,8 +98,8 @@ class Classifier:
     ) -> NDArray[np.float64]:
         scores = self.scores(values)
         weights = scores if self.cumulative else cumulative_weights(scores)
-        reached = weights >= (noise * weights[:, -1])[:, None]
-        drawn: NDArray[np.float64] = self.classes[reached.argmax(axis=1)]
+        missed = weights.T[:-1] < noise * weights[:, -1]
+        drawn: NDArray[np.float64] = self.classes[np.add.reduce(missed, axis=0, dtype=np.intp)]
         return drawn
 
 
@@ -110,10 +110,11 @@ def cumulative_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:
         logits: float64 (n, K), or (n, 1) with the logit of the second of two classes.
     """
     if logits.shape[1] == 1:
-        weights = np.ones((len(logits), 2))
-        weights[:, 0] = 0.5 - 0.5 * np.tanh(0.5 * logits[:, 0])
-        return weights
-    return np.cumsum(np.exp(logits - logits.max(axis=1, keepdims=True)), axis=1)
+        pair = np.ones((2, len(logits)))
+        pair[0] = 0.5 - 0.5 * np.tanh(0.5 * logits[:, 0])
+        return pair.T
+    by_class = logits.T  # quick along the first axis, however short
+    return np.cumsum(np.exp(by_class - by_class.max(axis=0)), axis=0).T
 
 
 def keep_support(
@@ -121,5 +122,5 @@ def keep_support(
 ) -> NDArray[np.float64]:
     """Rounds where only whole numbers occur, and clips to the training range."""
     kept = np.rint(values) if integer else values
-    clipped: NDArray[np.float64] = np.clip(kept, low, high)
+    clipped: NDArray[np.float64] = np.minimum(np.maximum(kept, low), high)
     return clipped
