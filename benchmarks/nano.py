@@ -264,6 +264,7 @@ def main() -> None:
     parser.add_argument("--regressor", help="folder of Tab2D weights")
     parser.add_argument("--out", type=Path, required=True, help="results file (CSV)")
     parser.add_argument("--tables", nargs="*", help="names; by default all of the index")
+    parser.add_argument("--methods", nargs="*", help="names; by default all that are at hand")
     parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS))
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")  # unseen categories, convergence
@@ -272,6 +273,11 @@ def main() -> None:
     if arguments.tables:
         tables = [facts for facts in tables if facts["name"] in arguments.tables]
     found = methods(arguments.classifier, arguments.regressor)
+    if arguments.methods:
+        found = {
+            task: {name: method for name, method in named.items() if name in arguments.methods}
+            for task, named in found.items()
+        }
     measure(folder, tables, found, arguments.out, arguments.seeds)
     text = summary(pd.read_csv(arguments.out))
     arguments.out.with_suffix(".md").write_text(text + "\n", encoding="utf-8")

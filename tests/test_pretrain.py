@@ -69,6 +69,9 @@ def test_it_resumes_in_the_middle_of_an_epoch_with_the_same_bits() -> None:
     whole = state(run(1) / "checkpoints" / "last.ckpt")
     resumed = state(run(2) / "checkpoints" / "last.ckpt")
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    first, second = (run(n) / "checkpoints" / "last.ckpt" for n in (1, 2))
+    steps = [torch.load(path, weights_only=True)["global_step"] for path in (first, second)]
+    assert steps == [12, 12]  # the last one, whether or not it was the best
 
 
 @pytest.mark.parametrize("task", ["classifier", "regressor"])
