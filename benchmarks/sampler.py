@@ -1,0 +1,205 @@
+"""The compiled sampler against DoWhy's `draw_samples`, on the same fitted models.
+
+    OMP_NUM_THREADS=1 python benchmarks/sampler.py --out docs/results/sampler.json
+
+measures three tables (German credit; generated ones of 30 and 60 columns), writes every figure to
+the JSON file and the tables to a Markdown file beside it. `--quick` takes seconds; its figures mean
+nothing. All figures are ratios of medians of calls that take turns within one process on one
+thread, so that other load on the machine falls on both sides alike.
+
+- **DoWhy**: `gcm.draw_samples` on the very model that was compiled.
+- **DoWhy, stock**: the same graph and rows with the mechanisms that DoWhy ships, at their defaults
+  (boosted trees: up to 100 trees of 31 leaves, so another model; only for scale).
+- **bare torch**: the linear model of a numerical table as a loop over levels in float32, with
+  neither support nor categories: a floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import platform
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from dowhy import gcm
+from sampler_problems import N_DAGS, Problem, bare_torch, generated, german_credit, stock_dowhy
+from sampler_report import markdown, verdicts
+
+from lit_causalmix.backbones import Backbone, Tab2D, TabPFNV1
+from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture
+from lit_causalmix.causal.global_state import quiet_dowhy, single_thread
+from lit_causalmix.causal.scm import fit_scms
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.episode import Episode
+from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.seeding import rng
+from lit_causalmix.tables import SplitSpec, TableSpec
+
+REPEATS, FEWEST, SECONDS = 41, 5, 5.0
+SIZES = (64, 512, 5000)
+MECHANISMS = ("linear", "boosting", "forest")
+Call = Callable[[], object]
+
+
+def medians(calls: dict[str, Call], repeats: int) -> dict[str, float]:
+    """Median seconds of each call; they take turns, after one warm-up each.
+
+    Slow calls get fewer turns than `repeats`: those that fit into `SECONDS`, at least `FEWEST`.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    begin = time.perf_counter()
+    for repeat in range(repeats + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+        if repeat >= FEWEST and time.perf_counter() - begin > SECONDS:
+            break
+    return {name: float(np.median(found)) for name, found in seconds.items()}
+
+
+def speed(
+    table: str, problem: Problem, mechanism: str, sizes: Sequence[int], repeats: int
+) -> list[dict[str, Any]]:
+    """Seconds of each way to draw, per number of rows: from one model, then from all K."""
+    data, dags = problem
+    fitted = fit_scms(data, dags, mechanism=mechanism, seed=0, progress=False)
+    ensemble, random = fitted.ensemble, rng(0, "draws")
+    model, on_torch = ensemble.model(0), ensemble.to_torch("cpu")
+    stock = stock_dowhy(data, dags[0], mechanism)
+    bare = bare_torch(model, dags[0]) if mechanism == "linear" else None
+    cells = []
+    for n in sizes:
+        one: dict[str, Call] = {
+            "dowhy": partial(gcm.draw_samples, fitted.models[0], n),
+            "dowhy_stock": partial(gcm.draw_samples, stock, n),
+            "ours": partial(model.sample, n, random),
+        }
+        if bare is not None:
+            one["bare_torch"] = partial(bare, n)
+        share = -(-n // len(dags))
+        every = {
+            "dowhy": lambda share=share: [gcm.draw_samples(m, share) for m in fitted.models],
+            "ours": partial(ensemble.sample, n, random, rows_per_model=share),
+            "torch_cpu": partial(on_torch.sample, n, random, rows_per_model=share),
+        }
+        for graphs, calls in ((1, one), (len(dags), every)):
+            facts = {"table": table, "mechanism": mechanism, "graphs": graphs, "rows": n}
+            seconds = medians(calls, repeats)
+            cells.append(facts | {"seconds": seconds})
+            figures = ", ".join(f"{name} {s * 1e3:.2f} ms" for name, s in seconds.items())
+            print(*facts.values(), figures, flush=True)
+    return cells
+
+
+def backbones(*, quick: bool) -> dict[str, Backbone]:
+    """The embedded models; how long a step takes does not hang on the weights."""
+    small = TabPFNV1Architecture(dim=16, n_heads=2, n_layers=1, dim_hidden=16) if quick else None
+    tab2d = Tab2D(dim=16, n_layers=1) if quick else Tab2D()
+    return {
+        "Tab2D (default size)": tab2d,
+        "TabPFN v1": TabPFNV1(weights=None, architecture=small),
+    }
+
+
+def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
+    """Seconds of drawing an episode's synthetic rows beside those of a training step."""
+    cells = []
+    with tempfile.TemporaryDirectory() as cache:
+        data = CausalMixDataModule(
+            TableSpec("german_credit"),
+            SplitSpec(max_train_rows=100 if quick else None),
+            SCMGenerator(n_dags=N_DAGS, n_bootstraps=1 if quick else 2),
+            cache_dir=cache,
+            progress=False,
+        )
+        data.prepare_data()
+        data.setup()
+    stream, synthetic = data.train_stream, data.train_stream.synthetic
+    if synthetic is None:
+        raise RuntimeError("the datamodule draws no synthetic rows")
+    rows = round((stream.n_context + stream.n_query) * stream.effective_ratio)
+    indices = itertools.count()
+    for name, backbone in backbones(quick=quick).items():
+        optimizer = torch.optim.AdamW(backbone.parameters(), lr=1e-5)
+        episode = stream.episode(0, 0)
+
+        def step(
+            backbone: Backbone = backbone,
+            optimizer: torch.optim.Optimizer = optimizer,
+            episode: Episode = episode,
+        ) -> None:
+            optimizer.zero_grad()
+            backbone.losses([episode]).mean().backward()
+            torch.nn.utils.clip_grad_norm_(backbone.parameters(), 1.0)
+            optimizer.step()
+
+        calls: dict[str, Call] = {
+            "draw": lambda: synthetic.draw(rows, 0, next(indices)),
+            "episode": lambda: stream.episode(0, next(indices)),
+            "step": step,
+        }
+        facts = {"backbone": name, "rows": len(data.splits.train), "synthetic_rows": rows}
+        cells.append(facts | {"seconds": medians(calls, repeats)})
+        print(*cells[-1].values(), flush=True)
+    return cells
+
+
+def measure(*, quick: bool, repeats: int) -> dict[str, Any]:
+    """All figures."""
+    sizes = (16, 32) if quick else SIZES
+    problems = {"generated, 6 columns": generated(6, n=120)} if quick else {}
+    if not quick:
+        problems["German credit"] = german_credit()
+        problems |= {f"generated, {d} columns": generated(d) for d in (30, 60)}
+    speeds = []
+    for table, problem in problems.items():
+        for mechanism in MECHANISMS:
+            speeds += speed(table, problem, mechanism, sizes, repeats)
+    steps = shares(quick=quick, repeats=repeats)
+    packages = ("dowhy", "numpy", "scikit-learn", "torch", "lit-causalmix")
+    return {
+        "command": "OMP_NUM_THREADS=1 python benchmarks/sampler.py" + " --quick" * quick,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "fewest": min(repeats, FEWEST),
+        "targets": verdicts(speeds, steps),
+        "speed": speeds,
+        "episode": steps,
+    }
+
+
+def main() -> None:
+    """Reads the command line, measures and writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, default=Path("docs/results/sampler.json"))
+    parser.add_argument("--quick", action="store_true", help="a check of the format, in seconds")
+    parser.add_argument(
+        "--repeats", type=int, help=f"timed calls of each kind; {REPEATS}, 2 if quick"
+    )
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")  # convergence of stock DoWhy
+    logging.getLogger("lit_causalmix").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    repeats = options.repeats or (2 if options.quick else REPEATS)
+    with quiet_dowhy(0), single_thread():
+        results = measure(quick=options.quick, repeats=repeats)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    options.out.with_suffix(".md").write_text(markdown(results), encoding="utf-8")
+    print(markdown(results))
+
+
+if __name__ == "__main__":
+    main()

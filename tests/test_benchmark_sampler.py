@@ -1,0 +1,39 @@
+"""The sampler's benchmark runs and writes what it promises; its quick figures mean nothing."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "sampler.py"
+
+
+@pytest.mark.slow
+def test_quick_run_writes_results_and_report(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "sampler.json"
+    finished = subprocess.run(
+        [sys.executable, str(SCRIPT), "--quick", "--repeats", "1", "--out", str(out)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert {(c["mechanism"], c["graphs"]) for c in results["speed"]} == {
+        (mechanism, graphs) for mechanism in ("linear", "boosting", "forest") for graphs in (1, 8)
+    }
+    assert [c["backbone"] for c in results["episode"]] == ["Tab2D (default size)", "TabPFN v1"]
+    for cell in results["speed"] + results["episode"]:
+        assert all(s > 0 and math.isfinite(s) for s in cell["seconds"].values())
+    assert {"name", "target", "worst", "met"} == set(results["targets"][0])
+    assert {"dowhy", "numpy", "torch"} <= set(results["versions"])
+    report = out.with_suffix(".md").read_text(encoding="utf-8")
+    assert results["command"] in report
+    assert report.count("\n| generated") == len(results["speed"])
+    assert report in finished.stdout
