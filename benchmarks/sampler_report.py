@@ -43,7 +43,7 @@ def markdown(results: dict[str, Any]) -> str:
         "# The compiled sampler",
         "",
         f"Made by `{results['command']}`; {facts}; one thread; calls of "
-        f"each kind in turns, {results['fewest']} or more of each, ratios of their medians. "
+        f"each kind in turns, {results['fewest']} or more of each, ratios of median CPU times. "
         "Absolute times are left to the JSON file.",
         "",
         "| target | asked | worst of the tables | met |",

@@ -31,8 +31,10 @@ class CompiledScm:
     def draw_noise(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draws the noise of all nodes, float64 (n, d): the only random part of a sample."""
         uniform = rng.random((len(self.mechanisms), n))
-        noise = [m.noise(u) for m, u in zip(self.mechanisms, uniform, strict=True)]
-        return np.stack(noise).T
+        noise = np.empty(uniform.shape)
+        for node, mechanism in enumerate(self.mechanisms):
+            noise[node] = mechanism.noise(uniform[node])
+        return noise.T
 
     def propagate(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Computes all nodes, float64 (n, d), from their noise (n, d); no randomness."""
