@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal import store
 
-TAIL, ARROW = -1, 1
+TAIL, ARROW, CIRCLE = -1, 1, 2
 
 
 def votes(endpoints: NDArray[np.integer]) -> NDArray[np.float64]:

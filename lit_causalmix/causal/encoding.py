@@ -1,21 +1,43 @@
-"""One number per cell for correlation-based tests on mixed columns.
+"""Blocks of numbers for correlation-based tests on mixed columns.
 
-Every column becomes ordered codes, and these the normal scores of their mid-ranks: Fisher's z on
-normal scores is the test of the Gaussian copula ("nonparanormal") PC algorithm (Harris and Drton,
-JMLR 2013), which no monotone transformation of a column can change. The order of numbers, ordinal
-ranks and booleans is their own. The order of nominal categories is [our choice]: the first axis
-of a correspondence analysis of the column against all others, that is, the scores that correlate
-most with the rest of the table. A target mean would favour edges at the target.
+A number, ordinal rank or boolean becomes one column: the normal scores of its mid-ranks. Fisher's z
+on normal scores is the test of the Gaussian copula ("nonparanormal") PC algorithm (Harris and
+Drton, JMLR 2013), which no monotone transformation of a column can change. A nominal column
+becomes a block of indicators, one per category but for the most frequent; `independence` tests
+whole blocks. No order is imposed on categories, and renaming them changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.tables.schema import Column, ColumnKind
+
+MAX_INDICATORS = 8
+MIN_ROWS = 5
+"""A category needs so many rows for an indicator of its own [our choice]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A table as blocks of numbers, one block per column.
+
+    Attributes:
+        values: float64 (n, w), w at least the number of columns d.
+        blocks: int64 (w,), the column that each belongs to; ascending, every column present.
+    """
+
+    values: NDArray[np.float64]
+    blocks: NDArray[np.int64]
+
+    @classmethod
+    def numerical(cls, values: NDArray[np.float64]) -> Encoded:
+        """Takes every column of values (n, d) as it is."""
+        return cls(values, np.arange(values.shape[1], dtype=np.int64))
 
 
 def normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -27,49 +49,35 @@ def normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-def _indicators(codes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centred indicator columns (n, k), each category divided by the root of its frequency."""
-    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    indicator = np.zeros((len(codes), len(counts)))
-    indicator[np.arange(len(codes)), inverse] = 1.0 / np.sqrt(counts[inverse])
-    indicator -= indicator.mean(axis=0)
-    return indicator
+def indicators(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns indicators (n, k) of the frequent categories of one column, without the first.
+
+    The most frequent category is the reference. At most `MAX_INDICATORS` others with at least
+    `MIN_ROWS` rows get an indicator; the rest count as the reference. There is at least one.
+    """
+    kept, counts = np.unique(codes, return_counts=True)
+    # Ties are broken by first appearance: codes may be renamed without any effect.
+    first = np.array([np.argmax(codes == k) for k in kept])
+    order = np.lexsort((first, -counts))[1 : MAX_INDICATORS + 1]
+    frequent = order[counts[order] >= MIN_ROWS]
+    chosen = kept[frequent if len(frequent) else order[:1]]
+    return np.asarray(codes[:, None] == chosen, dtype=np.float64)
 
 
-def _nominal_order(codes: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    left = np.linalg.svd(_indicators(codes).T @ rest, full_matrices=False)[0][:, 0]
-    left *= np.sign(left[np.abs(left).argmax()])
-    return (left / np.sqrt(counts))[inverse]
-
-
-def encode_for_discovery(
-    values: NDArray[np.float64], columns: Sequence[Column]
-) -> NDArray[np.float64]:
-    """Encodes complete coded columns for Fisher's z.
+def encode_for_discovery(values: NDArray[np.float64], columns: Sequence[Column]) -> Encoded:
+    """Encodes complete coded columns for the tests of `independence`.
 
     Args:
         values: Coded and imputed, float64 (n, d), no column constant.
         columns: The d columns.
-
-    Returns:
-        float64 (n, d), standard normal scores.
     """
-    n, nominal = len(values), [c.kind is ColumnKind.CATEGORICAL for c in columns]
-    blocks = []
-    for j, is_nominal in enumerate(nominal):
-        blocks.append(
-            _indicators(values[:, j])
-            if is_nominal
-            else normal_scores(values[:, j])[:, None] / np.sqrt(n)
-        )
-    offsets = np.cumsum([0, *(b.shape[1] for b in blocks)])
-    table = np.concatenate(blocks, axis=1)
-    encoded = np.empty(values.shape)
-    for j, is_nominal in enumerate(nominal):
-        ordered = values[:, j]
-        if is_nominal and len(columns) > 1:
-            rest = np.delete(table, np.s_[offsets[j] : offsets[j + 1]], axis=1)
-            ordered = _nominal_order(values[:, j], rest)
-        encoded[:, j] = normal_scores(ordered)
-    return encoded
+    parts = [
+        indicators(values[:, j])
+        if c.kind is ColumnKind.CATEGORICAL
+        else normal_scores(values[:, j])[:, None]
+        for j, c in enumerate(columns)
+    ]
+    widths = [p.shape[1] for p in parts]
+    return Encoded(
+        np.concatenate(parts, axis=1), np.repeat(np.arange(len(parts), dtype=np.int64), widths)
+    )
