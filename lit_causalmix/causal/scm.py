@@ -101,6 +101,7 @@ def fit_scms(
     *,
     mechanism: str,
     seed: int,
+    noise: str = "residual",
     progress: bool = True,
 ) -> FittedScms:
     """Fits one structural causal model per graph, each (node, parents) pair once.
@@ -114,6 +115,7 @@ def fit_scms(
         dags: Adjacency, bool (K, d, d), [k, i, j] is True for i → j.
         mechanism: "auto", or the name of a family.
         seed: Source of the folds and of DoWhy's randomness.
+        noise: The noise of numerical nodes with parents, out of `noise.NOISES`.
         progress: Whether to draw a progress bar on stderr.
     """
     import networkx as nx
@@ -142,7 +144,7 @@ def fit_scms(
             for node in range(d):
                 key = (node, data.parents(adjacency, node))
                 if key not in shared:
-                    shared[key] = _mechanism(data, *key, families)
+                    shared[key] = _mechanism(data, *key, families, noise)
                 model.set_causal_mechanism(data.names[node], shared[key])
                 frame = data.frame(node) if data.missing[:, node].any() else complete
                 fit_causal_model_of_target(model, data.names[node], frame)
@@ -179,12 +181,11 @@ def _families(
     return chosen
 
 
-def _mechanism(data: NodeData, node: int, parents: Sequence[int], families: dict[str, str]) -> Any:
-    from lit_causalmix.causal.dowhy_mechanisms import (
-        CodedAdditiveNoise,
-        CodedClassifier,
-        CodedRoot,
-    )
+def _mechanism(
+    data: NodeData, node: int, parents: Sequence[int], families: dict[str, str], noise: str
+) -> Any:
+    from lit_causalmix.causal.dowhy_mechanisms import CodedClassifier, CodedRoot
+    from lit_causalmix.causal.dowhy_noise import MECHANISMS
 
     if not parents:
         return CodedRoot()
@@ -193,7 +194,7 @@ def _mechanism(data: NodeData, node: int, parents: Sequence[int], families: dict
     cardinalities = [data.cardinality(p) for p in parents]
     if column.is_numerical:
         create = functools.partial(family.regressor, cardinalities)
-        return CodedAdditiveNoise(create, column.integer)
+        return MECHANISMS[noise](create, column.integer)
     return CodedClassifier(functools.partial(family.classifier, cardinalities))
 
 

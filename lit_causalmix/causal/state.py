@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal import forest_scores, mechanisms, scores
+from lit_causalmix.causal import forest_scores, mechanisms, noise, scores
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.interventions import hold
 from lit_causalmix.causal.missingness import Gap, draw_gaps
 from lit_causalmix.causal.sampler import Ensemble
+from lit_causalmix.causal.warp import Warp
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class ScmState:
         missing: bool (m, C + 1), missing cells of the training rows; no rows where `gaps` are
             used instead.
         gaps: Models of what is missing where.
+        warps: Nodes that the models hold as normal scores.
     """
 
     settings: str
@@ -50,6 +52,7 @@ class ScmState:
     integer: NDArray[np.bool_]
     missing: NDArray[np.bool_]
     gaps: tuple[Gap, ...]
+    warps: tuple[Warp, ...]
 
     def do(self, held: Mapping[int, float]) -> ScmState:
         """Returns the state with nodes held at values, by column: the do-operator.
@@ -59,12 +62,18 @@ class ScmState:
         node = {column: j for j, column in enumerate(self.nodes.tolist())}
         missing = self.missing.copy()
         missing[:, list(held)] = False
-        ensemble = hold(self.ensemble, {node[column]: value for column, value in held.items()})
+        inner, warps = dict(held), list(self.warps)
+        for k, warp in enumerate(warps):
+            if warp.column in held:
+                value = np.array([held[warp.column]])
+                inner[warp.column] = float(warp.scores(value)[0])
+                warps[k] = Warp(warp.column, value, integer=False)  # every score leads back to it
+        ensemble = hold(self.ensemble, {node[column]: value for column, value in inner.items()})
         gaps = tuple(
             replace(g, columns=np.setdiff1d(g.columns, np.array(list(held), dtype=np.int64)))
             for g in self.gaps
         )
-        return replace(self, ensemble=ensemble, missing=missing, gaps=gaps)
+        return replace(self, ensemble=ensemble, missing=missing, gaps=gaps, warps=tuple(warps))
 
     def sample(
         self, n: int, rng: np.random.Generator, *, rows_per_model: int, missing: bool
@@ -81,6 +90,8 @@ class ScmState:
         """
         values = np.empty((n, len(self.low)))
         values[:, self.nodes] = self.ensemble.sample(n, rng, rows_per_model=rows_per_model)
+        for warp in self.warps:
+            values[:, warp.column] = warp.values(values[:, warp.column])
         for entry in self.set_aside:
             j, cells = entry.column, entry.compute(values)
             if self.integer[j]:
@@ -101,9 +112,11 @@ CLASSES: dict[str, type] = {
         SetAside,
         Ensemble,
         Gap,
+        Warp,
         mechanisms.Root,
         mechanisms.Additive,
         mechanisms.Classifier,
+        noise.ScaledAdditive,
         scores.LinearScores,
         scores.BoostedScores,
         forest_scores.ForestScores,

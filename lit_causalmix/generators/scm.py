@@ -51,6 +51,11 @@ class SCMGenerator(Generator):
             depends on the speed of the machine, so keep it well above what `test_budget` takes.
         mechanism: "linear", "boosting", or "auto": the better of both per column by
             cross-validation.
+        noise: What is added to the expected value of a numerical column: "residual" draws a
+            residual of the fit, "smoothed" one with a kernel around it, "heteroscedastic" scales
+            it by a size that depends on the parents too.
+        scale: "quantile" models numerical columns as normal scores, which keeps the shape of skewed
+            columns, "raw" in their own units, "auto" as normal scores where tails are heavy.
         missing: "pattern" gives each synthetic row the missing cells of a random training row;
             "conditional" models what is missing given the other values and the other gaps; "none"
             leaves every cell filled. The target is never missing.
@@ -73,6 +78,8 @@ class SCMGenerator(Generator):
         test_budget: int = 1_000_000,
         time_budget_s: float = 300.0,
         mechanism: str = "auto",
+        noise: str = "residual",
+        scale: str = "quantile",
         missing: str = "pattern",
         rows_per_model: int = 64,
         knowledge: Knowledge | None = None,
@@ -88,6 +95,8 @@ class SCMGenerator(Generator):
                 time_budget_s=float(time_budget_s),
             ),
             mechanism=mechanism,
+            noise=noise,
+            scale=scale,
             missing=missing,
             rows_per_model=rows_per_model,
             knowledge=knowledge or Knowledge(),

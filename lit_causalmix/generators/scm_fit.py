@@ -15,6 +15,7 @@ from lit_causalmix.causal.encoding import encode_for_discovery
 from lit_causalmix.causal.missingness import calibrate, fit_gaps
 from lit_causalmix.causal.scm import NodeData, fit_scms
 from lit_causalmix.causal.state import ScmState
+from lit_causalmix.causal.warp import warp_nodes
 from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Column
@@ -55,7 +56,15 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
         constraints.matrices(data.names)[0],
     )
     constraints.check(dags, data.names)
-    fitted = fit_scms(data, dags, mechanism=spec.mechanism, seed=seed, progress=progress)
+    modelled, warps = warp_nodes(data, nodes, spec.scale)
+    fitted = fit_scms(
+        modelled,
+        dags,
+        mechanism=spec.mechanism,
+        noise=spec.noise,
+        seed=seed,
+        progress=progress,
+    )
     state = ScmState(
         settings=json.dumps(spec.to_dict()),
         fingerprint=train.fingerprint(),
@@ -70,6 +79,7 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
         integer=np.array([c.integer or not c.is_numerical for c in columns]),
         missing=prepared.missing if prepared.missing.any() else prepared.missing[:0],
         gaps=(),
+        warps=warps,
     )
     return (
         with_gaps(state, prepared, columns, spec, seed) if spec.missing == "conditional" else state

@@ -8,6 +8,8 @@ from typing import Any
 from lit_causalmix.causal.discovery import ALGORITHMS, DiscoverySettings
 from lit_causalmix.causal.families import FAMILIES
 from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.noise import NOISES
+from lit_causalmix.causal.warp import SCALES
 from lit_causalmix.errors import ConfigurationError
 
 MISSING = ("pattern", "conditional", "none")
@@ -24,6 +26,8 @@ class ScmSettings:
     n_dags: int
     discovery: DiscoverySettings
     mechanism: str
+    noise: str
+    scale: str
     missing: str
     rows_per_model: int
     knowledge: Knowledge
@@ -52,6 +56,8 @@ class ScmSettings:
             raise ConfigurationError(f"algorithms must differ, got {names}")
         for name, choice, choices in (
             ("mechanism", self.mechanism, ("auto", *FAMILIES)),
+            ("noise", self.noise, NOISES),
+            ("scale", self.scale, SCALES),
             ("missing", self.missing, MISSING),
         ):
             if choice not in choices:

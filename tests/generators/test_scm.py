@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
+from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.metrics.quality import ks_complement
+from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
 SMALL: dict[str, Any] = {"n_dags": 3, "n_bootstraps": 2, "alphas": (0.05,)}
@@ -48,6 +52,25 @@ def test_support_is_kept(mixed_regression: Table) -> None:
     known = ~np.isnan(real).all(axis=0)
     assert (np.nanmin(rows[:, known], axis=0) >= np.nanmin(real[:, known], axis=0)).all()
     assert (np.nanmax(rows[:, known], axis=0) <= np.nanmax(real[:, known], axis=0)).all()
+
+
+def test_normal_scores_keep_the_shape_of_a_skewed_column() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    skewed = np.exp(1.5 * (x + 0.5 * rng.normal(size=600)))
+    skewed[skewed < 0.3] = 0.0
+    number = ColumnKind.NUMERICAL
+    schema = Schema((Column("x", number),), Column("skewed", number), TaskType.REGRESSION)
+    table = Table("skewed", "test", schema, np.column_stack([x, skewed]), np.arange(600))
+    knowledge = Knowledge(required=[["x", "skewed"]])
+    shape, trend = {}, {}
+    for scale in ("raw", "quantile"):
+        generator = fitted(table, scale=scale, knowledge=knowledge, mechanism="linear")
+        rows = generator.sample(5000, np.random.default_rng(0))
+        shape[scale] = ks_complement(skewed, rows[:, 1])
+        trend[scale] = spearmanr(rows[:, 0], rows[:, 1]).statistic
+    assert shape["quantile"] > 0.95 > shape["raw"]
+    assert abs(trend["quantile"] - spearmanr(x, skewed).statistic) < 0.05
 
 
 def test_set_aside_columns_return_as_functions_of_the_others(
@@ -110,11 +133,20 @@ def test_global_random_state_and_stdout_are_left_alone(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("mechanism", ["linear", "boosting"])
-def test_saved_and_loaded_gives_the_same_bits(mixed: Table, tmp_path: Path, mechanism: str) -> None:
-    generator = fitted(mixed, mechanism=mechanism)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mechanism": "linear", "scale": "raw"},
+        {"mechanism": "boosting", "noise": "smoothed"},
+        {"noise": "heteroscedastic", "scale": "quantile"},
+    ],
+)
+def test_saved_and_loaded_gives_the_same_bits(
+    mixed: Table, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    generator = fitted(mixed, **settings)
     generator.save(tmp_path)
-    loaded = SCMGenerator(**{**SMALL, "mechanism": mechanism})
+    loaded = SCMGenerator(**{**SMALL, **settings})
     loaded.load(tmp_path, mixed)
     for n in (1, 300):
         first = generator.sample(n, np.random.default_rng(5))
@@ -172,6 +204,8 @@ def test_settings_are_json_values() -> None:
         {"time_budget_s": float("nan")},
         {"mechanism": "magic"},
         {"missing": "some"},
+        {"noise": "white"},
+        {"scale": "log"},
         {"rows_per_model": 0},
     ],
 )

@@ -73,6 +73,21 @@ def test_do_on_a_child_leaves_its_parent_alone(chain: SCMGenerator) -> None:
     assert abs(np.corrcoef(free[:, Y], free[:, Z])[0, 1]) > 0.8
 
 
+@pytest.mark.parametrize("scale", ["raw", "quantile"])
+def test_held_values_are_exact_on_every_scale(scale: str) -> None:
+    generator = SCMGenerator(**SMALL, knowledge=CHAIN, scale=scale)
+    generator.fit(chain_table(), seed=0, progress=False)
+    assert len(generator.state.warps) == (3 if scale == "quantile" else 0)
+    middle, high = do(generator, x=0.1), do(generator, x=1.1)
+    assert (high[:, X] == 1.1).all()
+    assert abs((high - middle)[:, Y].mean() - 2) < 0.1
+    beyond = do(generator, x=99.0)
+    assert (beyond[:, X] == 99).all()
+    assert beyond[:, Y].mean() > high[:, Y].mean() + 1
+    real = chain_table().values
+    assert beyond[:, Y].max() <= real[:, Y].max()
+
+
 def test_columns_that_are_functions_of_others_follow(chain: SCMGenerator) -> None:
     np.testing.assert_allclose(do(chain, y=1.0)[:, TWICE], 1.0)
 
