@@ -1,8 +1,10 @@
 """Orientation rules of PC and FCI on matrices, without regard to the order of the columns.
 
 Every rule is applied to all places at once. Where two applications contradict each other, the
-edge stays open (after Colombo and Maathuis, JMLR 2014). A matrix of end marks is int64 (d, d) as
-in causal-learn: [i, j] is the mark at i of the edge between i and j, 0 without an edge.
+edge stays open (after Colombo and Maathuis, JMLR 2014); of two of PC's colliders that contradict
+each other the one counts whose outer columns look more independent [our choice]. A matrix of
+end marks is int64 (d, d) as in causal-learn: [i, j] is the mark at i of the edge between i and j, 0
+without an edge.
 """
 
 from __future__ import annotations
@@ -31,9 +33,8 @@ def colliders(graph: Skeleton) -> NDArray[np.bool_]:
 
 def pc_marks(graph: Skeleton) -> Marks:
     """Orients colliders, then closes under Meek's rules 1 to 3."""
-    into = colliders(graph).any(axis=2)
-    directed: NDArray[np.bool_] = into & ~into.T
-    undirected: NDArray[np.bool_] = graph.adjacent & ~(into | into.T)
+    directed = _consistent(colliders(graph), graph.evidence)
+    undirected: NDArray[np.bool_] = graph.adjacent & ~(directed | directed.T)
     apart = ~graph.adjacent
     np.fill_diagonal(apart, False)
     while True:
@@ -48,8 +49,19 @@ def pc_marks(graph: Skeleton) -> Marks:
         undirected &= ~(new | new.T)
     marks = np.zeros(graph.adjacent.shape, dtype=np.int64)
     marks[graph.adjacent] = TAIL
-    marks[(directed | (into & into.T)).T] = ARROW
+    marks[directed.T] = ARROW
     return marks
+
+
+def _consistent(found: NDArray[np.bool_], evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Orients the colliders in order of evidence, but for those that contradict a better one."""
+    x, z, y = np.nonzero(found)
+    x, z, y = x[x < y], z[x < y], y[x < y]
+    directed = np.zeros(evidence.shape, dtype=bool)
+    for k in np.argsort(-evidence[x, y], kind="stable"):
+        if not directed[z[k], [x[k], y[k]]].any():
+            directed[[x[k], y[k]], z[k]] = True
+    return directed
 
 
 def _pairs(
@@ -158,45 +170,43 @@ def _discriminate(marks: Marks, graph: Skeleton) -> None:
     """
     head = (marks == ARROW).T
     parent = head & (marks == TAIL)
-    tails, heads = [], []
-    for b, c in np.argwhere((marks == CIRCLE) & (marks != 0)):
-        # b o–* c, and a neighbour a with b *→ a → c.
-        starts = np.flatnonzero(head[b] & parent[:, c])
-        for a in starts.tolist():
-            end = _end_of_path(head, parent, graph, a, int(b), int(c))
-            if end is None:
-                continue
-            if 2 * graph.separating[end, c, b] > graph.separations[end, c]:
-                tails.append((b, c))
-            else:
-                heads.extend([(a, b), (b, a), (c, b), (b, c)])
-    for b, c in tails:
-        marks[b, c] = TAIL
-        marks[c, b] = ARROW
+    tails, heads = np.zeros_like(head), []
+    for b, c in np.argwhere(marks == CIRCLE).tolist():
+        # b o–* c, and neighbours a with b *→ a → c.
+        paths = [
+            (a, _ends_of_paths(head, parent, graph, a, b, c))
+            for a in np.flatnonzero(head[b] & parent[:, c]).tolist()
+        ]
+        ends = [end for _, found in paths for end in found]
+        if 2 * graph.separating[ends, c, b].sum() > graph.separations[ends, c].sum():
+            tails[b, c] = True
+        elif ends:
+            heads += [(a, b) for a, found in paths if found] + [(c, b), (b, c)]
+    tails &= ~tails.T
+    marks[tails] = TAIL
+    marks[tails.T] = ARROW
     for x, y in heads:
         if marks[y, x] == CIRCLE:
             marks[y, x] = ARROW
 
 
-def _end_of_path(
+def _ends_of_paths(
     head: NDArray[np.bool_],
     parent: NDArray[np.bool_],
     graph: Skeleton,
     a: int,
     b: int,
     c: int,
-) -> int | None:
-    """Walks from a away from b over colliders that are parents of c, to a column apart from c."""
-    seen, queue = {a, b, c}, [a]
+) -> list[int]:
+    """Walks from a away from b over colliders that are parents of c, to columns apart from c."""
+    seen, queue, ends = {a, b, c}, [a], []
     while queue:
         node = queue.pop(0)
         for e in np.flatnonzero(head[:, node]).tolist():
-            if e in seen:
-                continue
-            seen.add(e)
-            if not graph.adjacent[e, c]:
-                if graph.separations[e, c]:
-                    return int(e)
-            elif parent[e, c] and head[node, e]:
+            if e not in seen and not graph.adjacent[e, c] and graph.separations[e, c]:
+                seen.add(e)
+                ends.append(e)
+            elif e not in seen and parent[e, c] and head[node, e]:
+                seen.add(e)
                 queue.append(e)
-    return None
+    return ends

@@ -27,22 +27,30 @@ class Skeleton:
         separating: int32 (d, d, d): [x, y, z] counts the separating sets of x and y with z in
             them, among those found at the level at which the edge went.
         separations: int64 (d, d), how many separating sets were found there.
+        evidence: float64 (d, d), the largest p-value among them.
         shortened: Pairs whose candidates at some level were cut for want of budget.
     """
 
     adjacent: NDArray[np.bool_]
     separating: NDArray[np.int32]
     separations: NDArray[np.int64]
+    evidence: NDArray[np.float64]
     shortened: int = 0
 
     @classmethod
     def complete(cls, d: int) -> Skeleton:
         zeros = np.zeros((d, d), dtype=np.int64)
-        return cls(~np.eye(d, dtype=bool), np.zeros((d, d, d), dtype=np.int32), zeros)
+        return cls(
+            ~np.eye(d, dtype=bool), np.zeros((d, d, d), dtype=np.int32), zeros, np.zeros((d, d))
+        )
 
     def copy(self) -> Skeleton:
         return Skeleton(
-            self.adjacent.copy(), self.separating.copy(), self.separations.copy(), self.shortened
+            self.adjacent.copy(),
+            self.separating.copy(),
+            self.separations.copy(),
+            self.evidence.copy(),
+            self.shortened,
         )
 
 
@@ -153,11 +161,13 @@ def _remove(
     keys = _keys(pairs, candidates, level, known)
     if len(keys) == 0:
         return True
-    independent = keys[correlations.p_values(keys) > alpha]
+    p = correlations.p_values(keys)
+    independent, p = keys[p > alpha], p[p > alpha]
     x, y = independent[:, 0], independent[:, 1]
     for a, b in ((x, y), (y, x)):
         graph.adjacent[a, b] = False
         np.add.at(graph.separations, (a, b), 1)
+        np.maximum.at(graph.evidence, (a, b), p)
         for z in independent[:, 2:].T:
             np.add.at(graph.separating, (a, b, z), 1)
     return True

@@ -75,25 +75,31 @@ def test_fci_votes_as_causal_learn_does_from_perfect_answers(seed: int) -> None:
 
 
 def skeleton(
-    d: int, edges: list[tuple[int, int]], separating: list[tuple[int, int, int]]
+    d: int,
+    edges: list[tuple[int, int]],
+    separating: list[tuple[int, int, int]],
+    evidence: NDArray[np.float64] | None = None,
 ) -> Skeleton:
     graph = Skeleton.complete(d)
     graph.adjacent[:] = False
     for x, y in edges:
         graph.adjacent[x, y] = graph.adjacent[y, x] = True
     graph.separations[:] = ~graph.adjacent & ~np.eye(d, dtype=bool)
+    if evidence is not None:
+        graph.evidence[:] = evidence
     for x, y, z in separating:
         graph.separating[x, y, z] = graph.separating[y, x, z] = 1
     return graph
 
 
-def test_contradicting_colliders_leave_the_edge_open() -> None:
+def test_of_contradicting_colliders_the_better_supported_counts() -> None:
     # 0 → 1 ← 2 and 1 → 2 ← 3 cannot both hold.
-    marks = pc_marks(skeleton(4, [(0, 1), (1, 2), (2, 3)], []))
-    assert marks[0, 1] == TAIL
-    assert marks[1, 0] == ARROW
-    assert marks[1, 2] == marks[2, 1] == ARROW
-    assert votes(marks)[1, 2] == 0.5
+    graph = skeleton(4, [(0, 1), (1, 2), (2, 3)], [])
+    graph.evidence[1, 3] = graph.evidence[3, 1] = 0.9
+    graph.evidence[0, 2] = graph.evidence[2, 0] = 0.2
+    share = votes(pc_marks(graph))
+    assert share[1, 2] == share[3, 2] == 1.0
+    assert share[0, 1] == share[1, 0] == 0.5
 
 
 def test_the_order_of_columns_has_no_influence() -> None:
@@ -104,11 +110,14 @@ def test_the_order_of_columns_has_no_influence() -> None:
         separating = [(x, y, z) for x, y in apart for z in range(8) if rng.random() < 0.3]
         order = rng.permutation(8)
         back = np.argsort(order)
-        one = skeleton(8, edges, separating)
+        evidence = np.triu(rng.random((8, 8)), 1)
+        evidence += evidence.T
+        one = skeleton(8, edges, separating, evidence)
         two = skeleton(
             8,
             [(back[x], back[y]) for x, y in edges],
             [(back[x], back[y], back[z]) for x, y, z in separating],
+            evidence[np.ix_(order, order)],
         )
         for orient in (pc_marks, fci_marks, possible_d_sep):
             assert (np.asarray(orient(one))[np.ix_(order, order)] == orient(two)).all()
