@@ -57,7 +57,7 @@ def interventions(
         held[j] = _number(column, value) if column.is_numerical else _code(column, value)
         if not low[j] <= held[j] <= high[j]:
             logger.warning(
-                "do(%r = %g) lies outside the training range [%g, %g]: the mechanisms extrapolate",
+                "do(%r = %g) lies outside the training range [%g, %g]: no row shows what follows",
                 name,
                 held[j],
                 low[j],
