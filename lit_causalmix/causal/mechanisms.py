@@ -101,7 +101,8 @@ class Classifier:
         weights = scores if self.cumulative else cumulative_weights(scores)
         missed = weights.T[:-1] < noise * weights[:, -1]
         index = np.add.reduce(missed.view(np.uint8), axis=0, dtype=np.uint8)
-        return self.classes.take(index)
+        drawn: NDArray[np.float64] = self.classes[index]
+        return drawn
 
 
 def cumulative_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,7 +116,7 @@ def cumulative_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:
         pair[0] = 0.5 - 0.5 * np.tanh(0.5 * logits[:, 0])
         return pair.T
     # Class by class: numpy's own cumsum is several times slower along so short an axis.
-    by_class = logits.T - logits.T.max(axis=0)
+    by_class: NDArray[np.float64] = logits.T - logits.T.max(axis=0)
     np.exp(by_class, out=by_class)
     for before, weights in itertools.pairwise(by_class):
         weights += before

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lit_causalmix.causal.mechanisms import Additive, Classifier, Mechanism, Root
+from lit_causalmix.causal.noise import ScaledAdditive
 from lit_causalmix.causal.torch_scores import Rows, score_function, score_parents, tensor
 
 Evaluate = Callable[[Rows, Tensor], Tensor]
@@ -23,11 +24,15 @@ def evaluator(mechanism: Mechanism, device: torch.device) -> Evaluate:
 
 def parents(mechanism: Any) -> frozenset[int] | None:
     """Returns the nodes that a mechanism reads, or None where its type does not tell."""
-    if type(mechanism) is Root:
-        return frozenset()
     if type(mechanism) not in _EVALUATORS:
         return None
-    return score_parents(mechanism.scores)
+    found: set[int] = set()
+    for name in ("scores", "spread"):
+        if scores := getattr(mechanism, name, None):
+            if (nodes := score_parents(scores)) is None:
+                return None
+            found |= nodes
+    return frozenset(found)
 
 
 def _bridge(mechanism: Mechanism, device: torch.device) -> Evaluate:
@@ -49,12 +54,25 @@ def _additive(mechanism: Additive, device: torch.device) -> Evaluate:
     score = score_function(mechanism.scores, device)
 
     def evaluate(rows: Rows, noise: Tensor) -> Tensor:
-        values = score(rows)[:, 0] + noise
-        if mechanism.integer:
-            values = values.round()  # half to even, as numpy's
-        return values.clamp(mechanism.low, mechanism.high)
+        return _supported(score(rows)[:, 0] + noise, mechanism)
 
     return evaluate
+
+
+def _scaled(mechanism: ScaledAdditive, device: torch.device) -> Evaluate:
+    score, spread = (score_function(s, device) for s in (mechanism.scores, mechanism.spread))
+
+    def evaluate(rows: Rows, noise: Tensor) -> Tensor:
+        size = spread(rows)[:, 0].clamp(mechanism.least, mechanism.most)
+        return _supported(score(rows)[:, 0] + size * noise, mechanism)
+
+    return evaluate
+
+
+def _supported(values: Tensor, mechanism: Additive | ScaledAdditive) -> Tensor:
+    if mechanism.integer:
+        values = values.round()  # half to even, as numpy's
+    return values.clamp(mechanism.low, mechanism.high)
 
 
 def _classifier(mechanism: Classifier, device: torch.device) -> Evaluate:
@@ -81,5 +99,6 @@ def _cumulative_weights(logits: Tensor) -> Tensor:
 _EVALUATORS: dict[type, Callable[[Any, torch.device], Evaluate]] = {
     Root: _root,
     Additive: _additive,
+    ScaledAdditive: _scaled,
     Classifier: _classifier,
 }

@@ -16,6 +16,7 @@ from lit_causalmix.causal.mechanisms import (
     Root,
     cumulative_weights,
 )
+from lit_causalmix.causal.noise import ScaledAdditive
 from lit_causalmix.causal.sampler import Ensemble
 from lit_causalmix.causal.scores import Scores
 from lit_causalmix.causal.tabulate import tabulate
@@ -48,6 +49,13 @@ def additive(model: Estimator, *, integer: bool = False) -> Additive:
     residuals = np.random.default_rng(1).normal(size=200)
     low, high = child.min(), child.max()
     return Additive(fitted(model, child), residuals, float(low), float(high), integer)
+
+
+def scaled(model: Estimator, spread: Estimator) -> ScaledAdditive:
+    """Noise whose size a second estimator tells, bounded on both sides."""
+    mean = additive(model)
+    size = fitted(spread, 0.2 + np.abs(ROWS[:, 0]))
+    return ScaledAdditive(mean.scores, size, 0.3, 1.5, mean.residuals, mean.low, mean.high, False)
 
 
 def classifier(model: ClassEstimator, *cuts: float) -> Classifier:
@@ -94,6 +102,7 @@ KINDS: dict[str, Mechanism] = {
     "boosting": additive(BoostedRegressor(CARDINALITIES)),
     "boosting, whole numbers": additive(BoostedRegressor(CARDINALITIES), integer=True),
     "forest": additive(ForestRegressor(CARDINALITIES)),
+    "heteroscedastic": scaled(RidgeMechanism(CARDINALITIES), BoostedRegressor(CARDINALITIES)),
     "logistic, 2": classifier(LogisticMechanism(CARDINALITIES), 1.0),
     "logistic, 3": classifier(LogisticMechanism(CARDINALITIES), 0.5, 1.5),
     "boosting, 2": classifier(BoostedClassifier(CARDINALITIES), 1.0),
@@ -167,6 +176,13 @@ def test_a_shared_mechanism_is_visited_once_per_level() -> None:
 def test_what_mechanisms_read() -> None:
     assert parents(KINDS["root"]) == frozenset()
     assert parents(KINDS["linear"]) == parents(KINDS["forest"]) == {0, 1, 2}
+    only_one, other = RidgeMechanism((4,)), RidgeMechanism((0,))
+    only_one.fit(ROWS[:, 1:2], SIGNAL)
+    other.fit(ROWS[:, 2:], SIGNAL)
+    mixed = ScaledAdditive(
+        only_one.scores([1]), other.scores([2]), 0.1, 9.0, np.zeros(2), -9.0, 9.0, False
+    )
+    assert parents(mixed) == {1, 2}
     assert parents(KINDS["table of logistic"]) == {1}
     assert parents(KINDS["foreign mechanism"]) is None
     assert parents(KINDS["foreign scores"]) is None
