@@ -185,9 +185,6 @@ class CausalMixDataModule(pl.LightningDataModule):
     def prepare_data(self) -> None:
         """Reads and checks the table, then fits the generator or finds it in the cache."""
         self._load_table()
-        module = getattr(self.trainer, "lightning_module", None)
-        if isinstance(module, TableChecker):
-            module.check_table(self.splits.train, self.encoder)
         self._fit_generator()
 
     def setup(self, stage: str | None = None) -> None:
@@ -226,11 +223,13 @@ class CausalMixDataModule(pl.LightningDataModule):
         return [real] if self._val_synthetic is None else [real, self._val_synthetic]
 
     def _load_table(self) -> None:
-        if hasattr(self, "splits"):
-            return
-        splits = load_splits(self.table, self.split)
-        self.encoder = Encoder.fit(splits.train)
-        self.splits = splits
+        if not hasattr(self, "splits"):
+            splits = load_splits(self.table, self.split)
+            self.encoder = Encoder.fit(splits.train)
+            self.splits = splits
+        module = getattr(self.trainer, "lightning_module", None)
+        if isinstance(module, TableChecker):
+            module.check_table(self.splits.train, self.encoder)
 
     def _fit_generator(self) -> None:
         if not self.uses_synthetic_rows or self._fitted:

@@ -25,7 +25,6 @@ commands:
   weights    fetch, list and locate pre-trained weights
 
 first steps:
-  {PROGRAM} weights pull tabpfn-v1
   {PROGRAM} fit --config quickstart
   {PROGRAM} inspect --data.table.source my.csv --data.table.target price
   {PROGRAM} fit --data.table.source my.csv --data.table.target price

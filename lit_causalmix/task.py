@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from lit_causalmix.backbones import Backbone, TabPFNV1
+from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder, Table
@@ -39,7 +39,7 @@ class CausalMixTask(pl.LightningModule):
     """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
 
     Args:
-        backbone: The tabular foundation model; null takes TabPFN v1 with its official weights.
+        backbone: The tabular foundation model; null takes the embedded `Nano`.
         optimizer: Makes the optimiser from parameter groups; by default AdamW at 1e-5 with weight
             decay 0.01, the rate that TabPFN's and TabICL's own recipes use.
         lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
@@ -58,7 +58,7 @@ class CausalMixTask(pl.LightningModule):
         freeze: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        backbone = TabPFNV1() if backbone is None else backbone
+        backbone = Nano() if backbone is None else backbone
         self.backbone = backbone
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
@@ -79,12 +79,15 @@ class CausalMixTask(pl.LightningModule):
             )
 
     def check_table(self, train: Table, encoder: Encoder) -> None:
-        """Refuses a table that the backbone does not take; called before anything slow.
+        """Refuses a table that the backbone does not take, and specialises the backbone to it.
+
+        Called before anything slow, and again on every rank.
 
         Raises:
             LimitError: With the limit, the value received and what to do.
         """
         self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
+        self.backbone.specialise(train.schema)
 
     def forward(self, episode: Episode) -> Tensor:
         """Predicts the query rows: probabilities (Q, K), or values (Q,) in the target's units."""

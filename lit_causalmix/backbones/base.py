@@ -77,6 +77,10 @@ class Backbone(nn.Module, ABC):
         """Names disjoint groups of all parameters, from input to output."""
         return {"all": list(self.parameters())}
 
+    def specialise(self, schema: Schema) -> None:
+        """Called on every rank once the table is known, before optimisers are made."""
+        return
+
     def check(self, schema: Schema, n_context: int, *, n_columns: int | None = None) -> None:
         """Refuses a table that exceeds the limits.
 

@@ -34,7 +34,7 @@ STATE = "scm"
 class SCMGenerator(Generator):
     """Learns structural causal models of a table and samples rows from them.
 
-    PC and FCI on bootstraps give edge probabilities, these an ensemble of acyclic graphs, and each
+    PC and FCI on resamples give edge probabilities, these an ensemble of acyclic graphs, and each
     graph a DoWhy model with additive noise (regressors for numerical, classifiers for other
     columns; the target is a node like any other). The fitted models are compiled to arrays;
     DoWhy is needed for fitting alone.
@@ -45,12 +45,13 @@ class SCMGenerator(Generator):
         alphas: Significance levels of the independence tests.
         algorithms: Discovery algorithms, out of "pc" and "fci".
         max_conditioning: Most columns that an independence test conditions on.
-        test_budget: Most independence tests over all discovery runs; beyond it runs are skipped,
-            and a warning says how many.
-        time_budget_s: Seconds after which discovery skips runs likewise. A fit that reaches it
-            depends on the speed of the machine, so keep it well above what `test_budget` takes.
-        mechanism: "linear", "boosting", or "auto": the better of both per column by
-            cross-validation.
+        test_budget: Independence tests over all discovery runs, each with an equal share; where it
+            does not suffice, columns with many neighbours are tested given the strongest ones
+            alone, and a warning says so.
+        time_budget_s: Seconds after which discovery starts no further run, an emergency brake: a
+            fit that reaches it depends on the speed of the machine.
+        mechanism: "linear", "boosting", "forest", or "auto": the better of the first two per
+            column by cross-validation.
         noise: What is added to the expected value of a numerical column: "residual" draws a
             residual of the fit, "smoothed" one with a kernel around it, "heteroscedastic" scales
             it by a size that depends on the parents too.
@@ -75,7 +76,7 @@ class SCMGenerator(Generator):
         alphas: Sequence[float] = (0.01, 0.05, 0.1),
         algorithms: Sequence[str] = ("pc", "fci"),
         max_conditioning: int = 3,
-        test_budget: int = 1_000_000,
+        test_budget: int = 3_000_000,
         time_budget_s: float = 300.0,
         mechanism: str = "auto",
         noise: str = "residual",
