@@ -91,7 +91,13 @@ def test_validation_names_tasks_and_scikit_learns_tables() -> None:
     numbers = datamodule(stages=[PriorStage(regression)], val_tables=None)
     numbers.setup()
     assert not numbers.is_classification
-    assert numbers.table_names[-1] == "diabetes"
+    assert numbers.table_names[3:] == (
+        "diabetes",
+        "iris_sepal",
+        "wine_alcohol",
+        "breast_cancer_smoothness",
+    )
+    assert [e.x_context.shape[1] for e in numbers.held_out.episodes[3:]] == [10, 3, 12, 29]
 
 
 @pytest.mark.parametrize(
