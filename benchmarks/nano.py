@@ -218,7 +218,8 @@ def summary(results: pd.DataFrame) -> str:
         if chosen.empty:
             continue
         scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
-        common = scores.dropna().groupby("table").mean()
+        complete = scores.dropna()
+        common = complete.groupby("table").mean()
         ranks = common.rank(axis=1, ascending=False)
         overall = pd.DataFrame(
             {
@@ -233,7 +234,7 @@ def summary(results: pd.DataFrame) -> str:
             errors = chosen.pivot_table(index=["table", "seed"], columns="method", values="mae")
             relative = errors.div(errors.min(axis=1), axis=0).dropna()
             overall.insert(2, "mean MAE / best", relative.mean())
-        seeds = chosen["seed"].nunique()
+        seeds = complete.index.get_level_values("seed").nunique()
         title = "Classification" if is_classification else "Regression"
         parts += [
             f"### {title}: {len(common)} tables that every method takes, {seeds} seed(s)",
