@@ -45,7 +45,7 @@ class CausalMixDataModule(pl.LightningDataModule):
 
     Args:
         table: The table: where it comes from, its target, its columns.
-        split: How it is split; identical rows never straddle two parts.
+        split: How it is split; rows of equal features never straddle two parts.
         generator: Draws the synthetic rows; by default structural causal models
             (`SCMGenerator`). It is fitted on the training split alone, once, and cached.
         synthetic_ratio: Share of synthetic rows, 0 to 1, where they may stand. 0 is default

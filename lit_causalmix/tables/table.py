@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class TableSplits:
-    """Disjoint parts of one table; identical rows never straddle two of them."""
+    """Disjoint parts of one table; rows of equal features never straddle two of them."""
 
     train: Table
     val: Table

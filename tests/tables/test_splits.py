@@ -84,9 +84,9 @@ def test_classes_absent_from_a_part_are_said() -> None:
         load(numbers(102, ["a", "b"] * 50 + ["rare"] * 2))
 
 
-@given(st.integers(0, 2**31), st.integers(2, 30))
+@given(st.integers(0, 2**31), st.integers(12, 40))
 @settings(max_examples=30, deadline=None)
-def test_identical_rows_never_straddle(seed: int, kinds: int) -> None:
+def test_rows_of_equal_features_never_straddle(seed: int, kinds: int) -> None:
     draws = rng(seed, "duplicates")
     frame = pd.DataFrame({"a": draws.integers(0, kinds, 300), "b": draws.choice(["u", "v"], 300)})
     frame["y"] = draws.choice(["n", "p"], 300)
@@ -96,7 +96,7 @@ def test_identical_rows_never_straddle(seed: int, kinds: int) -> None:
     for number, rows in enumerate(rows_of(splits)):
         part[list(rows)] = number
     frame["part"] = part
-    straddling = frame.groupby(["a", "b", "y"], dropna=False)["part"].nunique()
+    straddling = frame.groupby(["a", "b"], dropna=False)["part"].nunique()
     assert (straddling == 1).all()
 
 
