@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.scaling import location_scale
+from lit_causalmix.causal.fitted_models import FittedClassifier, FittedRegressor
 from lit_causalmix.causal.scores import LEAVES, Bins, BoostedScores
 
 MAX_CATEGORIES = 255
@@ -134,7 +134,7 @@ def _in_bitset(bitset: NDArray[np.uint32] | None, dense: NDArray[np.float64]) ->
 class _Boosted:
     """What the regressor and the classifier share."""
 
-    _codes: _Codes
+    _encoding: _Codes
     _model: Any
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
@@ -143,15 +143,17 @@ class _Boosted:
     def _fit(
         self, model_class: Any, parents: NDArray[np.float64], child: NDArray[np.float64]
     ) -> None:
-        self._codes = _Codes(parents, self.cardinalities)
-        self._model = model_class(categorical_features=self._codes.mask(), **_settings(len(child)))
-        self._model.fit(self._codes(parents), child)
+        self._encoding = _Codes(parents, self.cardinalities)
+        self._model = model_class(
+            categorical_features=self._encoding.mask(), **_settings(len(child))
+        )
+        self._model.fit(self._encoding(parents), child)
 
     def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
-        return _Trees(self._model).compile(self._codes, nodes).bins
+        return _Trees(self._model).compile(self._encoding, nodes).bins
 
 
-class BoostedRegressor(_Boosted):
+class BoostedRegressor(_Boosted, FittedRegressor):
     """Boosted regression trees on squared error.
 
     Args:
@@ -162,23 +164,15 @@ class BoostedRegressor(_Boosted):
         from sklearn.ensemble import HistGradientBoostingRegressor
 
         # Gradients are kept in single precision, so the child is standardised.
-        location, scale = location_scale(child[:, None])
-        self._location, self._scale = float(location[0]), float(scale[0])
-        standard = (child - self._location) / self._scale
-        self._fit(HistGradientBoostingRegressor, parents, standard)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the expected child, float64 (n, 1)."""
-        standard: NDArray[np.float64] = self._model.predict(self._codes(parents))
-        return (self._location + self._scale * standard)[:, None]
+        self._fit(HistGradientBoostingRegressor, parents, self._standardised(child))
 
     def scores(self, nodes: Sequence[int]) -> BoostedScores:
         return _Trees(self._model).compile(
-            self._codes, nodes, location=self._location, scale=self._scale
+            self._encoding, nodes, location=self._location, scale=self._scale
         )
 
 
-class BoostedClassifier(_Boosted):
+class BoostedClassifier(_Boosted, FittedClassifier):
     """Boosted classification trees on log-loss, one tree per class and iteration.
 
     Args:
@@ -190,14 +184,5 @@ class BoostedClassifier(_Boosted):
 
         self._fit(HistGradientBoostingClassifier, parents, child)
 
-    @property
-    def classes(self) -> NDArray[np.float64]:
-        return np.asarray(self._model.classes_, dtype=np.float64)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns class probabilities, float64 (n, K)."""
-        probabilities: NDArray[np.float64] = self._model.predict_proba(self._codes(parents))
-        return probabilities
-
     def scores(self, nodes: Sequence[int]) -> BoostedScores:
-        return _Trees(self._model).compile(self._codes, nodes)
+        return _Trees(self._model).compile(self._encoding, nodes)

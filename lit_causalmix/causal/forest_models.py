@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.causal.fitted_models import FittedClassifier, FittedRegressor
 from lit_causalmix.causal.forest_scores import ALL_LEAVES, FOREST_LEAVES, ForestScores
 from lit_causalmix.causal.linear_models import Design
-from lit_causalmix.causal.scaling import location_scale
 from lit_causalmix.causal.scores import Bins
 
 TREES = 50
@@ -46,7 +46,7 @@ class _Forest:
     the compiled thresholds are the doubles at which the cast value crosses the tree's threshold.
     """
 
-    _design: Design
+    _encoding: Design
     _model: Any
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
@@ -55,9 +55,9 @@ class _Forest:
     def _fit(
         self, model_class: Any, parents: NDArray[np.float64], child: NDArray[np.float64]
     ) -> None:
-        self._design = Design(parents, self.cardinalities)
+        self._encoding = Design(parents, self.cardinalities)
         self._model = model_class(**_settings(len(child)))
-        self._model.fit(self._design(parents), child)
+        self._model.fit(self._encoding(parents), child)
 
     def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
         return self._compile(nodes, logarithm=False).bins
@@ -75,7 +75,7 @@ class _Forest:
         splits = [s for t, tree in enumerate(trees) for s in _splits(t, tree, leaves[t])]
         bins, masks = [], []
         for j, k in enumerate(self.cardinalities):
-            columns = self._design.columns(j)
+            columns = self._encoding.columns(j)
             own = [s for s in splits if s.column in columns]
             if not own:
                 continue
@@ -98,8 +98,8 @@ class _Forest:
 
     def _cuts(self, column: int, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns the largest double that still goes left, by bisection down to the last bit."""
-        location = float(self._design.location[column])
-        scale = float(self._design.scale[column])
+        location = float(self._encoding.location[column])
+        scale = float(self._encoding.scale[column])
 
         def goes_left(values: NDArray[np.float64]) -> NDArray[np.bool_]:
             single: NDArray[np.float32] = ((values - location) / scale).astype(np.float32)
@@ -139,7 +139,7 @@ def _splits(number: int, tree: Any, leaves: NDArray[np.float64]) -> list[_Split]
     return splits
 
 
-class ForestRegressor(_Forest):
+class ForestRegressor(_Forest, FittedRegressor):
     """A random forest on squared error.
 
     Args:
@@ -149,20 +149,13 @@ class ForestRegressor(_Forest):
     def fit(self, parents: NDArray[np.float64], child: NDArray[np.float64]) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        location, scale = location_scale(child[:, None])
-        self._location, self._scale = float(location[0]), float(scale[0])
-        self._fit(RandomForestRegressor, parents, (child - self._location) / self._scale)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the expected child, float64 (n, 1)."""
-        standard: NDArray[np.float64] = self._model.predict(self._design(parents))
-        return (self._location + self._scale * standard)[:, None]
+        self._fit(RandomForestRegressor, parents, self._standardised(child))
 
     def scores(self, nodes: Sequence[int]) -> ForestScores:
         return self._compile(nodes, logarithm=False, location=self._location, scale=self._scale)
 
 
-class ForestClassifier(_Forest):
+class ForestClassifier(_Forest, FittedClassifier):
     """A random forest on class frequencies.
 
     Args:
@@ -173,15 +166,6 @@ class ForestClassifier(_Forest):
         from sklearn.ensemble import RandomForestClassifier
 
         self._fit(RandomForestClassifier, parents, child)
-
-    @property
-    def classes(self) -> NDArray[np.float64]:
-        return np.asarray(self._model.classes_, dtype=np.float64)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns class probabilities, float64 (n, K)."""
-        probabilities: NDArray[np.float64] = self._model.predict_proba(self._design(parents))
-        return probabilities
 
     def scores(self, nodes: Sequence[int]) -> ForestScores:
         return self._compile(nodes, logarithm=True)

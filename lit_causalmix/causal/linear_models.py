@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.causal.fitted_models import FittedClassifier, FittedRegressor
 from lit_causalmix.causal.scaling import location_scale
 from lit_causalmix.causal.scores import Bins, CategoryTable, LinearScores
 
@@ -68,12 +68,14 @@ def _bins(cardinalities: Sequence[int], nodes: Sequence[int]) -> tuple[Bins, ...
     return tuple(Bins(node, empty, k) for node, k in zip(nodes, cardinalities, strict=True))
 
 
-class RidgeMechanism:
+class RidgeMechanism(FittedRegressor):
     """Ridge regression, its penalty chosen by leave-one-out.
 
     Args:
         cardinalities: Number of codes of each parent, 0 for a numerical one.
     """
+
+    _encoding: Design
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
         self.cardinalities = tuple(cardinalities)
@@ -81,32 +83,27 @@ class RidgeMechanism:
     def fit(self, parents: NDArray[np.float64], child: NDArray[np.float64]) -> None:
         from sklearn.linear_model import RidgeCV
 
-        self._design = Design(parents, self.cardinalities)
-        location, scale = location_scale(child[:, None])
-        self._location, self._scale = float(location[0]), float(scale[0])
-        self._model: Any = RidgeCV(alphas=RIDGE_PENALTIES)
-        self._model.fit(self._design(parents), (child - self._location) / self._scale)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the expected child, float64 (n, 1)."""
-        standard: NDArray[np.float64] = self._model.predict(self._design(parents))
-        return (self._location + self._scale * standard)[:, None]
+        self._encoding = Design(parents, self.cardinalities)
+        self._model = RidgeCV(alphas=RIDGE_PENALTIES)
+        self._model.fit(self._encoding(parents), self._standardised(child))
 
     def scores(self, nodes: Sequence[int]) -> LinearScores:
         weights = self._scale * self._model.coef_[:, None]
         intercept = np.array([self._location + self._scale * float(self._model.intercept_)])
-        return self._design.scores(weights, intercept, nodes)
+        return self._encoding.scores(weights, intercept, nodes)
 
     def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
         return _bins(self.cardinalities, nodes)
 
 
-class LogisticMechanism:
+class LogisticMechanism(FittedClassifier):
     """Multinomial logistic regression with an L2 penalty of one standardised row.
 
     Args:
         cardinalities: Number of codes of each parent, 0 for a numerical one.
     """
+
+    _encoding: Design
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
         self.cardinalities = tuple(cardinalities)
@@ -115,24 +112,15 @@ class LogisticMechanism:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        self._design = Design(parents, self.cardinalities)
-        self._model: Any = LogisticRegression(C=1.0, max_iter=300)
+        self._encoding = Design(parents, self.cardinalities)
+        self._model = LogisticRegression(C=1.0, max_iter=300)
         with warnings.catch_warnings():
             # The penalised optimum is unique; stopping a little short of it does no harm.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._model.fit(self._design(parents), child)
-
-    @property
-    def classes(self) -> NDArray[np.float64]:
-        return np.asarray(self._model.classes_, dtype=np.float64)
-
-    def predict(self, parents: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns class probabilities, float64 (n, K)."""
-        probabilities: NDArray[np.float64] = self._model.predict_proba(self._design(parents))
-        return probabilities
+            self._model.fit(self._encoding(parents), child)
 
     def scores(self, nodes: Sequence[int]) -> LinearScores:
-        return self._design.scores(self._model.coef_.T, self._model.intercept_, nodes)
+        return self._encoding.scores(self._model.coef_.T, self._model.intercept_, nodes)
 
     def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
         return _bins(self.cardinalities, nodes)
