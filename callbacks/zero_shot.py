@@ -38,7 +38,7 @@ class ZeroShotBaseline(pl.Callback):
         self._measure(trainer, _task(pl_module), "val")
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.sanity_checking:
+        if trainer.state.fn == "validate":  # in a fit, it was measured before the first step
             self._measure(trainer, _task(pl_module), "val")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
