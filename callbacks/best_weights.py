@@ -15,6 +15,7 @@ from lit_causalmix.callbacks.evaluation import (
     episode_datamodule,
     find_callback,
     is_trial,
+    monitored,
     run_folder,
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
@@ -78,12 +79,7 @@ class BestWeights(Checkpoint):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
             return
-        if self.monitor not in trainer.callback_metrics:
-            raise ConfigurationError(
-                f"BestWeights monitors {self.monitor!r}, which nothing logs: there are "
-                f"{', '.join(sorted(trainer.callback_metrics))}"
-            )
-        self._consider(trainer, float(trainer.callback_metrics[self.monitor]))
+        self._consider(trainer, monitored(trainer, self.monitor, self))
 
     def _consider(self, trainer: pl.Trainer, score: float) -> None:
         if not score < self.best_score:  # False for NaN, too

@@ -62,6 +62,20 @@ def is_trial(trainer: pl.Trainer) -> bool:
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
+def monitored(trainer: pl.Trainer, metric: str, by: pl.Callback) -> float:
+    """The logged value of a metric that a callback selects by.
+
+    Raises:
+        ConfigurationError: If nothing logs it, with what there is.
+    """
+    if metric not in trainer.callback_metrics:
+        raise ConfigurationError(
+            f"{type(by).__name__} monitors {metric!r}, which nothing logs: there are "
+            f"{', '.join(sorted(trainer.callback_metrics))}"
+        )
+    return float(trainer.callback_metrics[metric])
+
+
 def run_folder(trainer: pl.Trainer) -> Path:
     """The folder of this run: the logger's, or the trainer's root.
 

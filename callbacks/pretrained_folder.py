@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import is_trial, run_folder
+from lit_causalmix.callbacks.evaluation import is_trial, monitored, run_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.task import CausalMixTask
 
@@ -48,12 +48,7 @@ class PretrainedFolder(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
             return
-        if self.monitor not in trainer.callback_metrics:
-            raise ConfigurationError(
-                f"PretrainedFolder monitors {self.monitor!r}, which nothing logs: there are "
-                f"{', '.join(sorted(trainer.callback_metrics))}"
-            )
-        score = float(trainer.callback_metrics[self.monitor])
+        score = monitored(trainer, self.monitor, self)
         if self.folder is None:
             self.folder = str(run_folder(trainer) / "weights")
         if score < self.best_score:  # False for NaN, too
