@@ -74,9 +74,13 @@ def test_it_resumes_in_the_middle_of_an_epoch_with_the_same_bits() -> None:
     assert steps == [12, 12]  # the last one, whether or not it was the best
 
 
-@pytest.mark.parametrize("task", ["classifier", "regressor"])
+@pytest.mark.parametrize("task", ["classifier", "regressor", "regressor-binned"])
 def test_the_shipped_recipes_run(task: str) -> None:
     name = f"configs/pretrain/nano-{task}.yaml"
+    if task == "regressor-binned":  # goes on with weights of the recipe before
+        Tab2D(dim=16, n_layers=2, n_heads=2, n_outputs=8, task="regression").save_pretrained(
+            "grown"
+        )
     brief = ["--data.init_args.steps_per_epoch=1", "--data.init_args.val_tasks=1"]
     quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
     assert main(["fit", "--config", name, "--trainer.max_epochs=1", *brief, *quiet]) == 0

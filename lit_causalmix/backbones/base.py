@@ -98,8 +98,8 @@ class Backbone(nn.Module, ABC):
             if limits.classes is not None and schema.n_classes > limits.classes:
                 raise LimitError(
                     f"{name} takes at most {limits.classes} classes, the target "
-                    f"{schema.target.name!r} has {schema.n_classes}: merge rare classes, or choose "
-                    "another backbone"
+                    f"{schema.target.name!r} has {schema.n_classes}: merge rare classes, or wrap "
+                    "it in the backbone ManyClasses with a max_classes that suffices"
                 )
         elif not limits.regression:
             raise LimitError(

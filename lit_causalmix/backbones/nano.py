@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.resources import files
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.many_classes import decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
+from lit_causalmix.backbones.views import views
+from lit_causalmix.backbones.wide_tables import keep_columns
 from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables.schema import Schema
 
 
@@ -26,46 +32,105 @@ class Nano(Backbone):
     """The model that comes with the package: no download, classification and regression.
 
     It holds a classifier and a regressor, each pre-trained here on random tasks (see the model card
-    in `embedded/`), and uses the one that the table needs.
+    in `embedded/`), and uses the one that the table needs. What exceeds them:
+
+    - Columns: of more than `read_columns`, each context chooses the ones that its targets tell most
+      about, one at a time (`wide_tables`), with a warning; pre-training saw at most 48 columns.
+    - Classes: more than 10 are predicted through error-correcting codes (`many_classes`), in 8
+      forward passes; pre-training saw at most 10.
+    - Rows: more context rows than `max_context_rows` are refused, with the setting that takes a
+      stratified subsample; pre-training saw at most 512.
 
     Args:
-        max_context_rows: Limit on context rows.
-        max_columns: Limit on feature columns.
+        max_context_rows: Limit on context rows. Memory and time of attention over rows grow with
+            its square.
+        max_columns: Limit on feature columns of the table.
+        read_columns: Most feature columns that one forward pass reads.
+        max_classes: Limit on classes.
+        n_ensemble: Views of the table whose logits (for regression without bins, values) are
+            averaged in evaluation: signs of the features, order of the classes, sign of the target
+            (`views`). Training uses the table as it is alone.
         activation_checkpointing: Trade time for memory in training.
+
+    Raises:
+        ConfigurationError: If `n_ensemble` or `read_columns` is below 1.
     """
 
     def __init__(
         self,
         max_context_rows: int = 2_048,
-        max_columns: int = 150,
+        max_columns: int = 2_000,
+        read_columns: int = 64,
+        max_classes: int = 100,
+        n_ensemble: int = 4,
         activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        for name, value in (("n_ensemble", n_ensemble), ("read_columns", read_columns)):
+            if value < 1:
+                raise ConfigurationError(f"{name} must be >= 1, got {value}")
+        self.read_columns = read_columns
+        self.n_ensemble = n_ensemble
 
         def load(task: str) -> Tab2D:
             return Tab2D.from_pretrained(
-                embedded_weights(task),
-                max_context_rows=max_context_rows,
-                max_columns=max_columns,
-                activation_checkpointing=activation_checkpointing,
+                embedded_weights(task), activation_checkpointing=activation_checkpointing
             )
 
         self.classifier = load("classification")
         self.regressor = load("regression")
+        self._used = ""  # the half's name; the module itself would register a second time
+        self._limits = Limits(max_context_rows, max_columns, max_classes, regression=True)
 
     @property
     def limits(self) -> Limits:
-        limits = self.classifier.limits
-        return Limits(limits.context_rows, limits.columns, limits.classes, regression=True)
+        return self._limits
+
+    def check(self, schema: Schema, n_context: int, *, n_columns: int | None = None) -> None:
+        super().check(schema, n_context, n_columns=n_columns)
+        columns = len(schema.features) if n_columns is None else n_columns
+        if columns > self.read_columns:
+            warnings.warn(
+                f"Nano reads {self.read_columns} of the {columns} feature columns, those that tell "
+                "most about the target in each context: choose them with data.table.drop, or raise "
+                "the backbone's read_columns",
+                stacklevel=2,
+            )
 
     def specialise(self, schema: Schema) -> None:
         """Freezes the half that the task does not use, as distributed training insists on."""
         unused = self.regressor if schema.task.is_classification else self.classifier
         unused.requires_grad_(False)
+        self._used = "classifier" if schema.task.is_classification else "regressor"
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes the half that the table uses in the official format, for `Tab2D(weights=folder)`.
+
+        Raises:
+            ConfigurationError: Before a table has told which half that is.
+        """
+        if not self._used:
+            raise ConfigurationError(
+                "Nano does not know yet which half to save: call specialise(schema) first, or save "
+                "its classifier or regressor"
+            )
+        half = self.classifier if self._used == "classifier" else self.regressor
+        half.save_pretrained(folder)
 
     def forward(self, episode: Episode) -> Tensor:
-        output: Tensor = self._half(episode)(episode)
-        return output
+        """Predicts the query rows: logits (Q, n_classes), or the regressor's output."""
+        episode = keep_columns(episode, self.read_columns)
+        most = self.classifier.config.dim_output
+        if episode.n_classes > most:
+            return decoded_logits(self._averaged, episode, most)
+        return self._averaged(episode)
+
+    def _averaged(self, episode: Episode) -> Tensor:
+        """The output of the half that fits, averaged over the views."""
+        half = self._half(episode)
+        chosen = views(1 if self.training else self.n_ensemble, episode)
+        outputs = [view.restore(half(view.apply(episode)), episode) for view in chosen]
+        return torch.stack(outputs).mean(dim=0)
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         return self._half(episode).loss(output, episode)

@@ -41,10 +41,15 @@ def choose(options: Sequence[Option], rng: np.random.Generator) -> Option:
     return options[int(rng.integers(len(options)))]
 
 
+def relevance(n_parents: int, rng: np.random.Generator) -> Array:
+    """How much each parent matters, (P,): alike, or so unevenly that some hardly matter."""
+    return np.asarray(np.exp(rng.uniform(0, 1.5) * rng.normal(size=n_parents)))
+
+
 def linear(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
-    """A linear map whose weights differ in size, so that some parents hardly matter."""
+    """A linear map."""
     weights = rng.normal(size=(x.shape[1], n_outputs))
-    return standardise(x @ (weights * np.exp(0.7 * rng.normal(size=(x.shape[1], 1)))))
+    return standardise(x @ (weights * relevance(x.shape[1], rng)[:, None]))
 
 
 def additive(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
@@ -65,9 +70,11 @@ def network(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
 
 def gaussian_process(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
     """A smooth function: random Fourier features of a Gaussian kernel."""
-    rate = np.exp(rng.uniform(-1.2, 0.6)) / np.sqrt(x.shape[1])
-    waves = x @ (rate * rng.normal(size=(x.shape[1], 48))) + rng.uniform(0, 2 * np.pi, size=48)
-    return standardise(np.cos(waves) @ rng.normal(size=(48, n_outputs)))
+    rates = relevance(x.shape[1], rng)
+    rates *= np.exp(rng.uniform(-1.2, 0.6)) / np.sqrt(np.square(rates).sum())
+    waves = x @ (rates[:, None] * rng.normal(size=(x.shape[1], 48)))
+    phases = rng.uniform(0, 2 * np.pi, size=48)
+    return standardise(np.cos(waves + phases) @ rng.normal(size=(48, n_outputs)))
 
 
 def interaction(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
@@ -79,10 +86,18 @@ def interaction(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
 def regions(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
     """Piecewise constant: the value of the nearest of a few random rows."""
     centres = x[rng.integers(len(x), size=int(rng.integers(2, 12)))]
-    weights = np.exp(0.7 * rng.normal(size=x.shape[1]))
-    distance = np.square((x[:, None] - centres) * weights).sum(axis=-1)
+    distance = np.square((x[:, None] - centres) * relevance(x.shape[1], rng)).sum(axis=-1)
     values = rng.normal(size=(len(centres), n_outputs))
     return standardise(values[distance.argmin(axis=1)])
+
+
+def gated(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
+    """One of two functions of the parents, by whether one of them exceeds a cut."""
+    column = x[:, rng.integers(x.shape[1])]
+    above = column > column[rng.integers(len(x))]
+    function = choose((linear, additive, gaussian_process), rng)
+    first, second = function(x, n_outputs, rng), function(x, n_outputs, rng)
+    return standardise(np.where(above[:, None], first + rng.normal(size=n_outputs), second))
 
 
 def trees(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
@@ -92,7 +107,8 @@ def trees(x: Array, n_outputs: int, rng: np.random.Generator) -> Array:
     """
     n_trees, depth = int(np.exp(rng.uniform(0, np.log(32.5)))), int(rng.integers(1, 7))
     n_inner = 2**depth - 1
-    columns = rng.integers(x.shape[1], size=(n_trees, n_inner))
+    share = relevance(x.shape[1], rng)
+    columns = rng.choice(x.shape[1], size=(n_trees, n_inner), p=share / share.sum())
     cuts = x[rng.integers(len(x), size=(n_trees, n_inner)), columns]
     leaves = rng.normal(size=(n_trees, n_inner + 1, n_outputs))
     tree, rows = np.arange(n_trees), np.arange(len(x))[:, None]
@@ -110,6 +126,7 @@ MECHANISMS: tuple[Mechanism, ...] = (
     network,
     gaussian_process,
     interaction,
+    gated,
     regions,
     trees,
 )

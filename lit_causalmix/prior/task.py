@@ -63,19 +63,30 @@ def draw_shape(settings: PriorSettings, rng: np.random.Generator) -> tuple[int, 
 def _draw(settings: PriorSettings, rng: np.random.Generator) -> Episode | None:
     n_context, n_columns = draw_shape(settings, rng)
     n_rows = n_context + settings.query_rows
-    categorical = rng.random() < settings.categorical_share
-    shown_share = float(rng.uniform(0, 1)) if categorical else 0.0
+    code_share = _code_share(settings, rng)
     n_classes = 0
     if not settings.regression:
         few = settings.max_classes == 2 or rng.random() < 0.5
         n_classes = 2 if few else int(rng.integers(3, settings.max_classes + 1))
     family = _tree_task if rng.random() < settings.tree_share else _graph_task
-    x, is_code, y = family(n_rows, n_columns, n_classes, shown_share, rng)
+    x, is_code, y = family(n_rows, n_columns, n_classes, code_share, rng)
     if rng.random() < settings.missing_share:
         x = remove_cells(x, rng)
     make = _classification if n_classes else _regression
     features = standardise_by(x, n_context, ~is_code)
     return make(features, is_code, y, n_context, rng)
+
+
+def _code_share(settings: PriorSettings, rng: np.random.Generator) -> float:
+    """Draws the probability that one of two steps makes a column categorical.
+
+    Both steps take it: a category that the column's effects see, and one that only the table shows.
+    In a third of the tasks with categories almost all columns are [our choice].
+    """
+    if rng.random() >= settings.categorical_share:
+        return 0.0
+    shown = rng.uniform(0.85, 1) if rng.random() < 1 / 3 else rng.uniform(0, 0.85)
+    return float(1 - np.sqrt(1 - shown))
 
 
 def _graph_task(
@@ -96,11 +107,11 @@ def _graph_task(
         drawn.append(draw_numbers(parents, n_rows, rng))
         return drawn[-1]
 
-    style = GraphStyle.draw(code_share / 2, rng)
+    style = GraphStyle.draw(code_share, rng)
     nodes = draw_nodes(n_rows, n_nodes, style, rng, target_at=target_at, target=target)
     idle = Nodes(noise((n_rows, n_idle), rng), [None] * n_idle)
     picked = nodes.take(rng.permutation(n_nodes)[: n_columns - n_idle]).beside(idle)
-    x, is_code = _show(picked.take(rng.permutation(n_columns)), code_share / 2, rng)
+    x, is_code = _show(picked.take(rng.permutation(n_columns)), code_share, rng)
     return x, is_code, drawn[0]
 
 
@@ -108,8 +119,8 @@ def _tree_task(
     n_rows: int, n_columns: int, n_classes: int, code_share: float, rng: np.random.Generator
 ) -> tuple[Array, Flags, Array]:
     """A random tree ensemble of some of the columns as they are shown."""
-    style = GraphStyle.draw(code_share / 2, rng)
-    x, is_code = _show(draw_nodes(n_rows, n_columns, style, rng), code_share / 2, rng)
+    style = GraphStyle.draw(code_share, rng)
+    x, is_code = _show(draw_nodes(n_rows, n_columns, style, rng), code_share, rng)
     used = rng.permutation(n_columns)[: int(rng.integers(1, n_columns + 1))]
     if n_classes:
         y = draw_classes(x[:, used], n_rows, n_classes, rng, (trees,)).astype(np.float64)

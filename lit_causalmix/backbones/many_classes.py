@@ -1,0 +1,130 @@
+"""More classes than a backbone was made for: error-correcting output codes over its own classes.
+
+The idea is Dietterich and Bakiri's (JAIR 1995), its use around an in-context learner that of
+TabPFN's ManyClassClassifier: every code word names the classes anew with at most as many symbols as
+the backbone knows, the backbone predicts the symbols, and a class is as likely as all its symbols.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.episode import Episode
+from lit_causalmix.seeding import rng
+from lit_causalmix.tables.schema import Schema
+
+REDUNDANCY = 4
+"""Code words for each one that telling the classes apart takes, as in ManyClassClassifier."""
+
+_CANDIDATES = 100
+
+
+@functools.lru_cache(maxsize=32)
+def codebook(n_classes: int, n_symbols: int) -> NDArray[np.int64]:
+    """Names `n_classes` classes with `n_symbols` symbols, several times: int64 (E, n_classes).
+
+    Each of E = `REDUNDANCY` * ceil(log(n_classes) / log(n_symbols)) rows spreads the classes
+    evenly. Of a hundred random books the one is taken whose closest classes differ in most rows
+    [our choice]. A pure function of its arguments.
+    """
+    n_rows = REDUNDANCY * _fewest_rows(n_classes, n_symbols)
+    generator = rng(0, "codebook", n_classes, n_symbols)
+    even = np.arange(n_classes) % n_symbols
+    books = [
+        np.stack([generator.permutation(even) for _ in range(n_rows)]) for _ in range(_CANDIDATES)
+    ]
+    return max(books, key=_least_distance)
+
+
+def _fewest_rows(n_classes: int, n_symbols: int) -> int:
+    """How many symbols in a row tell the classes apart at least."""
+    rows, told_apart = 1, n_symbols
+    while told_apart < n_classes:
+        rows, told_apart = rows + 1, told_apart * n_symbols
+    return rows
+
+
+def _least_distance(book: NDArray[np.int64]) -> int:
+    """In how many rows the two most similar classes differ."""
+    differ = (book[:, :, None] != book[:, None, :]).sum(axis=0)
+    return int(differ[np.triu_indices(book.shape[1], k=1)].min())
+
+
+def decoded_logits(
+    forward: Callable[[Episode], Tensor], episode: Episode, n_symbols: int
+) -> Tensor:
+    """Logits of all classes from forward passes over at most `n_symbols`: float32 (Q, n_classes).
+
+    The logarithms of a class's symbols are averaged over the code words and weighted as the fewest
+    that tell the classes apart: as if redundant ones told nothing new [our choice]. Differentiable
+    as `forward` is; time and memory are those of E forward passes.
+
+    Args:
+        forward: Maps an episode to logits (Q, n_classes of the episode).
+        episode: A classification episode.
+        n_symbols: Most classes that `forward` takes.
+    """
+    book = torch.from_numpy(codebook(episode.n_classes, n_symbols))
+    total = torch.zeros(episode.n_query, episode.n_classes, device=episode.x_query.device)
+    for row in book.to(episode.x_query.device):
+        y_context = row[episode.y_context]
+        logits = forward(replace(episode, y_context=y_context, n_classes=n_symbols))
+        total = total + logits.float().log_softmax(dim=-1)[:, row]
+    return total * (_fewest_rows(episode.n_classes, n_symbols) / len(book))
+
+
+class ManyClasses(Backbone):
+    """Lets a classifier of few classes take many, zero-shot and in fine-tuning.
+
+    Episodes within the backbone's own limit pass unchanged; others take 8 forward passes up to 100
+    classes for a backbone of 10 (see `decoded_logits`). Rare classes stay hard: each needs context
+    rows of its own.
+
+    Args:
+        backbone: The classifier.
+        max_classes: Limit on classes.
+    """
+
+    def __init__(self, backbone: Backbone, max_classes: int = 100) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.max_classes = max_classes
+
+    @property
+    def limits(self) -> Limits:
+        own = self.backbone.limits
+        classes = max(own.classes, self.max_classes) if own.classes else own.classes
+        return replace(own, classes=classes)
+
+    def forward(self, episode: Episode) -> Tensor:
+        own = self.backbone.limits.classes
+        if not own or episode.n_classes <= own:
+            output: Tensor = self.backbone(episode)
+            return output
+        return decoded_logits(self.backbone, episode, own)
+
+    def loss(self, output: Tensor, episode: Episode) -> Tensor:
+        return self.backbone.loss(output, episode)
+
+    def losses(self, episodes: Sequence[Episode]) -> Tensor:
+        own = self.backbone.limits.classes
+        if own and any(episode.n_classes > own for episode in episodes):
+            return super().losses(episodes)
+        return self.backbone.losses(episodes)
+
+    def predict(self, output: Tensor, episode: Episode) -> Tensor:
+        return self.backbone.predict(output, episode)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return self.backbone.parameter_groups()
+
+    def specialise(self, schema: Schema) -> None:
+        self.backbone.specialise(schema)
