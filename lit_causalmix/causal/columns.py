@@ -92,7 +92,7 @@ def prepare_columns(train: Table) -> CausalColumns:
             target with a single value.
     """
     columns, values = train.schema.columns, train.values
-    _check(train)
+    check_rows(train)
     target = len(columns) - 1
     missing = np.isnan(values)
     imputed = np.column_stack([impute(values[:, j], c) for j, c in enumerate(columns)])
@@ -144,10 +144,16 @@ def impute(values: NDArray[np.float64], column: Column) -> NDArray[np.float64]:
     return np.where(missing, fill, values)
 
 
-def _check(train: Table) -> None:
+def check_rows(train: Table) -> None:
+    """Refuses training rows that no generator can learn from.
+
+    Raises:
+        GeneratorError: If there are fewer than two rows, an infinite value, a missing target, or a
+            target with a single value.
+    """
     name, values = train.name, train.values
     if len(train) < 2:
-        raise GeneratorError(f"table {name!r}: an SCM needs at least 2 rows, got {len(train)}")
+        raise GeneratorError(f"table {name!r}: a generator needs at least 2 rows, got {len(train)}")
     if np.isinf(values).any():
         column = train.schema.columns[int(np.isinf(values).any(axis=0).argmax())].name
         raise GeneratorError(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal import store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TAIL, ARROW, CIRCLE = -1, 1, 2
 
@@ -58,6 +62,27 @@ class EdgeProbabilities:
         total = sum(self.runs.values())
         summed = sum(self.votes.values(), np.zeros((len(self.names),) * 2))
         return summed / max(total, 1)
+
+    def table(self) -> pd.DataFrame:
+        """Lists the directed edges that any run voted for, by decreasing probability.
+
+        Returns:
+            A row per edge: `cause`, `effect`, `probability`, and per algorithm its mean vote; NaN
+            for one of which no run ended.
+        """
+        import pandas as pd
+
+        matrix = self.matrix
+        start, end = np.nonzero(matrix)
+        order = np.argsort(-matrix[start, end], kind="stable")
+        start, end = start[order], end[order]
+        names = np.array(self.names, dtype=object)
+        seen = {
+            name: found[start, end] / (self.runs[name] or np.nan)
+            for name, found in self.votes.items()
+        }
+        facts = {"cause": names[start], "effect": names[end], "probability": matrix[start, end]}
+        return pd.DataFrame(facts | seen)
 
     def save(self, folder: Path) -> None:
         """Writes `edges.json` and `edges.safetensors` into an existing folder."""

@@ -1,4 +1,4 @@
-"""Blocks of numbers for correlation-based tests on mixed columns.
+"""Blocks of numbers for tests of independence on mixed columns.
 
 A number, ordinal rank or boolean becomes one column: the normal scores of its mid-ranks. Fisher's z
 on normal scores is the test of the Gaussian copula ("nonparanormal") PC algorithm (Harris and
@@ -29,15 +29,22 @@ class Encoded:
     Attributes:
         values: float64 (n, w), w at least the number of columns d.
         blocks: int64 (w,), the column that each belongs to; ascending, every column present.
+        categorical: bool (d,), which columns are categories: blocks of indicators, or two values.
     """
 
     values: NDArray[np.float64]
     blocks: NDArray[np.int64]
+    categorical: NDArray[np.bool_]
 
     @classmethod
     def numerical(cls, values: NDArray[np.float64]) -> Encoded:
         """Takes every column of values (n, d) as it is."""
-        return cls(values, np.arange(values.shape[1], dtype=np.int64))
+        d = values.shape[1]
+        return cls(values, np.arange(d, dtype=np.int64), np.zeros(d, dtype=bool))
+
+    def take(self, rows: NDArray[np.int64]) -> Encoded:
+        """Returns some of the rows."""
+        return Encoded(self.values[rows], self.blocks, self.categorical)
 
 
 def normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,5 +86,7 @@ def encode_for_discovery(values: NDArray[np.float64], columns: Sequence[Column])
     ]
     widths = [p.shape[1] for p in parts]
     return Encoded(
-        np.concatenate(parts, axis=1), np.repeat(np.arange(len(parts), dtype=np.int64), widths)
+        np.concatenate(parts, axis=1),
+        np.repeat(np.arange(len(parts), dtype=np.int64), widths),
+        np.array([c.kind in (ColumnKind.CATEGORICAL, ColumnKind.BOOLEAN) for c in columns]),
     )

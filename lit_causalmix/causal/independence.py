@@ -1,7 +1,8 @@
 """Conditional independence of columns or blocks of columns, many tests at a time.
 
-Two single columns given a set: Fisher's z. As soon as one of them is a block of indicators, or is
-conditioned on: Wilks' lambda, the likelihood-ratio test that the partial canonical correlations
+Single columns given single columns: Fisher's z. Categories given categories: counts, as far as the
+rows suffice (see `contingency`). As soon as a block of indicators is tested or conditioned on
+otherwise: Wilks' lambda, the likelihood-ratio test that the partial canonical correlations
 of the two blocks are zero, with Bartlett's approximation (Anderson, An Introduction to
 Multivariate Statistical Analysis, 3rd ed., 9.4-9.5). For jointly Gaussian blocks both are exact
 up to that approximation; for indicators the linear probability model is [our choice], because it
@@ -17,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.causal.contingency import Categories
 from lit_causalmix.causal.encoding import Encoded
 
 _SINGULAR = 1e-7
@@ -32,12 +34,14 @@ class Correlations:
         matrix: float64 (w, w); pulled towards the identity by 1e-6 where it is singular.
         rows: Number of rows behind it.
         members: For each block, the columns of `matrix`, int64; never empty.
+        categories: The codes of the categorical ones.
         known: By size of the conditioning set: sorted keys and their p-values.
     """
 
     matrix: NDArray[np.float64]
     rows: int
     members: list[NDArray[np.int64]]
+    categories: Categories
     known: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=dict)
 
     @classmethod
@@ -59,7 +63,7 @@ class Correlations:
             own = np.flatnonzero(table.blocks == block)
             # An indicator that a resample leaves constant costs no degree of freedom.
             members.append(own[alive[own]] if alive[own].any() else own[:1])
-        return cls(matrix, len(centred), members)
+        return cls(matrix, len(centred), members, Categories.of(table))
 
     @cached_property
     def _padded(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -92,7 +96,7 @@ class Correlations:
         p[~new] = old_p[place[~new]]
         if new.any():
             rows = first[new]
-            p[new] = self._compute(np.concatenate([pair[rows], given[rows]], axis=1))
+            p[new] = self.compute(np.concatenate([pair[rows], given[rows]], axis=1))
             self.known[depth] = (
                 np.insert(old, place[new], wanted[new]),
                 np.insert(old_p, place[new], p[new]),
@@ -113,16 +117,20 @@ class Correlations:
             found[tuple(keys[part].T)] = -np.expm1(ratio)
         return found + found.T
 
-    def _compute(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    def compute(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Tests triples as `p_values` does, without remembering any."""
         widths, padded = self._padded
-        single = widths[keys].max(axis=1) == 1
+        counted = self.categories.countable(keys)
+        single = (widths[keys].max(axis=1) == 1) & ~counted
         p_values = np.empty(len(keys))
+        if counted.any():
+            p_values[counted] = self.categories.p_values(keys[counted])
         if single.any():
             p_values[single] = _fisher_z(
                 partial_correlations(self.matrix, padded[:, 0][keys[single]]),
                 self.rows - (keys.shape[1] - 2),
             )
-        blocks = np.flatnonzero(~single)
+        blocks = np.flatnonzero(~(single | counted))
         for part, ratio, p, q, s in self._ratios(keys[blocks]):
             p_values[blocks[part]] = _wilks(ratio, p, q, self.rows - s)
         return p_values

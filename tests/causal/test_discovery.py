@@ -21,7 +21,7 @@ def chain_and_collider(n: int = 2000, seed: int = 0) -> Encoded:
 
 
 NAMES = ("X", "Y", "Z", "W", "V")
-SETTINGS = DiscoverySettings(n_bootstraps=3, alphas=(0.01, 0.001))
+SETTINGS = DiscoverySettings(n_resamples=3, alphas=(0.01, 0.001))
 
 
 def test_skeleton_and_collider_are_found_by_both_algorithms() -> None:
@@ -50,7 +50,7 @@ def test_the_result_does_not_depend_on_the_place_of_columns() -> None:
 
 
 def test_result_is_a_function_of_the_seed() -> None:
-    data, settings = chain_and_collider(60), DiscoverySettings(n_bootstraps=2)
+    data, settings = chain_and_collider(60), DiscoverySettings(n_resamples=2)
     first, again, other = (
         discover(data, NAMES, settings, seed=s, progress=False).matrix for s in (1, 1, 2)
     )
@@ -64,7 +64,7 @@ def test_a_small_test_budget_shortens_the_runs_but_none_is_lost(
     values = np.random.default_rng(0).normal(size=(300, 12))
     values[:, 1:] += values[:, :1]
     table, names = Encoded.numerical(values), [str(j) for j in range(12)]
-    settings = DiscoverySettings(n_bootstraps=2, test_budget=2_000)
+    settings = DiscoverySettings(n_resamples=2, test_budget=2_000)
     with caplog.at_level(logging.WARNING):
         found = discover(table, names, settings, seed=0, progress=False)
     assert found.runs == found.planned == {"pc": 6, "fci": 6}
@@ -74,7 +74,7 @@ def test_a_small_test_budget_shortens_the_runs_but_none_is_lost(
 
 
 def test_the_emergency_brake_leaves_the_first_level(caplog: pytest.LogCaptureFixture) -> None:
-    settings = DiscoverySettings(n_bootstraps=1000, time_budget_s=1e-6)
+    settings = DiscoverySettings(n_resamples=1000, time_budget_s=1e-6)
     with caplog.at_level(logging.WARNING):
         found = discover(chain_and_collider(300), NAMES, settings, seed=0, progress=False)
     assert found.runs == {"pc": 1, "fci": 1}

@@ -40,6 +40,17 @@ def test_matrix_is_the_mean_over_all_runs() -> None:
     assert example().matrix.tolist() == [[0, 0.5], [0.3, 0]]
 
 
+def test_the_table_says_how_often_each_algorithm_saw_a_direction() -> None:
+    found = example().table()
+    assert found.to_dict("list") == {
+        "cause": ["a", "b"],
+        "effect": ["b", "a"],
+        "probability": [0.5, 0.3],
+        "pc": [0.5, 0.25],
+        "fci": [0.5, 0.5],
+    }
+
+
 def test_no_run_at_all_means_no_edge() -> None:
     empty = EdgeProbabilities(("a",), {"pc": np.zeros((1, 1))}, {"pc": 0}, {"pc": 0}, {})
     assert empty.matrix.tolist() == [[0]]

@@ -15,6 +15,11 @@ QUERIES: list[tuple[int, int, tuple[int, ...]]] = [
 ]
 
 
+def in_blocks(values: NDArray[np.float64], owner: NDArray[np.int64]) -> Encoded:
+    """Blocks that are tested by correlations alone."""
+    return Encoded(values, owner, np.zeros(int(owner[-1]) + 1, dtype=bool))
+
+
 def p_value(of: Correlations, x: int, y: int, given: tuple[int, ...] = ()) -> float:
     return float(of.p_values(np.array([[x, y, *given]]))[0])
 
@@ -55,7 +60,7 @@ def test_p_values_of_independent_blocks_are_uniform() -> None:
         other = rng.integers(3, size=150).astype(float)
         blocks = [indicators(codes), indicators(other), z[:, None]]
         owner = np.repeat([0, 1, 2], [b.shape[1] for b in blocks])
-        p.append(p_value(Correlations.of(Encoded(np.hstack(blocks), owner)), 0, 1, (2,)))
+        p.append(p_value(Correlations.of(in_blocks(np.hstack(blocks), owner)), 0, 1, (2,)))
     for level in (0.05, 0.5):
         assert np.mean(np.array(p) < level) == pytest.approx(level, abs=3 * (level / 400) ** 0.5)
 
@@ -72,7 +77,7 @@ def test_wilks_agrees_with_the_f_test_of_a_regression() -> None:
     residual = y - design @ np.linalg.lstsq(design, y)[0]
     r2 = 1 - residual.var() / y.var()
     exact = f.sf(r2 / 3 / ((1 - r2) / 296), 3, 296)
-    table = Encoded(np.column_stack([y, block]), np.array([0, 1, 1, 1]))
+    table = in_blocks(np.column_stack([y, block]), np.array([0, 1, 1, 1]))
     assert p_value(Correlations.of(table), 0, 1) == pytest.approx(exact, rel=0.02)
     assert Correlations.of(table).strength[0, 1] == pytest.approx(r2, abs=1e-9)
 
@@ -84,7 +89,7 @@ def test_the_reference_category_does_not_matter() -> None:
     owner = np.array([0, 0, 0, 1, 2])
     found = [
         p_value(
-            Correlations.of(Encoded(np.hstack([np.delete(full, k, axis=1), other]), owner)),
+            Correlations.of(in_blocks(np.hstack([np.delete(full, k, axis=1), other]), owner)),
             0,
             1,
             (2,),
@@ -109,12 +114,12 @@ def test_an_indicator_that_a_resample_lost_costs_no_degree_of_freedom() -> None:
     rng = np.random.default_rng(3)
     block = indicators(rng.integers(3, size=100).astype(float))
     y = rng.normal(size=(100, 1))
-    lost = Encoded(np.hstack([block, np.zeros((100, 1)), y]), np.array([0, 0, 0, 1]))
-    kept = Encoded(np.hstack([block, y]), np.array([0, 0, 1]))
+    lost = in_blocks(np.hstack([block, np.zeros((100, 1)), y]), np.array([0, 0, 0, 1]))
+    kept = in_blocks(np.hstack([block, y]), np.array([0, 0, 1]))
     assert p_value(Correlations.of(lost), 0, 1) == p_value(Correlations.of(kept), 0, 1)
 
 
 def test_too_few_rows_for_the_test_mean_independence(data: NDArray[np.float64]) -> None:
     assert p_value(Correlations.of(Encoded.numerical(data[:4])), 0, 1, (2,)) == 1.0
-    blocks = Encoded(data[:5], np.array([0, 0, 1, 1, 2]))
+    blocks = in_blocks(data[:5], np.array([0, 0, 1, 1, 2]))
     assert p_value(Correlations.of(blocks), 0, 1, (2,)) == 1.0
