@@ -8,9 +8,11 @@ from lit_causalmix.metrics.functional import (
     MetricSpec,
     Score,
     normalized_score,
+    normalized_scores,
     specs,
     stopping_metric,
 )
+from lit_causalmix.metrics.gap import rank_gap, selection_gap
 from lit_causalmix.metrics.rowwise import RowMetric, Rows, row_metrics
 
 __all__ = [
@@ -23,7 +25,10 @@ __all__ = [
     "Rows",
     "Score",
     "normalized_score",
+    "normalized_scores",
+    "rank_gap",
     "row_metrics",
+    "selection_gap",
     "specs",
     "stopping_metric",
 ]

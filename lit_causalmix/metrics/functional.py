@@ -7,7 +7,7 @@ what was left out. Shapes: N = rows, K = classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
 _SMALLEST_PROBABILITY = 1e-7
+
+CALIBRATION_BINS = 15
+"""Bins of the expected calibration error, as in Guo et al."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,39 @@ def balanced_accuracy(probabilities: Tensor, targets: Tensor) -> Score:
     return Score(float((hits[rows > 0] / rows[rows > 0]).mean()))
 
 
+def expected_calibration_error(
+    probabilities: Tensor, targets: Tensor, n_bins: int = CALIBRATION_BINS
+) -> Score:
+    """Top-label calibration error, 0 to 1: mean distance of confidence and accuracy over the bins.
+
+    Rows are binned by the probability of their most probable class, in `n_bins` bins of equal
+    width, closed above; each bin weighs by its share of rows (Guo et al., ICML 2017, section 2).
+    It is biased upwards on few rows: compare it on the same rows only. Where zero-shot is well
+    calibrated its normalised score divides by a number near 0, so read the difference instead.
+
+    Args:
+        probabilities: float (N, K).
+        targets: int64 (N,), class indices.
+        n_bins: Number of bins.
+    """
+    confidence, predicted = probabilities.double().max(1)
+    bins = ((confidence * n_bins).ceil().long() - 1).clamp(0, n_bins - 1)
+    gap = (predicted == targets).double() - confidence
+    # A bin's |accuracy − confidence| times its share of rows is its summed gap over all rows.
+    total = torch.zeros(n_bins, dtype=torch.float64, device=gap.device).index_add(0, bins, gap)
+    return Score(float(total.abs().sum() / len(targets)))
+
+
+def brier_score(probabilities: Tensor, targets: Tensor) -> Score:
+    """Mean over rows of the squared distance of the probabilities to the one-hot target, 0 to 2.
+
+    Summed over all classes (Brier, 1950): with two classes it is twice the one-class form.
+    """
+    p = probabilities.double()
+    one_hot = torch.nn.functional.one_hot(targets, p.shape[1])
+    return Score(float((p - one_hot).square().sum(1).mean()))
+
+
 def mean_absolute_error(predictions: Tensor, targets: Tensor) -> Score:
     """MAE in the target's units."""
     return Score(float((predictions.double() - targets.double()).abs().mean()))
@@ -130,6 +166,8 @@ CLASSIFICATION: tuple[MetricSpec, ...] = (
     MetricSpec("log_loss", -1, log_loss),
     MetricSpec("accuracy", +1, accuracy),
     MetricSpec("balanced_accuracy", +1, balanced_accuracy),
+    MetricSpec("ece", -1, expected_calibration_error),
+    MetricSpec("brier", -1, brier_score),
 )
 REGRESSION: tuple[MetricSpec, ...] = (
     MetricSpec("rmse", -1, root_mean_squared_error),
@@ -138,6 +176,17 @@ REGRESSION: tuple[MetricSpec, ...] = (
 )
 SIGNS: dict[str, int] = {m.name: m.sign for m in (*CLASSIFICATION, *REGRESSION)}
 """+1 where more is better, −1 where less is better."""
+
+
+def normalized_scores(
+    scores: Mapping[str, Score], baseline: Mapping[str, Score]
+) -> dict[str, Score]:
+    """Normalises each "domain/metric" that the baseline has, by `normalized_score`."""
+    return {
+        key: normalized_score(score, baseline[key], SIGNS[key.rsplit("/", 1)[1]])
+        for key, score in scores.items()
+        if key in baseline
+    }
 
 
 def specs(is_classification: bool) -> tuple[MetricSpec, ...]:

@@ -6,9 +6,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lit_causalmix.metrics import CLASSIFICATION, REGRESSION, SIGNS, Score, normalized_score
-from lit_causalmix.metrics.functional import balanced_accuracy, log_loss, r2, roc_auc
+from lit_causalmix.metrics.functional import (
+    CALIBRATION_BINS,
+    balanced_accuracy,
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    r2,
+    roc_auc,
+)
 
 
 def _problem(n: int, k: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,9 +44,34 @@ def test_classification_equals_scikit_learn(k: int, seed: int) -> None:
         "log_loss": sk.log_loss(y, p.double() / p.double().sum(1, keepdim=True)),
         "accuracy": sk.accuracy_score(y, labels),
         "balanced_accuracy": sk.balanced_accuracy_score(y, labels),
+        "ece": float(multiclass_calibration_error(p.double(), y, k, n_bins=CALIBRATION_BINS)),
+        "brier": float(np.square(p.double().numpy() - np.eye(k)[y]).sum(1).mean()),
     }
     for spec in CLASSIFICATION:
         assert spec.function(p, y).value == pytest.approx(expected[spec.name], abs=2e-6), spec.name
+
+
+def test_calibration_error_known_answers() -> None:
+    p = torch.tensor([[0.8, 0.2]] * 10 + [[0.4, 0.6]] * 10)
+    y = torch.tensor([0] * 8 + [1] * 2 + [1] * 3 + [0] * 7)
+    # Confidence .8 is right 8 times in 10; confidence .6 only 3 times.
+    assert expected_calibration_error(p, y).value == pytest.approx(0.5 * 0.3, abs=1e-6)
+    certain = torch.eye(2)[[0, 1, 1]]
+    assert expected_calibration_error(certain, torch.tensor([0, 1, 1])).value == 0
+    assert expected_calibration_error(certain, torch.tensor([1, 0, 0])).value == 1
+
+
+def test_rows_of_probability_one_share_the_last_bin_with_those_just_below() -> None:
+    p = torch.tensor([[1.0, 0.0], [0.95, 0.05]])
+    right_and_wrong = expected_calibration_error(p, torch.tensor([0, 1])).value
+    assert right_and_wrong == pytest.approx(abs(0.5 - 0.975), abs=1e-6)
+
+
+def test_brier_score_scale() -> None:
+    p = torch.tensor([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]])
+    y = torch.tensor([0, 0, 1])
+    assert brier_score(p, y).value == pytest.approx(2 * sk.brier_score_loss(y, p[:, 1]))
+    assert brier_score(torch.eye(2), torch.tensor([1, 0])).value == 2
 
 
 def test_regression_equals_scikit_learn() -> None:

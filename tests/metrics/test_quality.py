@@ -1,6 +1,7 @@
 """Known answers for the measures of synthetic rows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -222,6 +223,22 @@ def test_train_on_one_test_on_other() -> None:
     assert train_on_one_test_on_other(
         REGRESSION, train[:, columns], test[:, columns], seed=0
     ).value == pytest.approx(0.91, abs=0.06)
+
+
+def test_features_that_are_missing_throughout_are_left_out_of_training() -> None:
+    train, test = drawn(400, seed=0), drawn(300, seed=1)
+    for j in range(train.shape[1] - 1):
+        partial = train.copy()
+        partial[:, j] = np.nan
+        others = tuple(c for k, c in enumerate(SCHEMA.features) if k != j)
+        narrow = (np.delete(rows, j, axis=1) for rows in (train, test))
+        without = replace(SCHEMA, features=others)
+        expected = train_on_one_test_on_other(without, *narrow, seed=0)
+        assert train_on_one_test_on_other(SCHEMA, partial, test, seed=0) == expected
+    empty = train.copy()
+    empty[:, :-1] = np.nan
+    undefined = train_on_one_test_on_other(SCHEMA, empty, test, seed=0)
+    assert "all features are missing" in undefined.note
 
 
 @pytest.fixture(scope="module")

@@ -62,12 +62,12 @@ class QualityReport:
     @property
     def shape_score(self) -> float:
         """Mean of `shapes` over the columns that have one."""
-        return _mean(self.shapes)
+        return mean_of_known(self.shapes)
 
     @property
     def train_shape_score(self) -> float:
         """Mean of `train_shapes` over the columns that have one."""
-        return _mean(self.train_shapes)
+        return mean_of_known(self.train_shapes)
 
 
 def assess(
@@ -98,8 +98,8 @@ def assess(
         if len(rows) < 2:
             raise TableError(f"to compare rows takes 2 of each kind, got {len(rows)} {name} row(s)")
     schema = train.schema
-    seen, real = _at_most(train.values, seed, "train"), _at_most(held_out.values, seed, "held-out")
-    made = _at_most(synthetic, seed, "synthetic")
+    seen, real = at_most(train.values, seed, "train"), at_most(held_out.values, seed, "held-out")
+    made = at_most(synthetic, seed, "synthetic")
     trees = derived_seed(seed, "quality", "trees")
     on_step("columns and pairs")
     shapes, train_shapes = (column_shapes(schema, real, rows) for rows in (made, seen))
@@ -128,12 +128,14 @@ def assess(
     )
 
 
-def _at_most(rows: Floats, seed: int, name: str) -> Floats:
+def at_most(rows: Floats, seed: int, name: str) -> Floats:
+    """Draws `MOST_ROWS` of the rows if there are more; the name keeps draws of parts apart."""
     if len(rows) <= MOST_ROWS:
         return rows
     return rows[rng(seed, "quality", name).choice(len(rows), size=MOST_ROWS, replace=False)]
 
 
-def _mean(values: Floats) -> float:
+def mean_of_known(values: Floats) -> float:
+    """Mean of the values that are not NaN; NaN without any."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

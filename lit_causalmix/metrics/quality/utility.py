@@ -18,6 +18,7 @@ def train_on_one_test_on_other(
 
     With synthetic training rows and real test rows this is TSTR, "train on synthetic, test on
     real" (Esteban et al., 2017, arXiv 1706.02633); real training rows give what to compare with.
+    Features without a known cell in the training rows are left out of both.
 
     Args:
         schema: Columns of both matrices.
@@ -35,11 +36,15 @@ def train_on_one_test_on_other(
         return Score(float("nan"), "no test row has a target")
     if len(np.unique(train[:, -1])) < 2:
         return Score(float("nan"), "the target has one value in the rows to train on")
-    model = boosting(schema.features, len(train), classify=classify, seed=seed)
-    model.fit(train[:, :-1], train[:, -1])
+    shown = np.flatnonzero(~np.isnan(train[:, :-1]).all(axis=0)).tolist()
+    if not shown:
+        return Score(float("nan"), "all features are missing in the rows to train on")
+    features = tuple(schema.features[j] for j in shown)
+    model = boosting(features, len(train), classify=classify, seed=seed)
+    model.fit(train[:, shown], train[:, -1])
     if not classify:
-        predicted = torch.from_numpy(np.asarray(model.predict(known[:, :-1]), dtype=np.float64))
+        predicted = torch.from_numpy(np.asarray(model.predict(known[:, shown]), dtype=np.float64))
         return r2(predicted, torch.from_numpy(known[:, -1].copy()))
     probabilities = np.zeros((len(known), schema.n_classes))
-    probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(known[:, :-1])
+    probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(known[:, shown])
     return roc_auc(torch.from_numpy(probabilities), torch.from_numpy(known[:, -1].astype(np.int64)))
