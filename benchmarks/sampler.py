@@ -37,7 +37,7 @@ from dowhy import gcm
 from sampler_problems import N_DAGS, Problem, bare_torch, generated, german_credit, stock_dowhy
 from sampler_report import markdown, verdicts
 
-from lit_causalmix.backbones import Backbone, Tab2D, TabPFNV1
+from lit_causalmix.backbones import Backbone, Nano, TabPFNV1
 from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture
 from lit_causalmix.causal.global_state import quiet_dowhy, single_thread
 from lit_causalmix.causal.scm import fit_scms
@@ -106,13 +106,9 @@ def speed(
 
 
 def backbones(*, quick: bool) -> dict[str, Backbone]:
-    """The embedded models; how long a step takes does not hang on the weights."""
+    """The embedded model and TabPFN v1; how long a step takes does not hang on the weights."""
     small = TabPFNV1Architecture(dim=16, n_heads=2, n_layers=1, dim_hidden=16) if quick else None
-    tab2d = Tab2D(dim=16, n_layers=1) if quick else Tab2D()
-    return {
-        "Tab2D (default size)": tab2d,
-        "TabPFN v1": TabPFNV1(weights=None, architecture=small),
-    }
+    return {"Nano": Nano(), "TabPFN v1": TabPFNV1(weights=None, architecture=small)}
 
 
 def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
@@ -122,7 +118,7 @@ def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
         data = CausalMixDataModule(
             TableSpec("german_credit"),
             SplitSpec(max_train_rows=100 if quick else None),
-            SCMGenerator(n_dags=N_DAGS, n_bootstraps=1 if quick else 2),
+            SCMGenerator(n_dags=N_DAGS, n_resamples=1 if quick else 2),
             cache_dir=cache,
             progress=False,
         )
@@ -131,7 +127,7 @@ def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
     stream, synthetic = data.train_stream, data.train_stream.synthetic
     if synthetic is None:
         raise RuntimeError("the datamodule draws no synthetic rows")
-    rows = round((stream.n_context + stream.n_query) * stream.effective_ratio)
+    rows = round((stream.n_context + stream.n_query) * stream.ratio_at(0, 0))
     indices = itertools.count()
     for name, backbone in backbones(quick=quick).items():
         optimizer = torch.optim.AdamW(backbone.parameters(), lr=1e-5)
@@ -158,28 +154,43 @@ def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
     return cells
 
 
-def measure(*, quick: bool, repeats: int) -> dict[str, Any]:
-    """All figures."""
+def speeds(*, quick: bool, repeats: int) -> list[dict[str, Any]]:
+    """Seconds of each way to draw, for every table and mechanism."""
     sizes = (16, 32) if quick else SIZES
     problems = {"generated, 6 columns": generated(6, n=120)} if quick else {}
     if not quick:
         problems["German credit"] = german_credit()
         problems |= {f"generated, {d} columns": generated(d) for d in (30, 60)}
-    speeds = []
+    cells = []
     for table, problem in problems.items():
         for mechanism in MECHANISMS:
             # Forests have no target, and DoWhy takes seconds for many rows of them.
             chosen = sizes[:2] if mechanism == "forest" else sizes
-            speeds += speed(table, problem, mechanism, chosen, repeats)
-    steps = shares(quick=quick, repeats=repeats)
+            cells += speed(table, problem, mechanism, chosen, repeats)
+    return cells
+
+
+PARTS = {"speed": speeds, "episode": shares}
+
+
+def measure(parts: Sequence[str], before: dict[str, Any], *, quick: bool, repeats: int) -> Any:
+    """Some parts; the others as they were before.
+
+    Raises:
+        RuntimeError: If those were measured with other versions.
+    """
     packages = ("dowhy", "numpy", "scikit-learn", "torch", "lit-causalmix")
+    versions = {"python": platform.python_version()} | {p: version(p) for p in packages}
+    kept = {part: before[part] for part in PARTS if part not in parts}
+    if kept and versions != before["versions"]:
+        raise RuntimeError(f"{list(kept)} were measured with {before['versions']}: measure all")
+    found = kept | {part: PARTS[part](quick=quick, repeats=repeats) for part in parts}
     return {
         "command": "OMP_NUM_THREADS=1 python benchmarks/sampler.py" + " --quick" * quick,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "versions": versions,
         "fewest": min(repeats, FEWEST),
-        "targets": verdicts(speeds, steps),
-        "speed": speeds,
-        "episode": steps,
+        "targets": verdicts(found["speed"], found["episode"]),
+        **{part: found[part] for part in PARTS},
     }
 
 
@@ -191,13 +202,22 @@ def main() -> None:
     parser.add_argument(
         "--repeats", type=int, help=f"timed calls of each kind; {REPEATS}, 2 if quick"
     )
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        help="what to measure; the file of --out keeps the rest",
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")  # convergence of stock DoWhy
     logging.getLogger("lit_causalmix").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     repeats = options.repeats or (2 if options.quick else REPEATS)
+    whole = len(options.parts) == len(PARTS)
+    before = {} if whole else json.loads(options.out.read_text(encoding="utf-8"))
     with quiet_dowhy(0), single_thread():
-        results = measure(quick=options.quick, repeats=repeats)
+        results = measure(options.parts, before, quick=options.quick, repeats=repeats)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     options.out.with_suffix(".md").write_text(markdown(results), encoding="utf-8")

@@ -41,7 +41,7 @@ Problem = tuple[NodeData, NDArray[np.bool_]]
 def german_credit() -> Problem:
     """The training rows, and graphs that the generator finds in them."""
     train = load_splits(TableSpec("german_credit"), SplitSpec()).train
-    generator = SCMGenerator(n_dags=N_DAGS, n_bootstraps=2, mechanism="linear")
+    generator = SCMGenerator(n_dags=N_DAGS, n_resamples=2, mechanism="linear")
     generator.fit(train, seed=0, progress=False)
     nodes, prepared = generator.state.nodes.tolist(), prepare_columns(train)
     columns = tuple(train.schema.columns[j] for j in nodes)

@@ -20,8 +20,9 @@ from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.inspection import Inspection, Structure, pictures_folder, write_page
+from lit_causalmix.inspection import Inspection, Structure, write_page
 from lit_causalmix.metrics.quality import assess
+from lit_causalmix.pages.files import check_writable
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import TableSplits, load_splits
 from lit_causalmix.trainer_cli import Parser, with_packaged_configs
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     data = request.data
     splits, remarks = _read(data)
     out = request.out or Path("runs") / "inspect" / f"{splits.train.name}.html"
-    _check_writable(out)
+    check_writable(out)
     generator = data.generator or SCMGenerator()
     fit_or_load(
         generator, splits.train, seed=data.seed, root=data.cache_dir, progress=data.progress
@@ -111,17 +112,6 @@ def _read(data: CausalMixDataModule) -> tuple[TableSplits, tuple[str, ...]]:
             f"see, and there are {len(splits.val)}: raise data.split.val_fraction"
         )
     return splits, remarks
-
-
-def _check_writable(out: Path) -> None:
-    """Refuses an unusable path before anything slow is done."""
-    if out.is_dir():
-        raise ConfigurationError(f"--out names an HTML file to write, but {out} is a folder")
-    folder = pictures_folder(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"--out {out} cannot be written: {error}") from error
 
 
 def _compare(

@@ -19,7 +19,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import lit_causalmix.backbones
 import lit_causalmix.callbacks
-import lit_causalmix.generators.scm
+import lit_causalmix.generators
 import lit_causalmix.optim  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError

@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ def train(frame: pd.DataFrame) -> Table:
 
 def generator(**settings: object) -> SCMGenerator:
     return SCMGenerator(
-        **{"n_dags": 2, "n_bootstraps": 1, "alphas": (0.05,), "mechanism": "linear"} | settings  # type: ignore[arg-type]
+        **{"n_dags": 2, "n_resamples": 1, "alphas": (0.05,), "mechanism": "linear"} | settings  # type: ignore[arg-type]
     )
 
 
@@ -103,3 +105,40 @@ def test_scratch_of_an_interrupted_write_is_no_entry(train: Table, tmp_path: Pat
     folder, _ = build(train, tmp_path)
     assert folder.parent == tmp_path
     assert is_intact(folder)
+
+
+_FIT = """
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from lit_causalmix.cache import fit_or_load
+from lit_causalmix.generators import JitterGenerator
+from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
+
+
+class Slow(JitterGenerator):
+    def fit(self, train, *, seed, progress=True):
+        with open("fits.txt", "a") as file:
+            file.write("fit\\n")
+        time.sleep(1)
+        super().fit(train, seed=seed, progress=progress)
+
+
+train = load_splits(TableSpec("mixed.csv", target="target"), SplitSpec()).train
+Path(sys.argv[1]).touch()
+while not (Path("one").exists() and Path("two").exists()):
+    time.sleep(0.01)
+fit_or_load(Slow(), train, seed=0, root=Path("cache"), progress=False)
+"""
+
+
+def test_processes_that_need_the_same_generator_at_once_fit_it_once(
+    csv: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", _FIT]
+    fits = [subprocess.Popen([*command, name], cwd=tmp_path) for name in ("one", "two")]
+    assert [process.wait(timeout=120) for process in fits] == [0, 0]
+    assert (tmp_path / "fits.txt").read_text() == "fit\n"

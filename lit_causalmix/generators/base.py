@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,14 @@ class Generator(ABC):
     A subclass takes its settings as plain constructor arguments, is fitted once, and is from then
     on a pure function: `sample` depends on its arguments alone. `save` and `load` use JSON and
     safetensors only; nothing is unpickled.
+
+    Attributes:
+        slow: Whether a draw takes so long that rows are drawn once, before training, and kept.
+        progress: Whether a draw that takes long shows a progress bar on stderr.
     """
+
+    slow: ClassVar[bool] = False
+    progress: bool = True
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.cache import draw_or_load
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.seeding import rng
@@ -27,6 +29,9 @@ class SyntheticRows:
         n_classes: Classes of the target; 0 for regression.
         seed: The run's seed.
         pool_size: Rows of the pool, or None for unbounded fresh rows.
+
+    Raises:
+        ConfigurationError: If the pool has no row, or the generator is too slow to go without one.
     """
 
     def __init__(
@@ -34,6 +39,11 @@ class SyntheticRows:
     ) -> None:
         if pool_size is not None and pool_size < 1:
             raise ConfigurationError(f"a pool needs at least 1 synthetic row, got {pool_size}")
+        if pool_size is None and generator.slow:
+            raise ConfigurationError(
+                f"{type(generator).__name__} is too slow to draw fresh rows for every episode: set "
+                "synthetic_size to a number, such as 1 for as many rows as there are real ones"
+            )
         self.generator = generator
         self.n_classes = n_classes
         self.seed = seed
@@ -47,6 +57,10 @@ class SyntheticRows:
             raise ConfigurationError("unbounded synthetic rows have no pool")
         return self._covering(self.pool_size, rng(self.seed, "synthetic-pool"))
 
+    def keep(self, folder: Path) -> None:
+        """Takes the pool from a cache entry; where there is none, draws it now and makes one."""
+        self.pool = draw_or_load(lambda: self.pool, folder)
+
     def draw(self, n: int, *keys: int | str) -> NDArray[np.float64]:
         """Draws coded rows, float64 (n, C + 1).
 
@@ -56,10 +70,14 @@ class SyntheticRows:
             n: Number of rows.
             *keys: What the rows belong to, such as `epoch, index`; same keys, same rows.
         """
-        generator = rng(self.seed, "synthetic", *keys)
         if self.pool_size is None:
-            return self._covering(n, generator)
+            return self.fresh(n, *keys)
+        generator = rng(self.seed, "synthetic", *keys)
         return self.pool[generator.choice(self.pool_size, size=n, replace=n > self.pool_size)]
+
+    def fresh(self, n: int, *keys: int | str) -> NDArray[np.float64]:
+        """Draws coded rows, float64 (n, C + 1), that stand in no pool."""
+        return self._covering(n, rng(self.seed, "synthetic", *keys))
 
     def _covering(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
         """Draws rows; while a class is missing, draws again and puts in rows of that class.

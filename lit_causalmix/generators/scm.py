@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal import store
 from lit_causalmix.causal.discovery import DiscoverySettings
 from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.global_state import single_thread
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.causal.state import CLASSES, ScmState
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.conditions import conditions as parse_conditions
 from lit_causalmix.generators.conditions import interventions as parse_interventions
 from lit_causalmix.generators.rejection import MAX_DRAWS, collect
+from lit_causalmix.generators.saved import SavedGenerator
 from lit_causalmix.generators.scm_fit import learn
 from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.tables.schema import Schema
@@ -31,7 +29,7 @@ STATE = "scm"
 """Name of the files that `SCMGenerator.save` writes."""
 
 
-class SCMGenerator(Generator):
+class SCMGenerator(SavedGenerator[ScmState]):
     """Learns structural causal models of a table and samples rows from them.
 
     PC and FCI on resamples give edge probabilities, these an ensemble of acyclic graphs, and each
@@ -41,15 +39,19 @@ class SCMGenerator(Generator):
 
     Args:
         n_dags: Graphs in the ensemble.
-        n_bootstraps: Resamples of the training rows that discovery runs on.
+        n_resamples: Resamples of the training rows that discovery runs on.
         alphas: Significance levels of the independence tests.
         algorithms: Discovery algorithms, out of "pc" and "fci".
         max_conditioning: Most columns that an independence test conditions on.
-        test_budget: Independence tests over all discovery runs, each with an equal share; where it
-            does not suffice, columns with many neighbours are tested given the strongest ones
-            alone, and a warning says so.
+        test_budget: Independence tests over all runs of the batched search, each with an equal
+            share; where it does not suffice, columns with many neighbours are tested given the
+            strongest ones alone, and a warning says so.
         time_budget_s: Seconds after which discovery starts no further run, an emergency brake: a
             fit that reaches it depends on the speed of the machine.
+        search: "batched", our own form of PC and FCI, fast and whatever the order of the columns,
+            or "causal-learn", whose runs are slow on wide tables: with the same tests.
+        n_jobs: Processes that share the resamples in discovery, -1 for as many as processors; they
+            have no influence on the result, and pay with "causal-learn" alone.
         mechanism: "linear", "boosting", "forest", or "auto": the better of the first two per
             column by cross-validation.
         noise: What is added to the expected value of a numerical column: "residual" draws a
@@ -69,15 +71,21 @@ class SCMGenerator(Generator):
         ConfigurationError: If a setting is out of its range.
     """
 
+    state_name = STATE
+    state_class = ScmState
+    state_classes = CLASSES
+
     def __init__(
         self,
         n_dags: int = 8,
-        n_bootstraps: int = 5,
+        n_resamples: int = 5,
         alphas: Sequence[float] = (0.01, 0.05, 0.1),
         algorithms: Sequence[str] = ("pc", "fci"),
         max_conditioning: int = 3,
         test_budget: int = 3_000_000,
         time_budget_s: float = 300.0,
+        search: str = "batched",
+        n_jobs: int = 1,
         mechanism: str = "auto",
         noise: str = "residual",
         scale: str = "quantile",
@@ -89,11 +97,13 @@ class SCMGenerator(Generator):
             n_dags=n_dags,
             discovery=DiscoverySettings(
                 algorithms=tuple(algorithms),
-                n_bootstraps=n_bootstraps,
+                n_resamples=n_resamples,
                 alphas=tuple(float(a) for a in alphas),
                 max_conditioning=max_conditioning,
                 test_budget=test_budget,
                 time_budget_s=float(time_budget_s),
+                search=search,
+                n_jobs=n_jobs,
             ),
             mechanism=mechanism,
             noise=noise,
@@ -102,19 +112,7 @@ class SCMGenerator(Generator):
             rows_per_model=rows_per_model,
             knowledge=knowledge or Knowledge(),
         )
-        self._state: ScmState | None = None
         self._schema: Schema
-
-    @property
-    def state(self) -> ScmState:
-        """What was learned.
-
-        Raises:
-            GeneratorError: If there was no `fit` or `load` before.
-        """
-        if self._state is None:
-            raise GeneratorError("SCMGenerator is not fitted: call fit or load first")
-        return self._state
 
     @property
     def edge_probabilities(self) -> EdgeProbabilities:
@@ -236,24 +234,6 @@ class SCMGenerator(Generator):
             n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing != "none"
         )
 
-    def save(self, folder: Path) -> None:
-        store.write(folder, STATE, self.state)
-
     def load(self, folder: Path, train: Table) -> None:
-        state = store.read(folder, STATE, CLASSES)
-        if not isinstance(state, ScmState):
-            raise GeneratorError(f"{folder} does not hold the state of an SCMGenerator")
-        if state.fingerprint != train.fingerprint():
-            raise GeneratorError(
-                f"the state in {folder} was learned from other rows than the training split of "
-                f"table {train.name!r}: fit again"
-            )
-        then, now = json.loads(state.settings), json.loads(json.dumps(self.settings()))
-        if then != now:
-            changed = sorted(k for k in then | now if then.get(k) != now.get(k))
-            raise GeneratorError(
-                f"the state in {folder} was learned with other settings ({', '.join(changed)}): "
-                "fit again, or use the settings of then"
-            )
-        self._state = state
+        super().load(folder, train)
         self._schema = train.schema

@@ -8,14 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from lit_causalmix.causal.columns import CausalColumns, prepare_columns
-from lit_causalmix.causal.dags import sample_dags
-from lit_causalmix.causal.discovery import discover
-from lit_causalmix.causal.encoding import encode_for_discovery
+from lit_causalmix.causal.columns import CausalColumns
 from lit_causalmix.causal.missingness import calibrate, fit_gaps
-from lit_causalmix.causal.scm import NodeData, fit_scms
+from lit_causalmix.causal.scm import fit_scms
 from lit_causalmix.causal.state import ScmState
 from lit_causalmix.causal.warp import warp_nodes
+from lit_causalmix.generators.graphs import Nodes, discover_graphs
 from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Column
@@ -32,34 +30,20 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
         ConfigurationError: If the knowledge does not fit the table.
         GeneratorError: If the table cannot be modelled, with the reason.
     """
-    columns, prepared = train.schema.columns, prepare_columns(train)
-    nodes = list(prepared.nodes)
-    data = NodeData(
-        tuple(columns[j] for j in nodes), prepared.values[:, nodes], prepared.missing[:, nodes]
-    )
-    set_aside = {columns[s.column].name: s.reason.value for s in prepared.set_aside}
-    constraints = spec.knowledge.node_constraints(
-        [c.name for c in columns], train.schema.target.name, set_aside
-    ).forbid(data.closed_edges())
-    edges = discover(
-        encode_for_discovery(data.values, data.columns),
-        data.names,
+    nodes = Nodes.of(train)
+    data, prepared, columns = nodes.data, nodes.prepared, train.schema.columns
+    graphs = discover_graphs(
+        nodes,
+        nodes.constraints(spec.knowledge).forbid(data.closed_edges()),
         spec.discovery,
+        spec.n_dags,
         seed=seed,
-        set_aside=set_aside,
         progress=progress,
     )
-    dags = sample_dags(
-        constraints.apply(edges.matrix, data.names),
-        spec.n_dags,
-        rng_for(seed, "dags"),
-        constraints.matrices(data.names)[0],
-    )
-    constraints.check(dags, data.names)
-    modelled, warps = warp_nodes(data, nodes, spec.scale)
+    modelled, warps = warp_nodes(data, list(prepared.nodes), spec.scale)
     fitted = fit_scms(
         modelled,
-        dags,
+        graphs.dags,
         mechanism=spec.mechanism,
         noise=spec.noise,
         seed=seed,
@@ -68,11 +52,11 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
     state = ScmState(
         settings=json.dumps(spec.to_dict()),
         fingerprint=train.fingerprint(),
-        edges=edges,
-        dags=dags,
+        edges=graphs.edges,
+        dags=graphs.dags,
         families=fitted.families,
         ensemble=fitted.ensemble,
-        nodes=np.asarray(nodes, dtype=np.int64),
+        nodes=np.asarray(prepared.nodes, dtype=np.int64),
         set_aside=prepared.set_aside,
         low=prepared.values.min(axis=0),
         high=prepared.values.max(axis=0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lit_causalmix.causal.discovery import ALGORITHMS, DiscoverySettings
+from lit_causalmix.causal.discovery import DiscoverySettings
 from lit_causalmix.causal.families import FAMILIES
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.causal.noise import NOISES
@@ -33,27 +33,9 @@ class ScmSettings:
     knowledge: Knowledge
 
     def __post_init__(self) -> None:
-        found = self.discovery
-        for name, value, least in (
-            ("n_dags", self.n_dags, 1),
-            ("n_bootstraps", found.n_bootstraps, 1),
-            ("max_conditioning", found.max_conditioning, 0),
-            ("test_budget", found.test_budget, 1),
-            ("rows_per_model", self.rows_per_model, 1),
-        ):
-            if value < least:
-                raise ConfigurationError(f"{name} must be at least {least}, got {value}")
-        if not found.time_budget_s > 0:
-            raise ConfigurationError(f"time_budget_s must be above 0, got {found.time_budget_s}")
-        if not found.alphas or not all(0 < a < 1 for a in found.alphas):
-            raise ConfigurationError(f"alphas must be one or more in (0, 1), got {found.alphas}")
-        names = found.algorithms
-        if not names or not set(names) <= set(ALGORITHMS):
-            raise ConfigurationError(
-                f"algorithms must be one or more of {sorted(ALGORITHMS)}, got {names}"
-            )
-        if len(set(names)) < len(names):
-            raise ConfigurationError(f"algorithms must differ, got {names}")
+        for name, value in (("n_dags", self.n_dags), ("rows_per_model", self.rows_per_model)):
+            if value < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {value}")
         for name, choice, choices in (
             ("mechanism", self.mechanism, ("auto", *FAMILIES)),
             ("noise", self.noise, NOISES),
@@ -66,6 +48,5 @@ class ScmSettings:
     def to_dict(self) -> dict[str, Any]:
         """Returns all settings as JSON values, those of discovery beside the others."""
         content = asdict(self)
-        discovery = content.pop("discovery")
-        discovery.update({k: list(discovery[k]) for k in ("alphas", "algorithms")})
-        return {**content, **discovery}
+        del content["discovery"]
+        return {**content, **self.discovery.to_dict()}

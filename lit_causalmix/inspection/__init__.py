@@ -1,6 +1,7 @@
 """One page about a table, the causal structure learned from it, and the synthetic rows."""
 
 from lit_causalmix.inspection.contents import Inspection, Structure
-from lit_causalmix.inspection.page import pictures_folder, write_page
+from lit_causalmix.inspection.graph_figures import draw_edges
+from lit_causalmix.inspection.page import write_page
 
-__all__ = ["Inspection", "Structure", "pictures_folder", "write_page"]
+__all__ = ["Inspection", "Structure", "draw_edges", "write_page"]

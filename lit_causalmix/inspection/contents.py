@@ -49,15 +49,3 @@ class Inspection:
     synthetic: NDArray[np.float64] = field(repr=False)
     quality: QualityReport
     seed: int
-
-
-@dataclass
-class Pictures:
-    """Pictures by file name, as they are drawn."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def keep(self, name: str, png: bytes) -> bytes:
-        """Keeps a picture under a name and returns it."""
-        self.files[name] = png
-        return png

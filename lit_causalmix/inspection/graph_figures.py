@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.inspection.drawing import (
+from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.inspection.layout import acyclic_part, layered
+from lit_causalmix.pages.drawing import (
     EDGE,
     TARGET,
     heat_map,
@@ -18,7 +22,6 @@ from lit_causalmix.inspection.drawing import (
     square_side,
     write_values,
 )
-from lit_causalmix.inspection.layout import acyclic_part, layered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +39,31 @@ _OPEN = 0.1  # directions that differ by less are drawn without an arrow head
 
 Floats = NDArray[np.float64]
 Graph = NDArray[np.bool_]
+
+
+def draw_edges(edges: EdgeProbabilities, folder: Path, target: str) -> list[Path]:
+    """Writes `edges.png`, a heat map, and `strongest_edges.png`, a graph, into a folder.
+
+    Args:
+        edges: What discovery found.
+        folder: An existing folder.
+        target: The node that is marked.
+
+    Returns:
+        The two files.
+
+    Raises:
+        ConfigurationError: If the target is no node.
+    """
+    if target not in edges.names:
+        raise ConfigurationError(
+            f"the target to mark must be one of {', '.join(map(repr, edges.names))}, got {target!r}"
+        )
+    at, found = edges.names.index(target), []
+    for name, draw in (("edges", edge_heat_map), ("strongest_edges", strongest_graph)):
+        found.append(folder / f"{name}.png")
+        found[-1].write_bytes(draw(edges.names, edges.matrix, at))
+    return found
 
 
 def edge_heat_map(names: Sequence[str], matrix: Floats, target: int) -> bytes:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 from lit_causalmix import __version__
-from lit_causalmix.inspection import html, sections
-from lit_causalmix.inspection.contents import Inspection, Pictures
+from lit_causalmix.inspection import sections
+from lit_causalmix.inspection.contents import Inspection
 from lit_causalmix.inspection.findings import feature_summary
 from lit_causalmix.inspection.structure_section import structure_section
-from lit_causalmix.report import write_json
-
-
-def pictures_folder(path: Path) -> Path:
-    """The folder beside a page that takes its pictures and numbers."""
-    return path.with_name(f"{path.stem}_files")
+from lit_causalmix.pages import files, html
+from lit_causalmix.pages.files import Files
 
 
 def write_page(path: Path, inspection: Inspection) -> None:
@@ -25,19 +20,14 @@ def write_page(path: Path, inspection: Inspection) -> None:
 
     The page carries its pictures itself and needs no other file. Folders are made where absent.
     """
-    pictures = Pictures()
+    pictures = Files()
     text = build_page(inspection, pictures)
-    folder = pictures_folder(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, png in pictures.files.items():
-        (folder / name).write_bytes(png)
-    write_json(folder / "quality.json", numbers(inspection))
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
+    measures = json.dumps(numbers(inspection), indent=1, allow_nan=False)
+    pictures.keep("quality.json", measures.encode())
+    files.write_page(path, text, pictures)
 
 
-def build_page(inspection: Inspection, pictures: Pictures) -> str:
+def build_page(inspection: Inspection, pictures: Files) -> str:
     """Returns the HTML of the page, and leaves its pictures in `pictures`."""
     train = inspection.splits.train
     facts = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.inspection.drawing import (
+from lit_causalmix.metrics.quality import ClosestRecords, PairTrends
+from lit_causalmix.pages.drawing import (
     REAL,
     SYNTHETIC,
     TARGET,
@@ -18,7 +19,6 @@ from lit_causalmix.inspection.drawing import (
     png,
     square_side,
 )
-from lit_causalmix.metrics.quality import ClosestRecords, PairTrends
 from lit_causalmix.tables.schema import Column, Schema
 
 if TYPE_CHECKING:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from lit_causalmix.inspection import html, row_figures, words
-from lit_causalmix.inspection.contents import Inspection, Pictures
+from lit_causalmix.inspection import row_figures, words
+from lit_causalmix.inspection.contents import Inspection
 from lit_causalmix.inspection.findings import class_counts, column_facts, problems
-from lit_causalmix.inspection.html import Section
 from lit_causalmix.inspection.words import number
+from lit_causalmix.pages import html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.html import Section
 
 MOST_REMARKS = 12
 FEW_ROWS = 30
@@ -114,7 +116,7 @@ def table_section(inspection: Inspection) -> Section:
     )
 
 
-def marginals_section(inspection: Inspection, pictures: Pictures) -> Section:
+def marginals_section(inspection: Inspection, pictures: Files) -> Section:
     """Every column, real and synthetic."""
     quality, schema = inspection.quality, inspection.splits.train.schema
     figure = row_figures.marginals(
@@ -139,7 +141,7 @@ def marginals_section(inspection: Inspection, pictures: Pictures) -> Section:
     )
 
 
-def trends_section(inspection: Inspection, pictures: Pictures) -> Section:
+def trends_section(inspection: Inspection, pictures: Files) -> Section:
     """Pairs of columns, real and synthetic."""
     quality, schema = inspection.quality, inspection.splits.train.schema
     names = [column.name for column in schema.columns]
@@ -168,7 +170,7 @@ def trends_section(inspection: Inspection, pictures: Pictures) -> Section:
     )
 
 
-def rows_section(inspection: Inspection, pictures: Pictures) -> Section:
+def rows_section(inspection: Inspection, pictures: Files) -> Section:
     """Whole rows: two-sample test, closest records, use to a learner."""
     quality = inspection.quality
     records = quality.records

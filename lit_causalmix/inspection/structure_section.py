@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lit_causalmix.inspection import graph_figures, html
-from lit_causalmix.inspection.contents import Pictures, Structure
-from lit_causalmix.inspection.html import Section
+from lit_causalmix.inspection import graph_figures
+from lit_causalmix.inspection.contents import Structure
+from lit_causalmix.pages import html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.html import Section
 
 SHOWN_DAGS = 4
 SHOWN_PAIRS = 20
 
 
-def structure_section(structure: Structure, target: str, pictures: Pictures) -> Section:
+def structure_section(structure: Structure, target: str, pictures: Files) -> Section:
     """Edge probabilities, the strongest edges and a few sampled graphs.
 
     Args:

@@ -47,7 +47,12 @@ def on_trends(schema: Schema, quality: QualityReport) -> str:
         if excess[i, j] >= 0.1:
             a, b = schema.columns[i].name, schema.columns[j].name
             named.append(f"{a} and {b} ({change[i, j]:+.2f})")
-    return f"{text} The association changed most between {'; '.join(named)}." if named else text
+    if not named:
+        return text
+    most = "; ".join(named)
+    return (
+        f"{text} Beyond what training rows differ by, the association changed most between {most}."
+    )
 
 
 def _against_training(gap: float, what: str) -> str:

@@ -76,3 +76,42 @@ def test_regression_needs_no_classes() -> None:
 def test_an_empty_pool_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="at least 1"):
         SyntheticRows(Rare(0.0), n_classes=0, seed=0, pool_size=0)
+
+
+class Slow(Rare):
+    """Counts how often it is asked."""
+
+    slow = True
+    asked = 0
+
+    def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        type(self).asked += 1
+        return super().sample(n, rng)
+
+
+def test_a_kept_pool_is_drawn_once_for_all_runs(tmp_path: Path) -> None:
+    first, second = (SyntheticRows(Slow(0.3), n_classes=3, seed=0, pool_size=40) for _ in "12")
+    first.keep(tmp_path / "pool")
+    asked = Slow.asked
+    second.keep(tmp_path / "pool")
+    assert Slow.asked == asked
+    assert (second.pool == first.pool).all()
+    plain = SyntheticRows(Rare(0.3), n_classes=3, seed=0, pool_size=40)
+    assert (plain.pool == first.pool).all()  # keeping changes nothing
+
+
+def test_a_damaged_pool_is_drawn_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = SyntheticRows(Slow(0.3), n_classes=3, seed=0, pool_size=40)
+    rows.keep(tmp_path / "pool")
+    file = tmp_path / "pool" / "rows.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    again = SyntheticRows(Slow(0.3), n_classes=3, seed=0, pool_size=40)
+    with caplog.at_level(logging.WARNING):
+        again.keep(tmp_path / "pool")
+    assert "damaged or half-written" in caplog.text
+    assert (again.pool == rows.pool).all()
+
+
+def test_a_slow_generator_needs_a_pool() -> None:
+    with pytest.raises(ConfigurationError, match=r"Slow is too slow .* set synthetic_size"):
+        SyntheticRows(Slow(0.3), n_classes=3, seed=0)

@@ -15,7 +15,7 @@ from lit_causalmix.metrics.quality import ks_complement
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
-SMALL: dict[str, Any] = {"n_dags": 3, "n_bootstraps": 2, "alphas": (0.05,)}
+SMALL: dict[str, Any] = {"n_dags": 3, "n_resamples": 2, "alphas": (0.05,)}
 
 
 def fitted(table: Table, *, seed: int = 0, **settings: Any) -> SCMGenerator:
@@ -128,7 +128,7 @@ def test_global_random_state_and_stdout_are_left_alone(
     mixed: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr] # noqa: NPY002
-    fitted(mixed, n_bootstraps=1).sample(10, np.random.default_rng(0))
+    fitted(mixed, n_resamples=1).sample(10, np.random.default_rng(0))
     assert (np.random.get_state()[1] == before).all()  # type: ignore[index] # noqa: NPY002
     assert capsys.readouterr().out == ""
 
@@ -194,7 +194,7 @@ def test_settings_are_json_values() -> None:
     "wrong",
     [
         {"n_dags": 0},
-        {"n_bootstraps": 0},
+        {"n_resamples": 0},
         {"alphas": ()},
         {"alphas": (1.5,)},
         {"algorithms": ("ges",)},

@@ -12,7 +12,7 @@ from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
-SMALL: dict[str, Any] = {"n_dags": 3, "n_bootstraps": 1, "alphas": (0.05,), "mechanism": "linear"}
+SMALL: dict[str, Any] = {"n_dags": 3, "n_resamples": 1, "alphas": (0.05,), "mechanism": "linear"}
 CHAIN = Knowledge(required=[["x", "y"], ["y", "z"]], forbidden=[["x", "z"], ["z", "x"]])
 X, Y, TWICE, SEX, Z = range(5)
 

@@ -10,7 +10,7 @@ from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables.table import Table
 
-SMALL: dict[str, Any] = {"n_dags": 6, "n_bootstraps": 1, "alphas": (0.05,), "mechanism": "linear"}
+SMALL: dict[str, Any] = {"n_dags": 6, "n_resamples": 1, "alphas": (0.05,), "mechanism": "linear"}
 
 YAML = """
 generator:

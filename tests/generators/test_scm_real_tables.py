@@ -24,7 +24,7 @@ def test_synthetic_rows_of_a_real_table_are_valid(name: str, real_data: Path) ->
         kinds=dict.fromkeys(facts["categorical"], "categorical"),
     )
     train = load_splits(spec, SplitSpec(max_train_rows=300)).train
-    generator = SCMGenerator(n_bootstraps=1, alphas=(0.01,))
+    generator = SCMGenerator(n_resamples=1, alphas=(0.01,))
     generator.fit(train, seed=0, progress=False)
     rows = generator.sample(2000, np.random.default_rng(0))
     assert not np.isnan(rows[:, -1]).any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -22,8 +22,14 @@ nav a { margin-right: 1.1rem; color: #2f6fde; text-decoration: none; }
 table { border-collapse: collapse; font-size: .9rem; margin: .8rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
          border-bottom: 1px solid #e5e7eb; overflow-wrap: break-word; max-width: 34rem; }
-th { color: #6b7280; font-weight: 600; }
-.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+th { color: #6b7280; font-weight: 600; vertical-align: bottom; }
+.better { background: #e4edfc; }
+.worse { background: #fce8dc; }
+details { margin: .8rem 0; }
+summary { cursor: pointer; color: #2f6fde; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums;
+          padding-left: .4rem; }
+th.number { white-space: normal; }
 img { max-width: 100%; height: auto; display: block; }
 figure { margin: 1rem 0; }
 figcaption { color: #6b7280; font-size: .9rem; }
@@ -51,9 +57,10 @@ def paragraph(text: str, css: str = "") -> str:
     return f"<p{_css(css)}>{escape(text)}</p>"
 
 
-def says(text: str) -> str:
-    """The sentence that says what a figure means."""
-    return paragraph(text, "says")
+def says(text: str, lead: str = "") -> str:
+    """The sentence that says what a figure means; its lead stands in bold before it."""
+    bold = f"<strong>{escape(lead)}</strong> " if lead else ""
+    return f'<p class="says">{bold}{escape(text)}</p>'
 
 
 def heading(text: str) -> str:
@@ -67,7 +74,11 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    css: Mapping[tuple[int, int], str] | None = None,
 ) -> str:
     """A table of plain texts.
 
@@ -75,20 +86,21 @@ def table(
         head: Titles of the columns.
         rows: Cells, one per column.
         numbers: Columns that hold numbers, aligned to the right.
+        css: (row, column) → class of a cell, such as "better" or "worse".
     """
+    marked = css or {}
 
-    def line(tag: str, cells: Sequence[str]) -> str:
+    def line(tag: str, cells: Sequence[str], row: int) -> str:
         inner = "".join(
-            f"<{tag}{_css('number' if k in numbers else '')}>{escape(cell)}</{tag}>"
+            f"<{tag}{_css('number' if k in numbers else '', marked.get((row, k), ''))}>"
+            f"{escape(cell)}</{tag}>"
             for k, cell in enumerate(cells)
         )
         return f"<tr>{inner}</tr>"
 
-    body = "".join(line("td", row) for row in rows)
-    return (
-        f'<div class="wide"><table><thead>{line("th", head)}</thead><tbody>{body}</tbody></table>'
-        "</div>"
-    )
+    body = "".join(line("td", row, number) for number, row in enumerate(rows))
+    top = f"<thead>{line('th', head, -1)}</thead>"
+    return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
 
 
 def picture(png: bytes, alt: str, caption: str = "") -> str:
@@ -96,6 +108,11 @@ def picture(png: bytes, alt: str, caption: str = "") -> str:
     data = base64.b64encode(png).decode("ascii")
     note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">{note}</figure>'
+
+
+def details(summary: str, parts: Iterable[str]) -> str:
+    """Elements that show when the summary is clicked."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def preformatted(text: str) -> str:
@@ -125,5 +142,6 @@ def page(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str:
     )
 
 
-def _css(name: str) -> str:
-    return f' class="{name}"' if name else ""
+def _css(*names: str) -> str:
+    given = " ".join(filter(None, names))
+    return f' class="{given}"' if given else ""

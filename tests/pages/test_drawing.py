@@ -1,4 +1,4 @@
-from lit_causalmix.inspection.drawing import labels
+from lit_causalmix.pages.drawing import labels
 
 
 def test_short_names_stay_as_they_are() -> None:

@@ -1,0 +1,127 @@
+"""From a training table to the graphs over its columns: discovered, or given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_causalmix.causal.columns import CausalColumns, prepare_columns
+from lit_causalmix.causal.constraints import Constraints
+from lit_causalmix.causal.dags import sample_dags
+from lit_causalmix.causal.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.encoding import encode_for_discovery
+from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.scm import NodeData
+from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """The columns of a table that are nodes of its graphs.
+
+    Attributes:
+        train: The training split.
+        prepared: Its rows, imputed, and which columns are nodes.
+        data: The rows of the nodes.
+    """
+
+    train: Table
+    prepared: CausalColumns
+    data: NodeData
+
+    @classmethod
+    def of(cls, train: Table) -> Nodes:
+        """Chooses the nodes.
+
+        Raises:
+            GeneratorError: If the table cannot be modelled, with the reason.
+        """
+        prepared = prepare_columns(train)
+        nodes = list(prepared.nodes)
+        data = NodeData(
+            tuple(train.schema.columns[j] for j in nodes),
+            prepared.values[:, nodes],
+            prepared.missing[:, nodes],
+        )
+        return cls(train, prepared, data)
+
+    @property
+    def set_aside(self) -> dict[str, str]:
+        """Names of the columns that are no nodes, with the reason."""
+        columns = self.train.schema.columns
+        return {columns[s.column].name: s.reason.value for s in self.prepared.set_aside}
+
+    def constraints(self, knowledge: Knowledge) -> Constraints:
+        """Returns what is known of the edges between nodes.
+
+        Raises:
+            ConfigurationError: If the knowledge does not fit the table.
+        """
+        schema = self.train.schema
+        names = [c.name for c in schema.columns]
+        return knowledge.node_constraints(names, schema.target.name, self.set_aside)
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """An ensemble of graphs and the edge probabilities behind it.
+
+    Attributes:
+        edges: Probability of each edge.
+        dags: bool (K, d, d) over the nodes, [k, i, j] is True for i → j.
+    """
+
+    edges: EdgeProbabilities
+    dags: NDArray[np.bool_]
+
+
+def discover_graphs(
+    nodes: Nodes,
+    constraints: Constraints,
+    discovery: DiscoverySettings,
+    n_dags: int,
+    *,
+    seed: int,
+    progress: bool,
+) -> Graphs:
+    """Searches for structure and draws graphs that keep the constraints.
+
+    Raises:
+        GeneratorError: If a graph breaks a constraint.
+    """
+    names = nodes.data.names
+    edges = discover(
+        encode_for_discovery(nodes.data.values, nodes.data.columns),
+        names,
+        discovery,
+        seed=seed,
+        constraints=constraints,
+        set_aside=nodes.set_aside,
+        progress=progress,
+    )
+    dags = sample_dags(
+        constraints.apply(edges.matrix, names),
+        n_dags,
+        rng_for(seed, "dags"),
+        constraints.matrices(names)[0],
+    )
+    constraints.check(dags, names)
+    return Graphs(edges, dags)
+
+
+def given_graph(nodes: Nodes, constraints: Constraints) -> Graphs:
+    """Returns the one graph that holds the required edges and no other."""
+    names = nodes.data.names
+    required = constraints.matrices(names)[0]
+    edges = EdgeProbabilities(
+        names=tuple(names),
+        votes={"given": required.astype(np.float64)},
+        runs={"given": 1},
+        planned={"given": 1},
+        set_aside=nodes.set_aside,
+    )
+    return Graphs(edges, required[None])

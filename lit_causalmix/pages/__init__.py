@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: elements, drawing, and the folder of files beside a page."""
