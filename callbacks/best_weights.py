@@ -21,12 +21,13 @@ from lit_causalmix.callbacks.evaluation import (
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import stopping_metric
+from lit_causalmix.selection import selection_of
 
 _log = logging.getLogger(__name__)
 
 
 def zero_shot_loss(trainer: pl.Trainer) -> float:
-    """The zero-shot value of `val/loss`.
+    """The zero-shot value of `val/loss`, by the same selection as every other.
 
     Raises:
         ConfigurationError: If there is no `ZeroShotBaseline` before the caller.
@@ -37,21 +38,22 @@ def zero_shot_loss(trainer: pl.Trainer) -> float:
             "selection with zero-shot as a candidate needs the callback ZeroShotBaseline, listed "
             "before it in trainer.callbacks"
         )
-    key = f"real/{stopping_metric(episode_datamodule(trainer).is_classification)}"
-    if key not in baseline.scores("val"):
+    if not baseline.scores("val"):
         raise ConfigurationError(
             "the zero-shot score is not measured yet: list ZeroShotBaseline first in "
             "trainer.callbacks"
         )
-    return baseline.scores("val")[key].value
+    metric = stopping_metric(episode_datamodule(trainer).is_classification)
+    return selection_of(trainer.lightning_module).loss(baseline.scores("val"), metric)
 
 
 class BestWeights(Checkpoint):
     """Keeps the weights with the lowest `val/loss` and restores them when training ends.
 
     The pre-trained weights are the first candidate, so what a fit returns is never worse than
-    zero-shot on the validation rows. Each new best is written at once as a weights-only checkpoint,
-    so an interrupted run loses nothing.
+    zero-shot by the rows that it is selected by (`model.selection`). With `FixedBudget` the latest
+    weights are always the best, and the last ones are what a fit returns. Each new best is written
+    at once as a weights-only checkpoint, so an interrupted run loses nothing.
 
     Args:
         monitor: Logged metric to minimise.
@@ -74,23 +76,34 @@ class BestWeights(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.best_model_path and not is_trial(trainer):
-            self._consider(trainer, zero_shot_loss(trainer))
+            self._consider(trainer, pl_module, zero_shot_loss(trainer))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
             return
-        self._consider(trainer, monitored(trainer, self.monitor, self))
+        self._consider(trainer, pl_module, monitored(trainer, self.monitor, self))
 
-    def _consider(self, trainer: pl.Trainer, score: float) -> None:
-        if not score < self.best_score:  # False for NaN, too
-            return
-        self.best_score, self.best_step = score, trainer.global_step
+    def _consider(self, trainer: pl.Trainer, module: pl.LightningModule, score: float) -> None:
+        if selection_of(module).improves(score, self.best_score):
+            self.keep(trainer, score, step=trainer.global_step)
+
+    def keep(self, trainer: pl.Trainer, score: float, *, step: int) -> None:
+        """Writes the present weights as the best ones; every rank has to call it.
+
+        Args:
+            trainer: The trainer.
+            score: Their value of the metric.
+            step: Optimiser steps that led to them.
+        """
+        self.best_score, self.best_step = score, step
         self.best_model_path = str(run_folder(trainer) / self.filename)
         trainer.save_checkpoint(self.best_model_path, weights_only=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.best_model_path:
             return
+        if selection_of(pl_module).keeps_last and self.best_step != trainer.global_step:
+            self.keep(trainer, math.nan, step=trainer.global_step)  # trained on since validation
         checkpoint = torch.load(
             self.best_model_path, map_location=pl_module.device, weights_only=True
         )

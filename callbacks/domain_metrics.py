@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import Stage, episode_datamodule, find_callback
+from lit_causalmix.callbacks.evaluation import (
+    Stage,
+    episode_datamodule,
+    find_callback,
+    log_scores,
+)
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.episode import Episode
-from lit_causalmix.metrics import SIGNS, DomainScores, Score, normalized_score, stopping_metric
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import DomainScores, Score, normalized_scores, stopping_metric
+from lit_causalmix.selection import selection_of
 from lit_causalmix.task import StepOutput
-
-_log = logging.getLogger(__name__)
 
 
 class DomainMetrics(pl.Callback):
@@ -21,8 +25,9 @@ class DomainMetrics(pl.Callback):
 
     Domains are where a row comes from (`real`, `synthetic`, `perturbed`) and where its table comes
     from (`finance`, …; real rows only). `val/loss` is the metric that early stopping and the best
-    weights follow: log-loss or RMSE over the real validation rows. An undefined score is not
-    logged; the reason is said once and kept in `undefined`.
+    weights follow: log-loss or RMSE over the real validation rows, or over those that the task's
+    `selection` names. An undefined score is not logged; the reason is said once and kept in
+    `undefined`.
 
     Attributes:
         scores: Stage → "domain/metric" → the latest score.
@@ -35,6 +40,21 @@ class DomainMetrics(pl.Callback):
         self.normalized: dict[str, dict[str, Score]] = {}
         self.undefined: dict[str, str] = {}
         self._collected: DomainScores | None = None
+
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Refuses a selection by synthetic validation rows where there are none.
+
+        Raises:
+            ConfigurationError: With what to set.
+        """
+        datamodule = getattr(trainer, "datamodule", None)
+        domains = selection_of(trainer.lightning_module).weights()
+        if "synthetic" in domains and not getattr(datamodule, "val_synthetic_rows", 0):
+            raise ConfigurationError(
+                f"model.selection {type(selection_of(trainer.lightning_module)).__name__} needs "
+                "synthetic validation rows, and data.val_synthetic_rows is 0: set it, to 500 for "
+                "example"
+            )
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start(trainer)
@@ -68,7 +88,8 @@ class DomainMetrics(pl.Callback):
         if not trainer.sanity_checking:
             scores = self._finish(trainer, pl_module, "val")
             metric = stopping_metric(episode_datamodule(trainer).is_classification)
-            pl_module.log("val/loss", scores[f"real/{metric}"].value, prog_bar=True, sync_dist=True)
+            loss = selection_of(pl_module).loss(scores, metric)
+            pl_module.log("val/loss", loss, prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish(trainer, pl_module, "test")
@@ -88,22 +109,7 @@ class DomainMetrics(pl.Callback):
         self._collected = None
         zero_shot = find_callback(trainer, ZeroShotBaseline)
         baseline = zero_shot.scores(stage) if zero_shot is not None else {}
-        normalized = {
-            key: normalized_score(score, baseline[key], SIGNS[key.rsplit("/", 1)[1]])
-            for key, score in scores.items()
-            if key in baseline
-        }
-        for key, score in scores.items():
-            self._log(module, f"{stage}/{key}", score)
-        for key, score in normalized.items():
-            self._log(module, f"{stage}/{key}_normalized", score)
+        normalized = normalized_scores(scores, baseline)
+        log_scores(module, stage, scores, normalized, self.undefined)
         self.scores[stage], self.normalized[stage] = scores, normalized
         return scores
-
-    def _log(self, module: pl.LightningModule, name: str, score: Score) -> None:
-        if score.note and name not in self.undefined and not name.endswith("_normalized"):
-            _log.warning("%s: %s", name, score.note)
-        if score.defined:
-            module.log(name, score.value, sync_dist=True)
-        else:
-            self.undefined[name] = score.note

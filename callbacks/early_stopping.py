@@ -7,10 +7,14 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lit_causalmix.callbacks.best_weights import zero_shot_loss
+from lit_causalmix.selection import selection_of
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
     """Stops when `val/loss` has not improved on its best, zero-shot included, for a while.
+
+    What `val/loss` is made of is the task's choice (`model.selection`); with `FixedBudget` training
+    never stops early.
 
     Args:
         monitor: Logged metric to minimise.
@@ -24,5 +28,13 @@ class ZeroShotEarlyStopping(EarlyStopping):
         super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not torch.isfinite(self.best_score):
+        if not torch.isfinite(self.best_score) and not selection_of(pl_module).keeps_last:
             self.best_score = torch.tensor(zero_shot_loss(trainer))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not selection_of(pl_module).keeps_last:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not selection_of(pl_module).keeps_last:
+            super().on_validation_end(trainer, pl_module)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -14,6 +15,8 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.task import CausalMixTask
+
+_log = logging.getLogger(__name__)
 
 Stage = Literal["val", "test"]
 CallbackT = TypeVar("CallbackT", bound=pl.Callback)
@@ -51,10 +54,22 @@ def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
     return datamodule
 
 
+def as_task(module: pl.LightningModule) -> CausalMixTask:
+    """The module, which has to be a `CausalMixTask`."""
+    if not isinstance(module, CausalMixTask):
+        raise TypeError(f"expected a CausalMixTask, got {type(module).__name__}")
+    return module
+
+
+def all_callbacks(trainer: pl.Trainer) -> list[pl.Callback]:
+    """The trainer's callbacks, in their order."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
 def find_callback(trainer: pl.Trainer, kind: type[CallbackT]) -> CallbackT | None:
     """Returns the trainer's first callback of a class, or None."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next((c for c in callbacks if isinstance(c, kind)), None)
+    return next((c for c in all_callbacks(trainer) if isinstance(c, kind)), None)
 
 
 def is_trial(trainer: pl.Trainer) -> bool:
@@ -84,21 +99,56 @@ def run_folder(trainer: pl.Trainer) -> Path:
     return Path(trainer.log_dir or trainer.default_root_dir)
 
 
-def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
-    """Scores the present weights on all rows of a stage, over all ranks.
+def log_scores(
+    module: pl.LightningModule,
+    stage: Stage,
+    scores: Mapping[str, Score],
+    normalized: Mapping[str, Score],
+    undefined: dict[str, str],
+) -> None:
+    """Logs `stage/domain/metric` and `stage/domain/metric_normalized`.
 
-    Every rank takes each `world_size`-th episode, as the trainer's own loop would; the metrics
-    bring the ranks together.
+    An undefined score is not logged; its reason is said once and kept in `undefined`, under the
+    name it would have had.
     """
+    for key, score in scores.items():
+        name = f"{stage}/{key}"
+        if score.note and name not in undefined:
+            _log.warning("%s: %s", name, score.note)
+        _log_defined(module, name, score, undefined)
+    for key, score in normalized.items():
+        _log_defined(module, f"{stage}/{key}_normalized", score, undefined)
+
+
+def _log_defined(
+    module: pl.LightningModule, name: str, score: Score, undefined: dict[str, str]
+) -> None:
+    if score.defined:
+        module.log(name, score.value, sync_dist=True)
+    else:
+        undefined[name] = score.note
+
+
+def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
+    """Scores the present weights on all rows of a stage, over all ranks."""
     datamodule = episode_datamodule(trainer)
-    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
-    episodes = loader.dataset
     scores = DomainScores(datamodule.is_classification, datamodule.domains)
     was_training = task.training
     task.eval()
     with torch.no_grad(), trainer.precision_plugin.forward_context():
-        for index in range(trainer.global_rank, len(loader), trainer.world_size):
-            episode = episodes[index].to(task.device)
+        for episode in stage_episodes(trainer, task, stage):
             scores.update(task.evaluate(episode)["predictions"], episode)
     task.train(was_training)
     return scores.compute()
+
+
+def stage_episodes(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> Iterator[Episode]:
+    """This rank's evaluation episodes of a stage, on the task's device.
+
+    Every rank takes each `world_size`-th episode, as the trainer's own loop would.
+    """
+    datamodule = episode_datamodule(trainer)
+    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
+    episodes = loader.dataset
+    for index in range(trainer.global_rank, len(loader), trainer.world_size):
+        yield episodes[index].to(task.device)

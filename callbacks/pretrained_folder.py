@@ -26,6 +26,8 @@ class SavesPretrained(Protocol):
 class PretrainedFolder(pl.Callback):
     """Writes the backbone with `save_pretrained` each time the monitored score is the lowest yet.
 
+    An adapter is worked into the weights, so the folder is that of a plain backbone.
+
     Args:
         folder: Where to; null takes `weights` in the run's folder. A resumed run goes on writing
             to the folder of the run before.
@@ -43,7 +45,7 @@ class PretrainedFolder(pl.Callback):
         self.best_step = 0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        _backbone(pl_module)
+        _savable(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
@@ -54,7 +56,7 @@ class PretrainedFolder(pl.Callback):
         if score < self.best_score:  # False for NaN, too
             self.best_score, self.best_step = score, trainer.global_step
             if trainer.is_global_zero:
-                _backbone(pl_module).save_pretrained(self.folder)
+                _savable(pl_module, plain=True).save_pretrained(self.folder)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if math.isfinite(self.best_score):
@@ -81,8 +83,10 @@ class PretrainedFolder(pl.Callback):
         self.best_step = int(state_dict["step"])
 
 
-def _backbone(module: pl.LightningModule) -> SavesPretrained:
-    backbone = module.backbone if isinstance(module, CausalMixTask) else None
+def _savable(module: pl.LightningModule, *, plain: bool = False) -> SavesPretrained:
+    """The backbone; `plain` without an adapter, whose weights are worked in."""
+    task = module if isinstance(module, CausalMixTask) else None
+    backbone = task and (task.plain_backbone() if plain else task.backbone)
     if not isinstance(backbone, SavesPretrained):
         raise ConfigurationError(
             "PretrainedFolder needs a CausalMixTask whose backbone has save_pretrained, such as "

@@ -13,6 +13,7 @@ from lit_causalmix.callbacks.best_weights import BestWeights
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
 from lit_causalmix.callbacks.evaluation import (
     Stage,
+    all_callbacks,
     episode_datamodule,
     find_callback,
     is_trial,
@@ -29,6 +30,7 @@ from lit_causalmix.report import (
     score_to_json,
     write_json,
 )
+from lit_causalmix.selection import selection_of
 
 _log = logging.getLogger(__name__)
 
@@ -44,12 +46,26 @@ class DescribesItself(Protocol):
     def method(self) -> str: ...
 
 
+@runtime_checkable
+class AddsRows(Protocol):
+    """A callback with lines of its own for the table."""
+
+    def report_rows(self, method: str, stage: Stage) -> list[ReportRow]: ...
+
+
+@runtime_checkable
+class AddsContent(Protocol):
+    """A callback with entries of its own, JSON values, for `report.json`."""
+
+    def report_content(self, trainer: pl.Trainer) -> dict[str, object]: ...
+
+
 class RunReport(pl.Callback):
     """Keeps the curves of a fit and reports each validation or test of the final weights.
 
     After `trainer.test` (and `trainer.validate`) it prints a table (method, stage, domain, metric,
     zero-shot, fine-tuned, normalised) and writes `report.json`; after a fit it draws
-    `curves.png`.
+    `curves.png`. Other callbacks add lines and entries by `AddsRows` and `AddsContent`.
 
     Args:
         show: Whether to print the table.
@@ -123,6 +139,9 @@ class RunReport(pl.Callback):
             metrics.scores[stage],
             metrics.normalized[stage],
         )
+        for callback in all_callbacks(trainer):
+            if isinstance(callback, AddsRows):
+                self._rows[stage] += callback.report_rows(_method(trainer), stage)
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
@@ -137,7 +156,7 @@ class RunReport(pl.Callback):
 
     def _content(self, trainer: pl.Trainer) -> dict[str, object]:
         best = find_callback(trainer, BestWeights)
-        return {
+        content: dict[str, object] = {
             "title": _title(trainer),
             "rows": [
                 {
@@ -158,6 +177,10 @@ class RunReport(pl.Callback):
                 {k: v if v == v else None for k, v in point.items()} for point in self._history
             ],
         }
+        for callback in all_callbacks(trainer):
+            if isinstance(callback, AddsContent):
+                content |= callback.report_content(trainer)
+        return content
 
     def _where(self, trainer: pl.Trainer, folder: Path) -> str:
         best = find_callback(trainer, BestWeights)
@@ -165,9 +188,10 @@ class RunReport(pl.Callback):
         if best is not None and best.best_model_path:
             chosen = "zero-shot" if best.best_step == 0 else f"step {best.best_step}"
             monitored = stopping_metric(episode_datamodule(trainer).is_classification)
+            rule = selection_of(trainer.lightning_module)
             lines.append(
-                f"Best weights ({chosen}, validation {monitored} {best.best_score:.4f}): "
-                f"{best.best_model_path}"
+                f"{'Last' if rule.keeps_last else 'Best'} weights ({chosen}, {rule.title} "
+                f"{monitored} {best.best_score:.4f}): {best.best_model_path}"
             )
         if self._history:
             lines.append(f"Curves: {folder / 'curves.png'}")

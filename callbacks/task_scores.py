@@ -37,12 +37,17 @@ def classification_scores(probabilities: Tensor, episode: Episode) -> dict[str, 
 
 
 def regression_scores(values: Tensor, episode: Episode) -> dict[str, float]:
-    """Squared error in standardised units, that of the context's mean, and R²."""
+    """Squared error in units of the query targets' variance, that of the context's mean, and R².
+
+    A few tasks with outliers among their query rows would govern a mean of plain squared errors.
+    """
     known, target = episode.y_context.double(), episode.y_query.double()
     predicted = (values.double() - episode.y_location) / episode.y_scale
+    variance = target.var(correction=0)
+    variance = torch.where(variance > 0, variance, torch.nan)  # undefined as R² is: left out
     return {
-        "loss": float((predicted - target).square().mean()),
-        "baseline": float((known.mean() - target).square().mean()),
+        "loss": float((predicted - target).square().mean() / variance),
+        "baseline": float((known.mean() - target).square().mean() / variance),
         "r2": r2(predicted, target).value,
     }
 

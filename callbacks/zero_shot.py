@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
 from torch import Tensor
 
-from lit_causalmix.callbacks.evaluation import Stage, episode_datamodule, score_stage
+from lit_causalmix.callbacks.evaluation import Stage, as_task, episode_datamodule, score_stage
 from lit_causalmix.metrics import Score
 from lit_causalmix.task import CausalMixTask, backbone_state
 
@@ -32,27 +34,38 @@ class ZeroShotBaseline(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._initial is None and stage != "predict":
-            self._initial = backbone_state(_task(pl_module).backbone)
+            self._initial = backbone_state(as_task(pl_module).backbone)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._measure(trainer, _task(pl_module), "val")
+        self.measure(trainer, as_task(pl_module), "val")
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "validate":  # in a fit, it was measured before the first step
-            self._measure(trainer, _task(pl_module), "val")
+            self.measure(trainer, as_task(pl_module), "val")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._measure(trainer, _task(pl_module), "test")
+        self.measure(trainer, as_task(pl_module), "test")
 
-    def _measure(self, trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> None:
+    def measure(self, trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> None:
+        """Scores the pre-trained weights on a stage, unless that is done for the same rows."""
         fingerprint = episode_datamodule(trainer).evaluation_fingerprint(stage)
         if self._fingerprints.get(stage) == fingerprint or self._initial is None:
             return
+        with self.pretrained(task):
+            self._scores[stage] = score_stage(trainer, task, stage)
+        self._fingerprints[stage] = fingerprint
+
+    @contextmanager
+    def pretrained(self, task: CausalMixTask) -> Iterator[None]:
+        """Puts the pre-trained weights into the task's backbone, and the present ones back."""
+        if self._initial is None:
+            raise RuntimeError("the pre-trained weights are copied in setup, which has not run")
         present = backbone_state(task.backbone)
         task.backbone.load_state_dict(self._initial)
-        self._scores[stage] = score_stage(trainer, task, stage)
-        task.backbone.load_state_dict(present)
-        self._fingerprints[stage] = fingerprint
+        try:
+            yield
+        finally:
+            task.backbone.load_state_dict(present)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -69,9 +82,3 @@ class ZeroShotBaseline(pl.Callback):
             stage: {key: Score(float(value), note) for key, (value, note) in scores.items()}
             for stage, scores in state_dict["scores"].items()
         }
-
-
-def _task(module: pl.LightningModule) -> CausalMixTask:
-    if not isinstance(module, CausalMixTask):
-        raise TypeError(f"expected a CausalMixTask, got {type(module).__name__}")
-    return module

@@ -8,17 +8,22 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from lit_causalmix.cache import fit_or_load
+from lit_causalmix.cache import draw_or_load, fit_or_load
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream, MixtureStream
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.generators.backbone import BackboneGenerator, HasBackbone
 from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.confidence import ConfidentRows
 from lit_causalmix.generators.draws import SyntheticRows
+from lit_causalmix.generators.generated import GeneratedTable
 from lit_causalmix.mixing import Placement, mixture_counts
 from lit_causalmix.paths import cache_root
+from lit_causalmix.schedules import EpisodeSchedule
 from lit_causalmix.tables import (
     Encoder,
     SplitSpec,
@@ -37,6 +42,13 @@ class TableChecker(Protocol):
     def check_table(self, train: Table, encoder: Encoder) -> None: ...
 
 
+@runtime_checkable
+class RunChecker(Protocol):
+    """A callback that can refuse the settings of a fit before anything slow is done."""
+
+    def check_run(self, trainer: pl.Trainer) -> None: ...
+
+
 class CausalMixDataModule(pl.LightningDataModule):
     """Streams episodes of one table, with a tunable share of synthetic rows.
 
@@ -51,7 +63,7 @@ class CausalMixDataModule(pl.LightningDataModule):
         synthetic_ratio: Share of synthetic rows, 0 to 1, where they may stand. 0 is default
             fine-tuning, 1 is synthetic rows only.
         synthetic_size: Synthetic rows in all, as a multiple of the training rows; null draws fresh
-            rows for every episode.
+            rows for every episode, which slow generators refuse.
         synthetic_in: Where synthetic rows may stand: context, query or both.
         episode_rows: Context and query rows of one training episode together; null takes as many
             as there are training rows.
@@ -59,7 +71,8 @@ class CausalMixDataModule(pl.LightningDataModule):
         max_query_rows: Most query rows in one episode, in training and evaluation.
         episodes_per_epoch: Training episodes (steps, on one device) between two validations.
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
-            `val/synthetic/…`. They steer nothing.
+            `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
+            model's `selection` counts them.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame; the target may be
             missing.
         seed: Source of all randomness of the streams and of the generator.
@@ -139,8 +152,9 @@ class CausalMixDataModule(pl.LightningDataModule):
         self.pin_memory = pin_memory
         self.cache_dir = Path(cache_dir) if cache_dir is not None else cache_root() / "generators"
         self.progress = progress
-        self._fitted = False
+        self._synthetic: SyntheticRows | None = None
         self._val_synthetic: EpisodeParts | None = None
+        self._ratio_schedule: EpisodeSchedule | None = None
 
     # -- facts about the tables -----------------------------------------------------------------
 
@@ -165,7 +179,8 @@ class CausalMixDataModule(pl.LightningDataModule):
             return "real rows only"
         name = type(self.generator).__name__.removesuffix("Generator")
         size = "" if self.synthetic_size is None else f", {self.synthetic_size:g}x rows"
-        return f"{name}, ratio {self.synthetic_ratio:g}{size}"
+        ratio = self._ratio_schedule or f"{self.synthetic_ratio:g}"
+        return f"{name}, ratio {ratio}{size}"
 
     def evaluation_fingerprint(self, stage: Literal["val", "test"]) -> str:
         """SHA-256 over the context and the rows that a stage scores."""
@@ -177,8 +192,18 @@ class CausalMixDataModule(pl.LightningDataModule):
     @property
     def uses_synthetic_rows(self) -> bool:
         """Whether any synthetic row can be drawn, so that a generator has to be fitted."""
-        trains = self.synthetic_ratio > 0 and self.synthetic_size != 0
-        return trains or self.val_synthetic_rows > 0
+        return self.trains_on_synthetic_rows or self.val_synthetic_rows > 0
+
+    @property
+    def trains_on_synthetic_rows(self) -> bool:
+        """Whether training episodes hold synthetic rows."""
+        return self.synthetic_ratio > 0 and self.synthetic_size != 0
+
+    def generated_tables(self) -> tuple[GeneratedTable, ...]:
+        """The table with its synthetic rows, after `setup`; empty where none are drawn."""
+        if self._synthetic is None:
+            return ()
+        return (GeneratedTable(self._synthetic, self.splits.train, self.splits.val),)
 
     # -- preparation ----------------------------------------------------------------------------
 
@@ -188,11 +213,11 @@ class CausalMixDataModule(pl.LightningDataModule):
         self._fit_generator()
 
     def setup(self, stage: str | None = None) -> None:
-        """Builds the streams; `stage` is ignored, as all of them are cheap."""
+        """Builds the streams, all of them at any stage, as they are cheap."""
         self._load_table()
         self._fit_generator()
         train = self.splits.train
-        synthetic = self._synthetic_rows()
+        synthetic = self._synthetic
         n_context, n_query = self._episode_sizes(len(train))
         self.train_stream = MixtureStream(
             train,
@@ -205,10 +230,27 @@ class CausalMixDataModule(pl.LightningDataModule):
             episodes_per_epoch=self.episodes_per_epoch,
             seed=self.seed,
         )
-        self._val_synthetic = None
-        if synthetic is not None and self.val_synthetic_rows:
-            drawn = synthetic.draw(self.val_synthetic_rows, "validation")
-            self._val_synthetic = EpisodeParts.synthetic(drawn)
+        if stage != "test":  # a test after a fit still says how it was trained
+            self._ratio_schedule = None
+
+    def schedule_ratio(self, schedule: EpisodeSchedule) -> None:
+        """Lets the share of synthetic rows of the training episodes follow a schedule.
+
+        Called after `setup`, before the first episode; the next `setup` ends it.
+        """
+        self.train_stream.follow(schedule)
+        self._ratio_schedule = schedule
+
+    def schedule_confidence(self, share: EpisodeSchedule) -> None:
+        """Admits the synthetic rows of the training episodes by plausibility (`ConfidentRows`).
+
+        Called after `setup`, before the first episode; the next `setup` ends it.
+        """
+        if self._synthetic is None:
+            raise ConfigurationError("there are no synthetic rows to choose from")
+        self.train_stream.synthetic = ConfidentRows(
+            self._synthetic, self.splits.train, share=share, seed=self.seed
+        )
 
     def _evaluation_parts(self, stage: Literal["val", "test"]) -> list[EpisodeParts]:
         split = self.splits.val if stage == "val" else self.splits.test
@@ -223,6 +265,10 @@ class CausalMixDataModule(pl.LightningDataModule):
         return [real] if self._val_synthetic is None else [real, self._val_synthetic]
 
     def _load_table(self) -> None:
+        if self.trainer is not None and self.trainer.state.fn == "fit":
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, RunChecker):
+                    callback.check_run(self.trainer)
         if not hasattr(self, "splits"):
             splits = load_splits(self.table, self.split)
             self.encoder = Encoder.fit(splits.train)
@@ -232,30 +278,44 @@ class CausalMixDataModule(pl.LightningDataModule):
             module.check_table(self.splits.train, self.encoder)
 
     def _fit_generator(self) -> None:
-        if not self.uses_synthetic_rows or self._fitted:
+        if not self.uses_synthetic_rows or self._synthetic is not None:
             return
         if self.generator is None:
             from lit_causalmix.generators.scm import SCMGenerator
 
             self.generator = SCMGenerator()
-        fit_or_load(
+        self.generator.progress = self.progress
+        module = getattr(self.trainer, "lightning_module", None)
+        if isinstance(self.generator, BackboneGenerator) and isinstance(module, HasBackbone):
+            self.generator.use(module.plain_backbone())
+        pool = None
+        if self.synthetic_size:
+            pool = max(1, round(self.synthetic_size * len(self.splits.train)))
+        # Made first, because it refuses a pool that does not suit the generator.
+        synthetic = SyntheticRows(
+            self.generator, n_classes=self.encoder.n_classes, seed=self.seed, pool_size=pool
+        )
+        entry = fit_or_load(
             self.generator,
             self.splits.train,
             seed=self.seed,
             root=self.cache_dir,
             progress=self.progress,
         )
-        self._fitted = True
+        if self.generator.slow:
+            # Drawn on the rank that prepares the data; the others find it in the cache.
+            synthetic.keep(entry.with_name(f"{entry.name}-pool-{pool}"))
+        if self.val_synthetic_rows:
+            self._val_synthetic = EpisodeParts.synthetic(self._validation_rows(synthetic, entry))
+        self._synthetic = synthetic
 
-    def _synthetic_rows(self) -> SyntheticRows | None:
-        if self.generator is None or not self.uses_synthetic_rows:
-            return None
-        pool = None
-        if self.synthetic_size:
-            pool = max(1, round(self.synthetic_size * len(self.splits.train)))
-        return SyntheticRows(
-            self.generator, n_classes=self.encoder.n_classes, seed=self.seed, pool_size=pool
-        )
+    def _validation_rows(self, synthetic: SyntheticRows, entry: Path) -> NDArray[np.float64]:
+        """Synthetic rows to score, never from the pool, whose rows are trained on."""
+        n = self.val_synthetic_rows
+        if not synthetic.generator.slow:
+            return synthetic.fresh(n, "validation")
+        folder = entry.with_name(f"{entry.name}-validation-{n}")
+        return draw_or_load(lambda: synthetic.fresh(n, "validation"), folder)
 
     def _episode_sizes(self, n_train: int) -> tuple[int, int]:
         total = self.episode_rows or n_train

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,8 +12,8 @@ from torch.utils.data import Dataset
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.draws import SyntheticRows
 from lit_causalmix.mixing import Placement, mixture_counts, pick_real_rows, stratified_order
+from lit_causalmix.schedules import EpisodeSchedule
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Encoder, Table
 
@@ -92,6 +93,14 @@ def make_episode(
     )
 
 
+class RowSource(Protocol):
+    """Where the synthetic rows of an episode come from."""
+
+    def draw(self, n: int, epoch: int, index: int, /) -> NDArray[np.float64]:
+        """Draws coded rows, float64 (n, C + 1): same arguments, same rows."""
+        ...
+
+
 class MixtureStream(Dataset[Episode]):
     """Training episodes: a fresh context/query split of real rows, mixed with synthetic ones.
 
@@ -99,8 +108,7 @@ class MixtureStream(Dataset[Episode]):
         train: The training split.
         encoder: Fitted on the training split.
         synthetic: Synthetic rows, or None for real rows alone.
-        ratio: Share of synthetic rows where they may stand, 0 to 1. May be changed between
-            epochs.
+        ratio: Share of synthetic rows where they may stand, 0 to 1; see also `follow`.
         placement: Where synthetic rows may stand.
         n_context: Context rows of an episode.
         n_query: Query rows of an episode.
@@ -117,7 +125,7 @@ class MixtureStream(Dataset[Episode]):
         self,
         train: Table,
         encoder: Encoder,
-        synthetic: SyntheticRows | None,
+        synthetic: RowSource | None,
         *,
         ratio: float,
         placement: Placement,
@@ -140,18 +148,32 @@ class MixtureStream(Dataset[Episode]):
         self.table_id = table_id
         self.domain_id = domain_id
         self.labels = train.target.astype(np.int64) if encoder.n_classes else None
-        counts = mixture_counts(n_context, n_query, self.effective_ratio, placement)
-        if counts.real > len(train):
-            raise ConfigurationError(
-                f"an episode of {n_context} context and {n_query} query rows needs {counts.real} "
-                f"real rows at synthetic_ratio {ratio}, the training split has {len(train)}: lower "
-                "episode_rows or raise synthetic_ratio"
-            )
+        self._schedule: EpisodeSchedule | None = None
+        self._check_real_rows(self.ratio_at(0, 0))
 
-    @property
-    def effective_ratio(self) -> float:
-        """The ratio, 0 where there are no synthetic rows at all."""
-        return self.ratio if self.synthetic is not None else 0.0
+    def follow(self, schedule: EpisodeSchedule) -> None:
+        """Lets the ratio follow a schedule from now on.
+
+        Raises:
+            ConfigurationError: If there are too few real rows for its lowest ratio.
+        """
+        self._check_real_rows(schedule.range()[0])
+        self._schedule = schedule
+
+    def ratio_at(self, epoch: int, index: int) -> float:
+        """The ratio of an episode, 0 where there are no synthetic rows at all."""
+        if self.synthetic is None:
+            return 0.0
+        return self.ratio if self._schedule is None else self._schedule(epoch, index)
+
+    def _check_real_rows(self, ratio: float) -> None:
+        counts = mixture_counts(self.n_context, self.n_query, ratio, self.placement)
+        if counts.real > len(self.train):
+            raise ConfigurationError(
+                f"an episode of {self.n_context} context and {self.n_query} query rows needs "
+                f"{counts.real} real rows at synthetic_ratio {ratio:g}, the training split has "
+                f"{len(self.train)}: lower episode_rows or raise synthetic_ratio"
+            )
 
     def __len__(self) -> int:
         return self.episodes_per_epoch
@@ -161,7 +183,8 @@ class MixtureStream(Dataset[Episode]):
 
     def episode(self, epoch: int, index: int) -> Episode:
         """The episode at (epoch, index): the same bits whenever, wherever and in whatever order."""
-        counts = mixture_counts(self.n_context, self.n_query, self.effective_ratio, self.placement)
+        ratio = self.ratio_at(epoch, index)
+        counts = mixture_counts(self.n_context, self.n_query, ratio, self.placement)
         generator = rng(self.seed, "episode", epoch, index)
         context_rows, query_rows = pick_real_rows(self.labels, len(self.train), counts, generator)
         width = self.train.values.shape[1]

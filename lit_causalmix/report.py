@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lit_causalmix.metrics import SIGNS, Score
 
+_ACROSS = 4  # curves side by side
+
 
 @dataclass(frozen=True)
 class ReportRow:
@@ -135,10 +137,12 @@ def plot_curves(
     from matplotlib.figure import Figure
 
     names = [name for name in history[0] if name != "step"]
-    figure = Figure(figsize=(3.4 * len(names), 3.2), layout="constrained")
+    across = math.ceil(len(names) / math.ceil(len(names) / _ACROSS))
+    down = math.ceil(len(names) / across)
+    figure = Figure(figsize=(3.4 * across, 2.9 * down + 0.3), layout="constrained")
     FigureCanvasAgg(figure)
     for position, name in enumerate(names, start=1):
-        axes = figure.add_subplot(1, len(names), position)
+        axes = figure.add_subplot(down, across, position)
         points = [(h["step"], h[name]) for h in history if math.isfinite(h.get(name, math.nan))]
         if points:
             steps, values = zip(*points, strict=True)

@@ -12,9 +12,12 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from lit_causalmix.adapters import Adapter
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.l2_sp import L2SP
+from lit_causalmix.selection import RealValidation, Selection
 from lit_causalmix.tables import Encoder, Table
 
 
@@ -45,6 +48,11 @@ class CausalMixTask(pl.LightningModule):
         lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
             null keeps the rate constant.
         freeze: Names of the backbone's parameter groups that stay at their pre-trained values.
+        adapter: Trains a small part in a frozen backbone (`LoRA`); null trains the backbone itself.
+        l2_sp: Coefficient of the penalty on the distance to the pre-trained weights, of those that
+            are trained: l2_sp / 2 * ||w - w0||² is added to the training loss. 0 leaves it out.
+        selection: What `val/loss` is made of and which weights are kept; null takes the real
+            validation rows.
 
     Raises:
         ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
@@ -56,12 +64,19 @@ class CausalMixTask(pl.LightningModule):
         optimizer: OptimizerCallable = _adamw,
         lr_scheduler: LRSchedulerCallable | None = None,
         freeze: Sequence[str] = (),
+        adapter: Adapter | None = None,
+        l2_sp: float = 0.0,
+        selection: Selection | None = None,
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
         self.backbone = backbone
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.adapter = adapter
+        self.selection: Selection = RealValidation() if selection is None else selection
+        if adapter is not None:
+            adapter.insert(backbone)
         groups = backbone.parameter_groups()
         unknown = sorted(set(freeze) - set(groups))
         if unknown:
@@ -74,9 +89,14 @@ class CausalMixTask(pl.LightningModule):
                 parameter.requires_grad_(False)
         if not any(p.requires_grad for p in backbone.parameters()):
             raise ConfigurationError(
-                f"freeze leaves nothing to train: {', '.join(freeze)} are all groups of "
-                f"{type(backbone).__name__}"
+                f"freeze leaves nothing to train of {type(backbone).__name__}: {', '.join(freeze)}"
+                f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
             )
+        self.l2_sp = L2SP(backbone, l2_sp)
+
+    def plain_backbone(self) -> Backbone:
+        """The backbone; with an adapter, a copy in which it is worked into plain weights."""
+        return self.backbone if self.adapter is None else self.adapter.merged(self.backbone)
 
     def check_table(self, train: Table, encoder: Encoder) -> None:
         """Refuses a table that the backbone does not take, and specialises the backbone to it.
@@ -108,7 +128,11 @@ class CausalMixTask(pl.LightningModule):
         loss = self.backbone.losses(episodes).mean()
         n_query = sum(episode.n_query for episode in episodes)
         self.log("train/loss", loss, prog_bar=True, batch_size=n_query)
-        return loss
+        if self.l2_sp.coefficient == 0:
+            return loss
+        penalty = self.l2_sp()
+        self.log("train/l2_sp", penalty, batch_size=n_query)
+        return loss + penalty
 
     def validation_step(self, episode: Episode, batch_idx: int) -> StepOutput:
         return self.evaluate(episode)

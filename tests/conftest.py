@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+
+    from lit_causalmix.task import CausalMixTask
 
 # One thread: tests run beside each other, and small matrices gain nothing from more.
 torch.set_num_threads(1)
@@ -62,3 +68,79 @@ FrameMaker = Callable[..., pd.DataFrame]
 @pytest.fixture
 def make_frame() -> FrameMaker:
     return mixed_frame
+
+
+@pytest.fixture
+def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
+    """Fits a small random model; returns (trainer, task). `last.ckpt` stands in `tmp_path / name`.
+
+    `callbacks` come before the best weights, `after` behind them; other settings are the trainer's.
+    """
+    from functools import partial
+
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    from lit_causalmix.backbones import Tab2D
+    from lit_causalmix.callbacks import (
+        BestWeights,
+        DomainMetrics,
+        RunReport,
+        ZeroShotBaseline,
+        ZeroShotEarlyStopping,
+    )
+    from lit_causalmix.datamodules import CausalMixDataModule
+    from lit_causalmix.generators.scm import SCMGenerator
+    from lit_causalmix.tables import TableSpec
+    from lit_causalmix.task import CausalMixTask
+
+    def run(
+        name: str,
+        *,
+        callbacks: Sequence[pl.Callback] = (),
+        after: Sequence[pl.Callback] = (),
+        task: CausalMixTask | None = None,
+        model: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        lr: float = 1e-2,
+        epochs: int = 2,
+        patience: int = 50,
+        ckpt: Path | None = None,
+        **settings: Any,
+    ) -> tuple[pl.Trainer, CausalMixTask]:
+        task = task or CausalMixTask(
+            Tab2D(dim=16, n_layers=1), partial(torch.optim.AdamW, lr=lr), **model or {}
+        )
+        module = CausalMixDataModule(
+            TableSpec(frame, target="target", name="mixed", domain="retail"),
+            generator=SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"),
+            cache_dir=str(tmp_path / "cache"),
+            **{"synthetic_ratio": 0.0, "episodes_per_epoch": 3, "progress": False} | (data or {}),
+        )
+        folder = tmp_path / name
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            default_root_dir=folder,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[
+                ZeroShotBaseline(),
+                DomainMetrics(),
+                ZeroShotEarlyStopping(patience=patience),
+                RunReport(show=False),
+                *callbacks,
+                BestWeights(),
+                *after,
+                ModelCheckpoint(
+                    folder, "last", enable_version_counter=False, save_on_train_epoch_end=True
+                ),
+                ModelCheckpoint(folder, "step{step}", every_n_train_steps=4, save_top_k=-1),
+            ],
+            **{"max_epochs": epochs} | settings,
+        )
+        trainer.fit(task, datamodule=module, ckpt_path=ckpt)
+        return trainer, task
+
+    return run

@@ -33,7 +33,7 @@ def data(frame: pd.DataFrame, cache: Path, **settings: Any) -> CausalMixDataModu
     defaults = {"synthetic_ratio": 0.5, "episodes_per_epoch": 3, "progress": False}
     return CausalMixDataModule(
         TableSpec(frame, target="target", name="mixed", domain="retail"),
-        generator=SCMGenerator(n_dags=2, n_bootstraps=1, alphas=(0.05,), mechanism="linear"),
+        generator=SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"),
         cache_dir=str(cache / "cache"),
         **defaults | settings,
     )

@@ -1,15 +1,24 @@
 """The embedded model: there without a download, and better than chance by far."""
 
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from lit_causalmix.backbones import Nano
+from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.backbones.nano import embedded_weights
+from lit_causalmix.cli import main
 from lit_causalmix.datamodules import EvaluationStream
 from lit_causalmix.datamodules.stream import EpisodeParts
-from lit_causalmix.errors import LimitError
-from lit_causalmix.metrics.functional import r2, roc_auc
+from lit_causalmix.errors import ConfigurationError, LimitError
+from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
+from lit_causalmix.prior import PriorSettings, draw_episode
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, TableSplits, load_splits
 
 
@@ -47,6 +56,20 @@ def test_the_half_that_the_task_does_not_use_is_frozen() -> None:
     assert all(p.requires_grad for p in model.regressor.parameters())
 
 
+def test_the_half_of_the_table_is_saved_as_a_tab2d(tmp_path: Path) -> None:
+    model = Nano(n_ensemble=1).eval()
+    with pytest.raises(ConfigurationError, match="which half"):
+        model.save_pretrained(tmp_path)
+    splits = load_splits(TableSpec("sklearn:diabetes"), SplitSpec())
+    model.specialise(splits.train.schema)
+    with torch.no_grad():
+        model.regressor.parameter_groups()["head"][0].mul_(1.5)
+    model.save_pretrained(tmp_path / "weights")
+    episode = draw_episode(PriorSettings(regression=True), seed=0, epoch=0, index=0)
+    again = Tab2D(task="regression", weights=str(tmp_path / "weights")).eval()
+    assert torch.equal(model(episode), again(episode))
+
+
 def test_groups_hold_every_parameter_once() -> None:
     model = Nano()
     grouped = [id(p) for group in model.parameter_groups().values() for p in group]
@@ -58,3 +81,98 @@ def test_limits_are_those_of_its_halves() -> None:
     with pytest.raises(LimitError, match="Nano takes at most 3 feature columns"):
         Nano(max_columns=3).check(schema, 10)
     assert Nano().limits.regression
+
+
+def test_the_ensemble_predicts_better_than_its_first_member() -> None:
+    settings = PriorSettings(context_rows=(40, 100), columns=(3, 8), query_rows=96)
+    single, four = Nano(n_ensemble=1).eval(), Nano().eval()
+    losses = []
+    with torch.no_grad():
+        for index in range(12):
+            e = draw_episode(settings, seed=3, epoch=0, index=index, stream="val")
+            losses.append([log_loss(m.predict(m(e), e), e.y_query).value for m in (single, four)])
+    first, average = np.mean(losses, axis=0)
+    assert average < first
+
+
+def test_training_takes_the_table_as_it_is() -> None:
+    e = draw_episode(PriorSettings(context_rows=(40, 40), columns=(3, 3)), seed=0, epoch=0, index=0)
+    model = Nano()
+    with torch.no_grad():
+        assert torch.equal(model.train()(e), model.classifier(e))
+        assert not torch.equal(model.eval()(e), model.classifier(e))
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_gradients_reach_the_query_rows_and_no_query_row_another(regression: bool) -> None:
+    settings = PriorSettings(
+        regression=regression, context_rows=(40, 40), columns=(3, 3), query_rows=20, missing_share=0
+    )
+    e = draw_episode(settings, seed=0, epoch=0, index=0)
+    model = Nano().eval()
+    x = e.x_query.clone().requires_grad_(True)
+    output = model(replace(e, x_query=x))
+    torch.autograd.grad(output[3].square().sum(), x, retain_graph=True)
+    (gradient,) = torch.autograd.grad(output[3].square().sum(), x)
+    assert gradient[3].abs().sum() > 0
+    assert gradient.abs().sum() == gradient[3].abs().sum()
+
+
+def test_of_many_columns_it_reads_the_telling_ones_and_says_so() -> None:
+    generator = torch.Generator().manual_seed(0)
+    e = draw_episode(PriorSettings(context_rows=(60, 60), columns=(2, 2)), seed=0, epoch=0, index=0)
+    wide = replace(
+        e,
+        x_context=torch.cat([torch.randn(60, 90, generator=generator), e.x_context], dim=1),
+        x_query=torch.cat([torch.randn(e.n_query, 90, generator=generator), e.x_query], dim=1),
+        categorical=torch.cat([torch.zeros(90, dtype=torch.bool), e.categorical]),
+    )
+    model = Nano(read_columns=8).eval()
+    with torch.no_grad():
+        assert model(wide).shape == (e.n_query, e.n_classes)
+    schema = load_splits(TableSpec("sklearn:breast_cancer"), SplitSpec()).train.schema
+    with pytest.warns(UserWarning, match="reads 8 of the 30 feature columns"):
+        model.check(schema, 100)
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="n_ensemble must be >= 1, got 0"):
+        Nano(n_ensemble=0)
+
+
+@pytest.mark.slow
+def test_fine_tuning_on_more_classes_and_columns_than_pre_training_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    rng = np.random.default_rng(0)
+    labels = np.arange(260) % 13
+    x = rng.normal(size=(260, 70))
+    x[:, 30:34] += 4 * rng.normal(size=(13, 4))[labels]
+    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(70)])
+    frame.assign(target=[f"class {label}" for label in labels]).to_csv("many.csv", index=False)
+    line = ["fit", "--data.table.source=many.csv", "--data.table.target=target"]
+    brief = ["--trainer.max_epochs=1", "--data.episodes_per_epoch=1", "--data.synthetic_ratio=0"]
+    quiet = ["--trainer.enable_progress_bar=false", "--model.backbone=Nano"]
+    few = ["--model.backbone.init_args.n_ensemble=1", "--model.backbone.init_args.read_columns=8"]
+    with pytest.warns(UserWarning, match="reads 8 of the 70 feature columns"):
+        assert main([*line, *brief, *quiet, *few]) == 0
+    report = json.loads(next(Path("runs").rglob("report.json")).read_text())
+    scores = {r["metric"]: r for r in report["rows"] if r["stage"] == "test"}
+    assert scores["accuracy"]["zero_shot"]["value"] > 0.5  # chance: 1 / 13
+    assert scores["roc_auc"]["fine_tuned"]["value"] > 0.9
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_model_card_and_the_published_scores_are_of_these_weights(task: str) -> None:
+    folder = embedded_weights(task)
+    digits = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:12]
+    card = (folder.parent / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"`nano-{task}` {digits}" in " ".join(card.split())
+    results = pd.read_csv(Path(__file__).parents[2] / "docs" / "results" / "nano.csv")
+    nano = results[results["method"] == "nano"]
+    measured = nano[(nano["task"] == "regression") == (task == "regression")]
+    assert set(measured["version"]) == {digits}
+    assert measured.groupby("table")["seed"].nunique().eq(5).all()
+    assert measured["table"].nunique() == (7 if task == "regression" else 23)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,13 +23,21 @@ def test_classification_scores_are_scikit_learns() -> None:
         assert scores["roc_auc"] == pytest.approx(roc_auc_score(e.y_query, probabilities[:, 1]))
 
 
-def test_regression_scores_are_in_standardised_units() -> None:
+def test_regression_scores_are_in_units_of_the_variance() -> None:
     e = draw_episode(PriorSettings(regression=True), seed=0, epoch=0, index=0)
     assert regression_scores(e.y_query, e)["loss"] == pytest.approx(0, abs=1e-12)
     scores = regression_scores(e.y_query + 0.5, e)
-    assert scores["loss"] == pytest.approx(0.25, rel=1e-5)
-    assert scores["r2"] == pytest.approx(r2_score(e.y_query, e.y_query + 0.5), rel=1e-5)
-    assert scores["baseline"] == pytest.approx(float(e.y_query.square().mean()), rel=1e-3)
+    expected = r2_score(e.y_query, e.y_query + 0.5)
+    assert scores["r2"] == pytest.approx(expected, rel=1e-5)
+    assert scores["loss"] == pytest.approx(1 - expected, rel=1e-5)
+    mean = torch.full_like(e.y_query, float(e.y_context.mean()))
+    assert scores["baseline"] == pytest.approx(1 - r2_score(e.y_query, mean), rel=1e-5)
+
+
+def test_regression_scores_of_equal_targets_are_undefined() -> None:
+    e = draw_episode(PriorSettings(regression=True), seed=0, epoch=0, index=0)
+    scores = regression_scores(e.y_query, replace(e, y_query=torch.ones(e.n_query)))
+    assert all(math.isnan(value) for value in scores.values())
 
 
 def test_one_class_among_the_query_rows_leaves_roc_auc_undefined() -> None:

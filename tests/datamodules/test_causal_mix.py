@@ -14,7 +14,7 @@ from lit_causalmix.tables import SplitSpec, TableSpec
 
 
 def small_scm() -> SCMGenerator:
-    return SCMGenerator(n_dags=2, n_bootstraps=1, alphas=(0.05,), mechanism="linear")
+    return SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear")
 
 
 def datamodule(frame: pd.DataFrame, cache: Path, **settings: Any) -> CausalMixDataModule:

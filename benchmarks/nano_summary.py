@@ -1,0 +1,98 @@
+"""Tables in Markdown of what `benchmarks/nano.py` measured, with intervals over the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from lit_causalmix.seeding import rng
+
+HEADLINE = {True: "roc_auc", False: "r2"}
+RESAMPLES = 5_000
+
+
+def interval(values: pd.Series[float], statistic: Callable[..., object]) -> str:
+    """A statistic over tables with its 95 % percentile bootstrap interval (from two tables on)."""
+    middle = float(statistic(values))  # type: ignore[arg-type]
+    if len(values) == 1:
+        return f"{middle:.3f}"
+    found = bootstrap(
+        (values.to_numpy(),),
+        statistic,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=rng(0, "nano intervals"),
+    ).confidence_interval
+    return f"{middle:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def overall(per_table: pd.DataFrame, metric: str, best: str) -> pd.DataFrame:
+    """One row per method: mean, median, mean rank, and the difference to `best`, with intervals."""
+    compared = best in per_table
+    ranks = per_table.rank(axis=1, ascending=False)
+    rows = {
+        name: {
+            f"mean {metric}": interval(per_table[name], np.mean),
+            f"median {metric}": interval(per_table[name], np.median),
+            "mean rank": interval(ranks[name], np.mean),
+            "first on": f"{(ranks[name] == 1).sum()}",
+            f"{best} minus it": (
+                interval(per_table[best] - per_table[name], np.mean)
+                if compared and name != best
+                else ""
+            ),
+        }
+        for name in ranks.mean().sort_values().index
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def summary(results: pd.DataFrame) -> str:
+    """Overall over the tables and seeds that every method has, then every table."""
+    parts = []
+    for is_classification, metric in HEADLINE.items():
+        chosen = results[(results["task"] != "regression") == is_classification]
+        if chosen.empty:
+            continue
+        scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
+        complete = scores.dropna()
+        table = overall(complete.groupby("table").mean(), metric, "nano")
+        table["CPU seconds"] = chosen.groupby("method")["seconds"].median().map("{:.2f}".format)
+        if not is_classification:
+            errors = chosen.pivot_table(index=["table", "seed"], columns="method", values="mae")
+            relative = errors.div(errors.min(axis=1), axis=0).dropna().groupby("table").mean()
+            for name, statistic in (("mean", np.mean), ("median", np.median)):
+                values = [interval(relative[method], statistic) for method in table.index]
+                table.insert(2, f"{name} MAE / lowest", values)
+        seeds = complete.index.get_level_values("seed").nunique()
+        title = "Classification" if is_classification else "Regression"
+        n_tables = complete.index.get_level_values("table").nunique()
+        parts += [
+            f"### {title}: {n_tables} tables that every method takes, {seeds} seeds",
+            markdown(table),
+            f"{metric} per table, mean (standard deviation) over the seeds:",
+            markdown(_per_table(scores, "{:.3f}")),
+        ]
+        if not is_classification:
+            parts += [
+                "Mean absolute error per table, in the target's units:",
+                markdown(_per_table(errors, "{:.4g}")),
+            ]
+    return "\n\n".join(parts)
+
+
+def _per_table(scores: pd.DataFrame, style: str) -> pd.DataFrame:
+    mean, deviation = scores.groupby("table").mean(), scores.groupby("table").std()
+    text = mean.map(style.format) + " (" + deviation.map(style.format) + ")"
+    return text.where(mean.notna(), "–")
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame of strings as a Markdown table."""
+    header = [str(frame.index.name or ""), *map(str, frame.columns)]
+    lines = [header, ["---", *["---:"] * len(frame.columns)]]
+    lines += [[str(label), *map(str, row)] for label, row in frame.iterrows()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

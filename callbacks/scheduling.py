@@ -1,0 +1,95 @@
+"""What callbacks share that let the synthetic rows follow a schedule over a fit."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.schedules import EpisodeSchedule, Progress, Schedule
+
+
+@runtime_checkable
+class MixesRows(Protocol):
+    """A datamodule whose synthetic rows can follow schedules."""
+
+    episodes_per_epoch: int
+
+    @property
+    def trains_on_synthetic_rows(self) -> bool: ...
+
+    def schedule_ratio(self, schedule: EpisodeSchedule) -> None: ...
+
+    def schedule_confidence(self, share: EpisodeSchedule) -> None: ...
+
+
+def mixing_datamodule(trainer: pl.Trainer, by: pl.Callback) -> MixesRows:
+    """Returns the trainer's datamodule.
+
+    Raises:
+        ConfigurationError: If it does not mix rows, or trains on real ones alone.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    if not isinstance(datamodule, MixesRows):
+        raise ConfigurationError(
+            f"{type(by).__name__} needs a datamodule that mixes rows, such as CausalMixDataModule, "
+            f"got {type(datamodule).__name__}"
+        )
+    if not datamodule.trains_on_synthetic_rows:
+        raise ConfigurationError(
+            f"{type(by).__name__} has no synthetic rows to schedule: set data.synthetic_ratio "
+            "above 0, and data.synthetic_size to null or above 0"
+        )
+    return datamodule
+
+
+def run_progress(trainer: pl.Trainer, episodes_per_epoch: int, by: pl.Callback) -> Progress:
+    """The progress of this trainer's fit, from `max_epochs` and `max_steps`, whichever ends first.
+
+    Raises:
+        ConfigurationError: If the fit has no end.
+    """
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    ranks, accumulated = trainer.world_size, trainer.accumulate_grad_batches
+    batches = -(-episodes_per_epoch // ranks)
+    limit = trainer.limit_train_batches  # a number of batches, or a share of them
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    lengths = []
+    if epochs is not None and epochs >= 0:
+        lengths.append(epochs * batches)
+    if steps >= 0:
+        whole, rest = divmod(steps, -(-batches // accumulated))  # an epoch's end makes a step, too
+        lengths.append(whole * batches + rest * accumulated)
+    if not lengths:
+        raise ConfigurationError(
+            f"{type(by).__name__} needs to know how long the fit is, and max_epochs is {epochs}, "
+            f"max_steps {steps}: set trainer.max_epochs or trainer.max_steps"
+        )
+    return Progress(per_epoch=batches * ranks, total=min(lengths) * ranks)
+
+
+def over_the_fit(
+    schedule: Schedule, trainer: pl.Trainer, by: pl.Callback, *, zero: bool
+) -> EpisodeSchedule:
+    """Spreads a schedule of shares over the episodes of this trainer's fit.
+
+    Args:
+        schedule: Of shares up to 1.
+        trainer: Its datamodule mixes rows.
+        by: The callback that asks, for messages.
+        zero: Whether a share may be 0.
+
+    Raises:
+        ConfigurationError: If the datamodule does not fit, the fit has no end, or a share lies out
+            of range.
+    """
+    datamodule = mixing_datamodule(trainer, by)
+    episodes = EpisodeSchedule(schedule, run_progress(trainer, datamodule.episodes_per_epoch, by))
+    low, high = episodes.range()
+    if not ((low >= 0.0 if zero else low > 0.0) and high <= 1.0):
+        raise ConfigurationError(
+            f"the shares of a {type(by).__name__} must lie in {'[' if zero else '('}0, 1], "
+            f"{schedule} has {low:g} to {high:g}"
+        )
+    return episodes

@@ -1,0 +1,91 @@
+"""Interpolation: exact ends, the best point of the line, never worse than zero-shot."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lit_causalmix.callbacks import BestWeights, WeightInterpolation, ZeroShotBaseline
+from lit_causalmix.callbacks.interpolation import interpolate
+from lit_causalmix.cli import main
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.selection import FixedBudget
+
+TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
+
+
+def only(trainer: Any, kind: type) -> Any:
+    return next(c for c in trainer.callbacks if isinstance(c, kind))
+
+
+def load(path: Path | str) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return state
+
+
+def test_the_line_is_straight_and_its_ends_are_exact() -> None:
+    start = {"w": torch.tensor([0.1, 2.0]), "steps": torch.tensor(3)}
+    end = {"w": torch.tensor([0.7, -2.0]), "steps": torch.tensor(5)}
+    assert torch.equal(interpolate(start, end, 0.0)["w"], start["w"])
+    assert torch.equal(interpolate(start, end, 1.0)["w"], end["w"])
+    assert torch.allclose(interpolate(start, end, 0.25)["w"], torch.tensor([0.25, 1.0]))
+
+
+def test_the_best_point_of_the_line_is_returned_and_written(fit: Any, tmp_path: Path) -> None:
+    fit("plain", lr=2e-2, model={"selection": FixedBudget()})  # the line's other end
+    mix = WeightInterpolation([0.25, 0.5, 0.75])
+    trainer, task = fit("run", after=[mix], lr=2e-2, model={"selection": FixedBudget()})
+    assert list(mix.curve) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert mix.curve[mix.coefficient] == min(mix.curve.values()) <= mix.curve[0.0]
+    assert len(set(mix.curve.values())) == 5
+    start = only(trainer, ZeroShotBaseline)._initial
+    end = load(tmp_path / "plain" / "best.ckpt")
+    expected = interpolate({f"backbone.{k}": v for k, v in start.items()}, end, mix.coefficient)
+    written = load(only(trainer, BestWeights).best_model_path)
+    for name, value in expected.items():
+        assert torch.equal(value, written[name]), name
+        assert torch.equal(value, task.state_dict()[name]), name
+    (scores,) = trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
+    assert scores["val/loss"] == pytest.approx(mix.curve[mix.coefficient], rel=1e-6)
+    assert only(trainer, BestWeights).best_score == mix.curve[mix.coefficient]
+
+
+def test_weights_that_only_get_worse_leave_zero_shot(fit: Any) -> None:
+    mix = WeightInterpolation()
+    trainer, task = fit("run", after=[mix], lr=3.0)
+    assert mix.coefficient == 0.0
+    assert only(trainer, BestWeights).best_step == 0
+    start = only(trainer, ZeroShotBaseline)._initial
+    assert all(torch.equal(v, start[k]) for k, v in task.backbone.state_dict().items())
+
+
+def test_wrong_coefficients_and_a_wrong_order_are_refused(fit: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"must lie in \(0, 1\), got \[0\.5, 1\.2\]"):
+        WeightInterpolation([0.5, 1.2])
+    with pytest.raises(ConfigurationError, match="BestWeights, listed before it"):
+        fit("run", callbacks=[WeightInterpolation()])
+
+
+def test_l2_sp_average_and_interpolation_run_together_on_the_embedded_model(
+    csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(csv.parent)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    options = [f"--data.table.source={csv}", "--data.table.target=target"]
+    options += ["--data.cache_dir=cache", "--model.backbone=Nano"]
+    for name in ("l2-sp", "ema", "interpolation"):
+        options += ["--config", f"finetune/{name}"]
+    assert main(["fit", "--config", str(TINY), *options]) == 0
+    run = Path("runs/fit/version_0")
+    report = json.loads((run / "report.json").read_text())
+    curve = dict(map(tuple, report["interpolation"]["curve"]))
+    assert curve[report["interpolation"]["coefficient"]] == min(curve.values())
+    best = torch.load(run / "best.ckpt", weights_only=True)
+    assert "ema_weights" not in best
+    again = ["--config", str(run / "config.yaml"), "--ckpt_path", str(run / "best.ckpt")]
+    assert main(["test", *again]) == 0
+    tested = json.loads((Path("runs/fit/version_1") / "report.json").read_text())
+    assert [r["fine_tuned"] for r in tested["rows"]] == [r["fine_tuned"] for r in report["rows"]]

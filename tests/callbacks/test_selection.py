@@ -1,0 +1,172 @@
+"""Which weights a fit returns, by each way of selecting them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
+from lit_causalmix.cli import main
+from lit_causalmix.selection import FixedBudget, MixedValidation, SyntheticValidation
+
+TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
+SYNTHETIC = {"val_synthetic_rows": 40, "synthetic_ratio": 0.5}
+
+
+def only(trainer: Any, kind: type) -> Any:
+    return next(c for c in trainer.callbacks if isinstance(c, kind))
+
+
+def state(path: Path | str) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return weights
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("selection", [SyntheticValidation(), MixedValidation(0.3)])
+def test_loss_zero_shot_and_best_weights_follow_the_same_rows(fit: Any, selection: Any) -> None:
+    trainer, task = fit("run", model={"selection": selection}, data=SYNTHETIC)
+    latest, zero = only(trainer, DomainMetrics).scores["val"], only(trainer, ZeroShotBaseline)
+    expected = selection.loss(latest, "log_loss")
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(expected)
+    assert expected != latest["real/log_loss"].value
+    best = only(trainer, BestWeights)
+    assert best.best_score <= selection.loss(zero.scores("val"), "log_loss")
+    trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(best.best_score)
+
+
+def test_weights_that_get_worse_on_synthetic_rows_leave_zero_shot(fit: Any) -> None:
+    trainer, task = fit("run", model={"selection": SyntheticValidation()}, data=SYNTHETIC, lr=3.0)
+    assert only(trainer, BestWeights).best_step == 0
+    start = only(trainer, ZeroShotBaseline)._initial
+    assert same(start, task.backbone.state_dict())
+
+
+def test_a_fixed_budget_returns_the_last_weights_and_never_stops(fit: Any, tmp_path: Path) -> None:
+    trainer, task = fit("run", model={"selection": FixedBudget()}, lr=3.0, epochs=4, patience=1)
+    assert trainer.current_epoch == 4
+    best = only(trainer, BestWeights)
+    assert best.best_step == trainer.global_step == 12
+    last = state(tmp_path / "run" / "last.ckpt")
+    assert same(last, state(best.best_model_path))
+    assert same(last, task.state_dict())
+    real = only(trainer, DomainMetrics).scores["val"]["real/log_loss"].value
+    assert best.best_score == pytest.approx(real)  # far above zero-shot: selected by nothing
+    assert real > only(trainer, ZeroShotBaseline).scores("val")["real/log_loss"].value
+
+
+def test_a_fixed_budget_returns_what_was_trained_after_the_last_validation(
+    fit: Any, tmp_path: Path
+) -> None:
+    trainer, task = fit(
+        "run", model={"selection": FixedBudget()}, epochs=3, check_val_every_n_epoch=2
+    )
+    assert only(trainer, BestWeights).best_step == 9
+    assert same(state(tmp_path / "run" / "last.ckpt"), task.state_dict())
+
+
+def test_synthetic_validation_rows_stand_in_no_pool(frame: pd.DataFrame, tmp_path: Path) -> None:
+    from lit_causalmix.datamodules import CausalMixDataModule
+    from lit_causalmix.generators.scm import SCMGenerator
+    from lit_causalmix.tables import TableSpec
+
+    module = CausalMixDataModule(
+        TableSpec(frame, target="target"),
+        generator=SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"),
+        synthetic_size=1.0,
+        val_synthetic_rows=30,
+        cache_dir=str(tmp_path),
+        progress=False,
+    )
+    module.prepare_data()
+    module.setup()
+    assert module._synthetic is not None
+    assert module._val_synthetic is not None
+    pool = {tuple(row) for row in module._synthetic.pool.tolist()}
+    assert not pool & {tuple(row) for row in module._val_synthetic.values.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config=stopping/synthetic", "--data.val_synthetic_rows=0"], "val_synthetic_rows is 0"),
+        (["--model.selection=MixedValidation"], "MixedValidation needs synthetic validation rows"),
+        (
+            ["--model.selection=MixedValidation", "--model.selection.synthetic_weight=2"],
+            "synthetic_weight must lie in (0, 1), got 2",
+        ),
+    ],
+)
+def test_a_selection_without_its_rows_is_refused_before_any_work(
+    csv: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lit_causalmix.generators.scm import SCMGenerator
+
+    monkeypatch.chdir(csv.parent)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    monkeypatch.setattr(SCMGenerator, "fit", lambda *_, **__: pytest.fail("too late"))
+    table = [f"--data.table.source={csv}", "--data.table.target=target", "--data.cache_dir=cache"]
+    assert main(["fit", "--config", str(TINY), *table, *options]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["synthetic", "mixed", "fixed-budget"])
+def test_every_selection_runs_from_its_configuration(
+    name: str,
+    csv: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(csv.parent)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    table = [f"--data.table.source={csv}", "--data.table.target=target", "--data.cache_dir=cache"]
+    assert main(["fit", "--config", str(TINY), *table, "--config", f"stopping/{name}"]) == 0
+    chosen = {
+        "synthetic": ", synthetic validation log_loss",
+        "mixed": ", mixed validation log_loss",
+        "fixed-budget": "Last weights (step 4, validation log_loss",
+    }
+    assert chosen[name] in capsys.readouterr().out
+
+
+def test_validation_rows_of_slow_generators_are_drawn_once(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lit_causalmix.datamodules import CausalMixDataModule
+    from lit_causalmix.generators.scm import SCMGenerator
+    from lit_causalmix.tables import TableSpec
+
+    def rows() -> list[torch.Tensor]:
+        module = CausalMixDataModule(
+            TableSpec(frame, target="target"),
+            generator=SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"),
+            synthetic_size=1.0,
+            val_synthetic_rows=30,
+            cache_dir=str(tmp_path),
+            progress=False,
+        )
+        module.prepare_data()
+        module.setup()
+        return [episode.x_query for episode in module.val_dataloader()]
+
+    monkeypatch.setattr(SCMGenerator, "slow", True)
+    first = rows()
+    monkeypatch.setattr(SCMGenerator, "sample", lambda *_: pytest.fail("drawn again"))
+    again = rows()
+    assert len(first) == 2
+    assert all(
+        torch.equal(a.nan_to_num(9), b.nan_to_num(9)) for a, b in zip(first, again, strict=True)
+    )
