@@ -12,6 +12,11 @@ from lit_causalmix.errors import LitCausalMixError
 PROGRAM = "lit-causalmix"
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
+_HINTS = {
+    "fit": "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
+    "RUN/checkpoints/last.ckpt",
+    "study": "; every finished cell is kept, the same command goes on from there",
+}
 _HELP = f"""usage: {PROGRAM} COMMAND [options]
 
 Fine-tune a tabular foundation model on a scarce table, with rows from structural causal models.
@@ -22,6 +27,7 @@ commands:
   test       score weights on the test rows
   predict    write predictions for the rows of a new CSV or Parquet file
   inspect    write a page about a table, its causal structure and its synthetic rows
+  study      run a grid of fits, interrupted and resumed at will, and compare methods
   weights    fetch, list and locate pre-trained weights
 
 first steps:
@@ -60,11 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LitCausalMixError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        hint = (
-            "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
-            "RUN/checkpoints/last.ckpt"
-        )
-        sys.stderr.write(f"{PROGRAM}: interrupted{hint if args[0] == 'fit' else ''}\n")
+        sys.stderr.write(f"{PROGRAM}: interrupted{_HINTS.get(args[0], '')}\n")
         return 130
 
 
@@ -78,11 +80,15 @@ def _dispatch(args: list[str]) -> int:
         from lit_causalmix.inspect_cli import main as inspect_main
 
         return inspect_main(rest)
+    if command == "study":
+        from lit_causalmix.study.cli import main as study_main
+
+        return study_main(rest)
     if command in TRAINER_COMMANDS:
         from lit_causalmix.trainer_cli import run
 
         return run(args)
-    known = ", ".join((*TRAINER_COMMANDS, "inspect", "weights"))
+    known = ", ".join((*TRAINER_COMMANDS, "inspect", "study", "weights"))
     return _refuse(f"unknown command {command!r}: there are {known}; see {PROGRAM} --help")
 
 

@@ -1,0 +1,185 @@
+"""One cell: a fit through the command line's own parts, its scores, and what it cost."""
+
+from __future__ import annotations
+
+import gc
+import math
+import platform
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+
+import lit_causalmix
+from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
+from lit_causalmix.callbacks.evaluation import Stage, all_callbacks, find_callback
+from lit_causalmix.callbacks.run_report import AddsContent
+from lit_causalmix.metrics import Score
+from lit_causalmix.study.fit_config import FitCLI
+from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.identity import RECIPE
+from lit_causalmix.study.merging import merged
+from lit_causalmix.study.probe import CellProbe
+from lit_causalmix.study.quiet import quietly
+from lit_causalmix.study.store import FAILED, OK, Record, Store
+
+_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "dowhy", "causal-learn")
+_STAGES: tuple[Stage, ...] = ("val", "test")
+_TRACEBACK_LINES = 12
+_MOST_NOTES = 20
+
+
+@runtime_checkable
+class AddsDomains(Protocol):
+    """A callback that scores domains of its own in the test, `FGSM` for one."""
+
+    scores: dict[str, Score]
+    zero_shot: dict[str, Score]
+    normalized: dict[str, Score]
+
+
+def run_cell(cell: Cell, store: Store) -> Record:
+    """Fits, selects, scores; whatever fails is part of the record.
+
+    Args:
+        cell: The cell.
+        store: Shares zero-shot scores; the record itself is not put there.
+
+    Returns:
+        JSON values: the labels of the cell, its `key`, `recipe`, `status` ("ok" or "failed"),
+        `notes` (our warnings), `versions`, `seconds` (total, prepare, train, evaluate; processor
+        over all threads) and resolved `config`; of a failed cell `error` and `traceback`; of a
+        finished one `domain`, `task`, `n_train`, `n_columns`, `n_classes`, `weights` (checksum
+        before training), `best_step`, and by stage (val, test) and "domain/metric" the scores
+        `zero_shot`, `scores` and `normalized`, null where undefined; besides what further
+        callbacks report (`trajectory`, …).
+    """
+    start, processor = time.perf_counter(), time.process_time()
+    record: Record = {
+        **cell.labels,
+        "key": cell.key,
+        "recipe": RECIPE,
+        "config": portable(cell.config),
+        "versions": versions(),
+    }
+    with quietly() as notes, tempfile.TemporaryDirectory(prefix="lit-causalmix-cell-") as scratch:
+        try:
+            record |= finite(_fit(cell, store, Path(scratch))) | {"status": OK}
+        except SystemExit:  # so Lightning ends what was interrupted outside of a fit
+            raise KeyboardInterrupt from None
+        except Exception as error:  # a study goes on, and says which cells failed and why
+            record |= {"status": FAILED, **_told(error)}
+    gc.collect()  # trainer and module refer to each other, with all weights between them
+    seconds = record.setdefault("seconds", {})
+    seconds["total"] = round(time.perf_counter() - start, 3)
+    seconds["processor"] = round(time.process_time() - processor, 3)  # of all threads
+    record["notes"] = list(dict.fromkeys(notes))[:_MOST_NOTES]
+    return record
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's configuration without this machine's folders."""
+    result = merged(config)
+    result["trainer"].pop("default_root_dir", None)
+    result["data"].pop("cache_dir", None)
+    table = result["data"]["table"]
+    if Path(table["source"]).is_absolute():
+        table["source"] = Path(table["source"]).name
+    return result
+
+
+def finite(value: Any) -> Any:
+    """JSON values with null for every number that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and what it computes with."""
+    found = {"lit-causalmix": lit_causalmix.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
+    start = time.perf_counter()
+    cli = FitCLI(merged(cell.config, {"trainer": {"default_root_dir": str(scratch)}}))
+    trainer, data = cli.trainer, cli.datamodule
+    probe = CellProbe(store)
+    all_callbacks(trainer).insert(0, probe)
+    cli.fit(model=cli.model, datamodule=data)
+    # The last validation of a fit scored the last weights, not the selected ones.
+    trainer.validate(cli.model, datamodule=data, verbose=False)
+    trainer.test(cli.model, datamodule=data, verbose=False)
+    probe.keep_zero_shot(trainer)
+    end, marks = time.perf_counter(), probe.marks
+    best = find_callback(trainer, BestWeights)
+    return {
+        "config": portable(cli.values(with_defaults=True)),
+        "domain": data.splits.train.domain,
+        "task": str(data.splits.train.schema.task),
+        "n_train": len(data.splits.train),
+        "n_columns": len(data.encoder.columns),
+        "n_classes": data.encoder.n_classes,
+        "weights": probe.checksum,
+        "best_step": best.best_step if best is not None else trainer.global_step,
+        **_scores(trainer),
+        **_further(trainer),
+        "seconds": {
+            "prepare": round(marks["prepared"] - start, 3),
+            "train": round(marks["trained"] - marks["started"], 3),
+            "evaluate": round(end - marks["trained"], 3),
+        },
+    }
+
+
+def _scores(trainer: pl.Trainer) -> Record:
+    """Zero-shot, fine-tuned and normalised scores by stage, of all callbacks that have some."""
+    metrics = find_callback(trainer, DomainMetrics)
+    baseline = find_callback(trainer, ZeroShotBaseline)
+    if metrics is None or baseline is None:
+        raise RuntimeError("the plan of a study checks that both callbacks are there")
+    found: Record = {
+        "zero_shot": {stage: values(baseline.scores(stage)) for stage in _STAGES},
+        "scores": {stage: values(metrics.scores.get(stage, {})) for stage in _STAGES},
+        "normalized": {stage: values(metrics.normalized.get(stage, {})) for stage in _STAGES},
+    }
+    for callback in all_callbacks(trainer):
+        if isinstance(callback, AddsDomains):
+            for name in found:
+                found[name]["test"] |= values(getattr(callback, name))
+    return found
+
+
+def _further(trainer: pl.Trainer) -> Record:
+    content: Record = {}
+    for callback in all_callbacks(trainer):
+        if isinstance(callback, AddsContent):
+            content |= callback.report_content(trainer)
+    return content
+
+
+def values(scores: Mapping[str, Score]) -> dict[str, float]:
+    """The values of scores by key; NaN where undefined."""
+    return {key: score.value for key, score in scores.items()}
+
+
+def _told(error: Exception) -> Record:
+    message = " ".join(str(error).split()) or "no message"
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return {
+        "error": f"{type(error).__name__}: {message}",
+        "traceback": lines[-_TRACEBACK_LINES:],
+    }

@@ -1,0 +1,151 @@
+"""Configurations of `fit`, parsed and built by the parser of the command line itself."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.merging import merged
+from lit_causalmix.task import CausalMixTask
+from lit_causalmix.trainer_cli import Parser, TrainerCLI, config_folder, with_packaged_configs
+
+_DEFAULT = "default"
+
+
+class FitCLI(TrainerCLI):
+    """`lit-causalmix fit` up to the built objects; nothing is run.
+
+    Args:
+        config: A complete configuration of `fit`.
+
+    Attributes:
+        trainer: Built, as are `model` and `datamodule`.
+
+    Raises:
+        ConfigurationError: For what the command line would refuse.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        try:
+            super().__init__(
+                CausalMixTask,
+                CausalMixDataModule,
+                save_config_callback=None,
+                parser_class=Parser,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+                args=dict(config),
+                run=False,
+            )
+        except MisconfigurationException as error:
+            raise ConfigurationError(str(error)) from error
+
+    def _parse_ckpt_path(self) -> None:
+        return  # a cell starts from the backbone's own weights
+
+    def instantiate_classes(self) -> None:
+        """Builds the objects; the parsed configuration stays as it was read."""
+        self._parsed = self.config.clone()
+        super().instantiate_classes()
+
+    def values(self, *, with_defaults: bool) -> dict[str, Any]:
+        """The parsed configuration as JSON values, with or without what equals a default."""
+        text = self.parser.dump(
+            self._parsed, format="json", skip_default=not with_defaults, with_comments=False
+        )
+        content: dict[str, Any] = json.loads(text)
+        return content if with_defaults else _without_defaults(content)
+
+
+class ParsedFit(FitCLI):
+    """The parsed configuration alone: no object is built."""
+
+    def instantiate_classes(self) -> None:
+        self._parsed = self.config.clone()
+
+
+def read_fragment(fragment: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Reads a piece of a configuration.
+
+    Args:
+        fragment: Values; a mapping may start from `config`, one or several names of packaged
+            configurations or YAML files, which a text alone names, too.
+
+    Raises:
+        ConfigurationError: If a named file does not exist, or is no mapping.
+    """
+    if fragment is None:
+        return {}
+    if isinstance(fragment, str):
+        return _read_file(fragment)
+    if not isinstance(fragment, Mapping):
+        raise ConfigurationError(
+            f"a piece of a configuration is a mapping or the name of a YAML file, got {fragment!r}"
+        )
+    values = dict(fragment)
+    names = values.pop("config", [])
+    files = [names] if isinstance(names, str) else names
+    return merged(*(_read_file(name) for name in files), values)
+
+
+def default_fragment() -> dict[str, Any]:
+    """What every `fit` starts from."""
+    return _read_file(_DEFAULT)
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    path = Path(with_packaged_configs(["--config", name])[1])
+    if not path.is_file():
+        known = ", ".join(
+            p.relative_to(config_folder()).with_suffix("").as_posix()
+            for p in sorted(config_folder().rglob("*.yaml"))
+        )
+        raise ConfigurationError(
+            f"no configuration {name!r}: neither a YAML file nor one of the packaged {known}"
+        )
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} holds no configuration: a YAML mapping is needed")
+    return content
+
+
+def _without_defaults(value: Any) -> Any:
+    """Leaves out what equals the default of the class that it is an argument of."""
+    if isinstance(value, list):
+        return [_without_defaults(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    content = {name: _without_defaults(item) for name, item in value.items()}
+    if "class_path" not in content:
+        return content
+    path, defaults = _class_facts(content["class_path"])
+    arguments = {
+        name: item
+        for name, item in (content.get("init_args") or {}).items()
+        if name not in defaults or defaults[name] != item
+    }
+    return {**content, "class_path": path, "init_args": arguments}
+
+
+@cache
+def _class_facts(path: str) -> tuple[str, dict[str, Any]]:
+    """The place where a class is defined, and its arguments' defaults as JSON values."""
+    module, _, name = path.rpartition(".")
+    kind = getattr(import_module(module), name)
+    defaults = {
+        name: json.loads(json.dumps(parameter.default, default=str))
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    return f"{kind.__module__}.{kind.__qualname__}", defaults

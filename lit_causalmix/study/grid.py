@@ -1,0 +1,221 @@
+"""From a study to its cells: every fit with its complete configuration and its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeVar
+
+from lit_causalmix.errors import ConfigurationError, LitCausalMixError
+from lit_causalmix.study.fit_config import FitCLI, ParsedFit, default_fragment, read_fragment
+from lit_causalmix.study.identity import asked_for, cell_key, generator_key, weights_checksum
+from lit_causalmix.study.merging import merged
+from lit_causalmix.study.quiet import quietly
+from lit_causalmix.study.spec import StudySpec
+from lit_causalmix.study.table_list import find_tables, source_fingerprint
+
+MadeT = TypeVar("MadeT")
+
+WRITERS = ("RunReport", "PredictionWriter", "ModelCheckpoint")
+"""Callbacks that write files for a person and change no score: cells go without them."""
+
+_QUIET: dict[str, Any] = {
+    "trainer": {"logger": False, "enable_progress_bar": False, "enable_model_summary": False},
+    "data": {"progress": False},
+}
+_NEEDED = ("ZeroShotBaseline", "DomainMetrics")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit of a study.
+
+    Attributes:
+        table: Name of the table.
+        method: Name of the method.
+        backbone: Name of the backbone.
+        seed: Seed of split, generator and training.
+        ratio: Share of synthetic rows; with real rows alone 0.
+        size: Synthetic rows in multiples of the training rows, None is fresh ones for every step;
+            with real rows alone 0.
+        config: Complete configuration of `fit`.
+        key: Content hash of everything that decides the result; cells of equal key are one fit.
+        generator: Content hash of the generator's fit, which cells share; None without one.
+    """
+
+    table: str
+    method: str
+    backbone: str
+    seed: int
+    ratio: float
+    size: float | None
+    config: dict[str, Any]
+    key: str
+    generator: str | None
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What tells the cell from the others of its study."""
+        names = ("table", "method", "backbone", "seed", "ratio", "size")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """A method on a backbone: what its cells have in common, checked by building it once."""
+
+    config: dict[str, Any]
+    asked: dict[str, Any]
+    checksum: str
+    ratio: float
+    size: float | None
+    val_synthetic_rows: int
+
+    def axes(self, spec: StudySpec) -> Iterator[tuple[float, float | None]]:
+        """The ratios and sizes that this method is varied over."""
+        draws = self.ratio > 0 and self.size != 0
+        ratios = spec.ratios if draws and self.ratio < 1 and spec.ratios else [self.ratio]
+        sizes = spec.sizes if draws and spec.sizes else [self.size]
+        for ratio, size in product(ratios, sizes):
+            yield (0.0, 0.0) if 0 in (ratio, size) else (float(ratio), size)
+
+
+def plan(spec: StudySpec) -> list[Cell]:
+    """Lists the cells of a study, seed by seed, and checks every part of it beforehand.
+
+    Each method is parsed and built once on each backbone, so that what `fit` would refuse is
+    refused here.
+
+    Args:
+        spec: The study.
+
+    Returns:
+        Cells that differ in their labels. Where two methods mean the same fit (a ratio of 0 and
+        default fine-tuning, say) their keys are equal.
+
+    Raises:
+        LitCausalMixError: For an unknown table or an unusable piece of configuration.
+    """
+    with quietly():
+        return _plan(spec)
+
+
+def _plan(spec: StudySpec) -> list[Cell]:
+    cells: dict[tuple[Any, ...], Cell] = {}
+    recipe = _Recipes(spec)
+    for grid in spec.each_grid():
+        tables = find_tables(grid.tables, spec.tables_dir)
+        axes = product(grid.seeds, tables.items(), grid.backbones, grid.methods)
+        for seed, (name, table), backbone, method in axes:
+            common = recipe(method, backbone, table)
+            for ratio, size in common.axes(grid):
+                labels = (name, method, backbone, seed, ratio, size)
+                if labels not in cells:
+                    asked = recipe.asked_table(name, table)
+                    cells[labels] = Cell(*labels, **_cell(common, asked, table, seed, ratio, size))
+    return list(cells.values())
+
+
+class _Recipes:
+    """Recipes and tables, each parsed once."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._base = merged(default_fragment(), read_fragment(spec.base))
+        self._known: dict[tuple[str, str], _Recipe] = {}
+        self._tables: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, method: str, backbone: str, table: Mapping[str, Any]) -> _Recipe:
+        if (method, backbone) not in self._known:
+            self._known[method, backbone] = _named_in_errors(
+                f"method {method!r} on backbone {backbone!r}",
+                lambda: self._make(method, backbone, table),
+            )
+        return self._known[method, backbone]
+
+    def asked_table(self, name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+        """What is asked of a table, with a fingerprint of the source in place of its path."""
+        if name not in self._tables:
+            self._tables[name] = _named_in_errors(f"table {name!r}", lambda: self._asked(table))
+        return self._tables[name]
+
+    def _asked(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        parsed = ParsedFit(merged(self._base, {"data": {"table": table}}))
+        asked: dict[str, Any] = parsed.values(with_defaults=False)["data"]["table"]
+        for label in ("name", "domain"):
+            asked.pop(label, None)
+        return asked | {"source": source_fingerprint(str(asked["source"]))}
+
+    def _make(self, method: str, backbone: str, table: Mapping[str, Any]) -> _Recipe:
+        pieces = self._spec.backbones[backbone], self._spec.methods[method]
+        own = merged(*map(read_fragment, pieces))
+        if "table" in own.get("data", {}):
+            raise ConfigurationError("data.table belongs to the tables of the study or to its base")
+        config = merged(self._base, own, _QUIET)
+        config["trainer"]["callbacks"] = _without_writers(config["trainer"].get("callbacks"))
+        built = FitCLI(merged(config, {"data": {"table": table}}))
+        data = built.datamodule
+        return _Recipe(
+            config=config,
+            asked=built.values(with_defaults=False),
+            checksum=weights_checksum(built.model.backbone),
+            ratio=data.synthetic_ratio,
+            size=data.synthetic_size,
+            val_synthetic_rows=data.val_synthetic_rows,
+        )
+
+
+def _cell(
+    recipe: _Recipe,
+    asked_table: Mapping[str, Any],
+    table: Mapping[str, Any],
+    seed: int,
+    ratio: float,
+    size: float | None,
+) -> dict[str, Any]:
+    """Configuration, key and generator of one cell."""
+    data: dict[str, Any] = {
+        "seed": seed,
+        "split": {"seed": seed},
+        "synthetic_ratio": ratio,
+        "synthetic_size": size,
+    }
+    if ratio == 0 < recipe.ratio and not recipe.val_synthetic_rows:
+        data["generator"] = None  # the axis leaves no synthetic row: real rows alone
+    config = merged(recipe.config, {"data": data | {"table": table}})
+    asked = asked_for(merged(recipe.asked, {"data": data}), asked_table)
+    return {
+        "config": config,
+        "key": cell_key(asked, recipe.checksum),
+        "generator": generator_key(asked) if ratio > 0 or recipe.val_synthetic_rows else None,
+    }
+
+
+def _without_writers(callbacks: list[Any] | None) -> list[Any]:
+    """The callbacks of a cell.
+
+    Raises:
+        ConfigurationError: If those that measure are not among them.
+    """
+    kept = [c for c in callbacks or [] if _class_name(c) not in WRITERS]
+    names = [_class_name(c) for c in kept]
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise ConfigurationError(
+            f"a study needs the callbacks {' and '.join(_NEEDED)} in trainer.callbacks, "
+            f"{' and '.join(missing)} is not among {', '.join(names) or 'none'}"
+        )
+    return kept
+
+
+def _class_name(callback: Any) -> str:
+    path = callback["class_path"] if isinstance(callback, Mapping) else str(callback)
+    return str(path).rpartition(".")[2]
+
+
+def _named_in_errors(what: str, make: Callable[[], MadeT]) -> MadeT:
+    try:
+        return make()
+    except LitCausalMixError as error:
+        raise ConfigurationError(f"{what}: {error}") from error

@@ -1,0 +1,103 @@
+"""What makes two cells the same fit: content hashes over what was asked for.
+
+A key holds what was asked for and what was learned from, not how the code answers: settings that
+differ from their defaults, the content of the table's source, the backbone's weights. So a key
+outlives a new option with a default, a moved folder, another machine, and another package version
+that computes the same thing; package versions are recorded in each result instead, where a reader
+can group by them. A change of the method itself, or of a default, raises `RECIPE`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+RECIPE = 1
+"""Version of what a cell does. Raise it when code or defaults change what a cell computes."""
+
+_DEFAULT_BACKBONE = {"class_path": "lit_causalmix.backbones.nano.Nano", "init_args": {}}
+_DEFAULT_GENERATOR = {"class_path": "lit_causalmix.generators.scm.SCMGenerator", "init_args": {}}
+
+_WHERE_AND_HOW = {
+    "trainer": (
+        "accelerator",
+        "devices",
+        "strategy",
+        "num_nodes",
+        "logger",
+        "default_root_dir",
+        "enable_progress_bar",
+        "enable_model_summary",
+        "enable_checkpointing",
+        "log_every_n_steps",
+    ),
+    "data": ("cache_dir", "progress", "num_workers", "pin_memory", "predict_source"),
+}
+"""Settings of where and how a fit runs, which are no part of the question."""
+
+
+def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Brings what is asked of a cell into one form, so that equal questions look equal.
+
+    Args:
+        config: Configuration without what equals a default (`FitCLI.values`).
+        table: The same for the table, with the source's fingerprint in place of its path.
+    """
+    model, data = dict(config.get("model", {})), dict(config["data"])
+    trainer = dict(config.get("trainer", {}))
+    for part, names in ((trainer, _WHERE_AND_HOW["trainer"]), (data, _WHERE_AND_HOW["data"])):
+        for name in names:
+            part.pop(name, None)
+    data["table"] = dict(table)
+    model["backbone"] = _without_weights(model.get("backbone") or _DEFAULT_BACKBONE)
+    if data["synthetic_ratio"] > 0 or data.get("val_synthetic_rows"):
+        data["generator"] = data.get("generator") or _DEFAULT_GENERATOR
+    else:
+        data.pop("synthetic_in", None)
+        if data.get("generator") is None:
+            data.pop("generator", None)
+    rest = {k: v for k, v in config.items() if k not in ("model", "data", "trainer")}
+    return {**rest, "trainer": trainer, "model": model, "data": data}
+
+
+def cell_key(asked: Mapping[str, Any], checksum: str) -> str:
+    """Content hash of a cell.
+
+    Args:
+        asked: From `asked_for`.
+        checksum: Of the backbone's weights.
+    """
+    return content_hash({"recipe": RECIPE, "asked": asked, "weights": checksum})
+
+
+def generator_key(asked: Mapping[str, Any]) -> str:
+    """Content hash of what the fit of a cell's generator depends on."""
+    data = asked["data"]
+    return content_hash({name: data.get(name) for name in ("table", "split", "seed", "generator")})
+
+
+def content_hash(content: Any) -> str:
+    """The first 128 bits of the SHA-256 over JSON values, in hexadecimal."""
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def weights_checksum(module: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and values of all weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        tensor = value.detach().cpu().contiguous()
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """A backbone without the path of its weights, whose content is hashed instead."""
+    arguments = {k: v for k, v in (backbone.get("init_args") or {}).items() if k != "weights"}
+    return {"class_path": backbone["class_path"], "init_args": arguments}

@@ -1,0 +1,56 @@
+"""Laying one piece of a configuration over another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+_APPEND = "+"
+
+
+def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays configurations over each other; the later one holds where both speak.
+
+    Mappings are merged key by key, everything else is replaced. `name+: [...]` appends to the
+    list `name`, now or when it is laid over one, as jsonargparse does. An object of another class
+    replaces the whole object, as the arguments of one class mean nothing to another. The pieces
+    stay as they are.
+
+    Args:
+        *pieces: JSON values, in rising precedence.
+    """
+    result: dict[str, Any] = {}
+    for piece in pieces:
+        result = _over(result, piece)
+    return result
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for name, value in above.items():
+        if not name.endswith(_APPEND):
+            result.pop(f"{name}{_APPEND}", None)
+            result[name] = _joined(result.get(name), value)
+            continue
+        plain = name.removesuffix(_APPEND)
+        # Without a list to append to it stays an addition, to a piece that may lie further below.
+        place = plain if plain in result else name
+        added = value if isinstance(value, list) else [value]
+        result[place] = [*(result.get(place) or []), *copy.deepcopy(added)]
+    return result
+
+
+def _joined(below: Any, above: Any) -> Any:
+    if isinstance(above, Mapping) and (below is None or isinstance(below, Mapping)):
+        if below is None or _changes_class(below, above):
+            return _over({}, above)
+        return _over(below, above)
+    return copy.deepcopy(above)
+
+
+def _changes_class(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    if "class_path" not in above:
+        return False
+    old, new = str(below.get("class_path", "")), str(above["class_path"])
+    return old.rpartition(".")[2] != new.rpartition(".")[2]  # a class may be named in full or short

@@ -1,0 +1,1 @@
+"""One page about a study: its verdict, its tables and its figures."""

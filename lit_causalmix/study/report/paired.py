@@ -1,0 +1,74 @@
+"""Each method against default fine-tuning, on the same tables with the same seeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.pages import drawing, html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.study.report.blocks import Block
+from lit_causalmix.study.report.parts import keep_csv, notes
+from lit_causalmix.study.report.words import estimate, p_value
+from lit_causalmix.study.statistics import PairedSummary, paired_effects, summarise
+from lit_causalmix.study.statistics.figures import win_loss_figure
+
+
+def paired_part(block: Block, files: Files) -> list[str]:
+    """Differences to the reference over all tables, then table by table."""
+    if block.reference not in block.settings:
+        raise ConfigurationError(f"no finished cell of {block.reference!r} to compare with")
+    if not block.rivals:
+        raise ConfigurationError(f"no method beside {block.reference!r}")
+    summaries: dict[str, PairedSummary] = {}
+    told: list[tuple[str, str]] = []
+    for name in block.rivals:
+        try:
+            effects = paired_effects(block.main, block.score, name, block.reference)
+            summaries[name] = summarise(effects)
+        except ConfigurationError as error:
+            told.append((name, str(error)))
+        else:
+            told += [(name, note) for note in summaries[name].notes]
+    if not summaries:
+        raise ConfigurationError("; ".join(dict(told).values()))
+    tables = pd.concat([s.tables.assign(method=name) for name, s in summaries.items()])
+    keep_csv(files, f"{block.slug}_paired", tables)
+    figures = [_figure(block, name, found, files) for name, found in summaries.items()]
+    others = html.details("The same figure for the other methods", figures[1:])
+    return [
+        html.paragraph(
+            f"Difference of the {block.score} to {block.reference} on the same table with the same "
+            "seed. Mean over tables with a 95 % bootstrap interval over tables and seeds (the "
+            "verdict takes Student's interval over tables, which differs a little); p of "
+            "Wilcoxon's signed-rank test over tables, not corrected for the number of methods."
+        ),
+        html.table(
+            ("method", "better", "equal", "worse", "mean difference", "median difference", "p"),
+            [
+                (
+                    name,
+                    *(str(n) for n in (s.wins, s.ties, s.losses)),
+                    estimate(s.mean),
+                    estimate(s.median),
+                    p_value(s.p),
+                )
+                for name, s in summaries.items()
+            ],
+            numbers=range(1, 7),
+        ),
+        *notes(told),
+        figures[0],
+        *([others] if figures[1:] else []),
+    ]
+
+
+def _figure(block: Block, name: str, found: PairedSummary, files: Files) -> str:
+    place = list(block.settings).index(name)
+    png = drawing.png(win_loss_figure(found))
+    return html.picture(
+        files.keep(f"{block.slug}_paired_{place}.png", png),
+        f"{found.label}, table by table",
+        f"{found.label}, {block.score}; lines are 95 % intervals over seeds (Student), where there "
+        "are two seeds or more. Right of 0 is better.",
+    )

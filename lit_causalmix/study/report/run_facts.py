@@ -1,0 +1,185 @@
+"""What was run: tables, methods, caps, and what is missing or failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lit_causalmix.pages import html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.html import Section
+from lit_causalmix.study.report.blocks import Block, every_setting
+from lit_causalmix.study.report.contents import LABELS, Study, without_rows
+from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.words import count
+
+SHOWN_ERRORS = 30
+_CAPS = {
+    "training rows at most": ("data", "split", "max_train_rows"),
+    "validation rows at most": ("data", "split", "max_val_rows"),
+    "test rows at most": ("data", "split", "max_test_rows"),
+    "episodes per epoch": ("data", "episodes_per_epoch"),
+    "epochs at most": ("trainer", "max_epochs"),
+    "steps at most": ("trainer", "max_steps"),
+    "learning rate": ("model", "optimizer", "init_args", "lr"),
+}
+_UNLIMITED = (None, -1)
+
+
+def run_section(study: Study, blocks: Sequence[Block], files: Files) -> Section:
+    """Tables, methods and caps of all finished cells."""
+    keep_csv(files, "cells", study.frame.drop(columns=["training", "key"], errors="ignore"))
+    cells = pd.DataFrame([{k: r[k] for k in LABELS} for r in (*study.records, *study.failed)])
+    axes = ", ".join(
+        count(cells[axis].nunique(), axis) for axis in ("table", "method", "backbone", "seed")
+    )
+    done = f"{len(study.records)} finished, {len(study.failed)} failed"
+    if study.planned is not None:
+        done += f", {study.planned - len(cells)} not run yet of {study.planned}"
+    parts = [html.paragraph(f"{axes}; {count(len(cells), 'cell')}: {done}.")]
+    if blocks:
+        parts += [
+            html.heading("Methods"),
+            html.table(
+                ("method", "backbone", "generator", "synthetic rows", "also with", "on", "cells"),
+                list(_methods(study, blocks)),
+                numbers=(6,),
+            ),
+            html.heading("Caps and training"),
+            html.table(("setting", "value"), list(_caps(study))),
+            html.paragraph(
+                "All settings of one cell of each method are in methods.json beside this page.",
+                "note",
+            ),
+            html.details(
+                f"The {count(cells['table'].nunique(), 'table')}",
+                [
+                    html.table(
+                        ("table", "domain", "task", "training rows", "columns", "classes", "cells"),
+                        list(_tables(study.frame)),
+                        numbers=(3, 4, 5, 6),
+                    )
+                ],
+            ),
+        ]
+        files.keep("methods.json", _settings(study).encode())
+    return Section("run", "What was run", tuple(parts))
+
+
+def _methods(study: Study, blocks: Sequence[Block]) -> Iterator[tuple[str, ...]]:
+    """One row per method on a backbone, unless its setting differs between kinds of tables."""
+    generators = {
+        (r["method"], r["backbone"]): r["config"]["data"].get("generator") or {}
+        for r in study.records
+        if r["ratio"] > 0
+    }
+    rows: dict[tuple[str, ...], list[tuple[str, int, int]]] = {}
+    for block in blocks:
+        for name, setting in block.settings.items():
+            cells = block.frame[block.frame["method"] == name]
+            n_others = len(every_setting(cells)) - 1
+            path = str(generators.get((name, block.backbone), {}).get("class_path", ""))
+            key = (name, block.backbone, path.rpartition(".")[2], str(setting))
+            rows.setdefault(key, []).append((block.kind, n_others, len(cells)))
+    for row, parts in rows.items():
+        kinds, others, counts = zip(*parts, strict=True)
+        also = count(max(others), "other setting") if any(others) else ""
+        yield (*row, also, ", ".join(kinds), str(sum(counts)))
+
+
+def _caps(study: Study) -> Iterator[tuple[str, str]]:
+    for title, path in _CAPS.items():
+        none = "no limit" if title.endswith("at most") else "as by default"
+        found = [_at(record["config"], path) for record in study.records]
+        texts = dict.fromkeys(none if v in _UNLIMITED else f"{v:g}" for v in found)
+        yield title, ", ".join(sorted(texts))
+    yield "seeds", ", ".join(map(str, sorted({record["seed"] for record in study.records})))
+
+
+def _at(config: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        config = (config or {}).get(name)
+    return config
+
+
+def _tables(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for (domain, table, task), cells in frame.groupby(["domain", "table", "task"], sort=True):
+        rows = sorted({int(n) for n in cells["n_train"]})
+        columns, classes = (int(cells[name].max()) for name in ("n_columns", "n_classes"))
+        n_rows = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
+        many = str(classes) if classes else ""
+        yield (str(table), str(domain), str(task), n_rows, str(columns), many, str(len(cells)))
+
+
+def _settings(study: Study) -> str:
+    """The configuration of each method without tables, seeds and places, as JSON."""
+    found: dict[str, Any] = {}
+    for record in study.records:
+        config = record["config"]
+        shown = without_rows(config)
+        rows = {k: v for k, v in config["data"].items() if k.startswith("synthetic_")}
+        shown["data"] = shown["data"] | {"generator": config["data"].get("generator")} | rows
+        found.setdefault(f"{record['method']} on {record['backbone']}", shown)
+    return json.dumps(found, indent=1, sort_keys=True)
+
+
+def missing_section(study: Study, blocks: Sequence[Block], files: Files) -> Section:
+    """Failed cells with their errors, and tables and seeds that some method lacks."""
+    parts: list[str] = [html.heading("Failed cells")]
+    if study.failed:
+        failures = pd.DataFrame(
+            [{k: r[k] for k in LABELS} | {"error": r.get("error", "")} for r in study.failed]
+        )
+        keep_csv(files, "failed", failures)
+        shown = failures.head(SHOWN_ERRORS)
+        columns = ["method", "table", "backbone", "seed", "error"]
+        parts.append(
+            html.table(columns, [tuple(map(str, row)) for row in shown[columns].to_numpy()])
+        )
+        if len(failures) > SHOWN_ERRORS:
+            parts.append(html.paragraph(f"and {len(failures) - SHOWN_ERRORS} more: failed.csv"))
+    else:
+        parts.append(html.paragraph("None is known; exported files hold finished cells alone."))
+    parts.append(html.heading("Tables and seeds that not every method has"))
+    lacking = pd.concat([_lacking(block) for block in blocks]) if blocks else pd.DataFrame()
+    if len(lacking):
+        keep_csv(files, "missing", lacking)
+        grouped = lacking.groupby(["backbone", "kind", "method"], sort=False)
+        rows = [
+            (*map(str, key), str(len(part)), ", ".join(dict.fromkeys(part["table"])))
+            for key, part in grouped
+        ]
+        parts += [
+            html.paragraph(
+                "Ranks are taken over the tables and seeds that all ranked methods have, "
+                "differences over those that both methods have; medians over all that a method has."
+            ),
+            html.table(("backbone", "kind", "method", "lacks", "on"), rows, numbers=(3,)),
+        ]
+    else:
+        parts.append(html.paragraph("Every method has every table and seed."))
+    undefined = [text for block in blocks for text in _undefined(block)]
+    if undefined:
+        parts += [html.heading("Scores that are undefined"), html.bullets(undefined)]
+    return Section("missing", "Missing and failed cells", tuple(parts))
+
+
+def _lacking(block: Block) -> pd.DataFrame:
+    """Table and seed that some method has and this one lacks, in its main setting."""
+    pairs = block.main[["table", "seed"]].drop_duplicates()
+    wanted = pairs.merge(pd.DataFrame({"method": list(block.settings)}), how="cross")
+    both = wanted.merge(block.main[["table", "seed", "method"]], how="left", indicator="found")
+    lacking = both[both["found"] == "left_only"].drop(columns="found")
+    return lacking.assign(backbone=block.backbone, kind=block.kind)
+
+
+def _undefined(block: Block) -> Iterator[str]:
+    lost = block.main[block.main[block.score].isna()]
+    if len(lost):
+        tables = ", ".join(dict.fromkeys(lost["table"]))
+        yield (
+            f"{block.title}: {len(lost)} of {len(block.main)} cells have no {block.score}: {tables}"
+        )

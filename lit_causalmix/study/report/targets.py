@@ -1,0 +1,104 @@
+"""What a robust method would reach, and whether this one does [all thresholds are our choice]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.pages import html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.study.report.blocks import Block
+from lit_causalmix.study.report.comparison import ranking, summary
+from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.words import interval, plain, signed
+from lit_causalmix.study.statistics import paired_effects, summarise
+
+_SPREAD, _GAP, _WORSE = 2 / 3, 1 / 2, 0.1
+_NUMBERS = ["median", "iqr", "worse", "gap_rank", "gap_selection"]
+_HEAD = ["target", "found", "met"]
+
+
+def targets(block: Block) -> pd.DataFrame:
+    """Columns target, found and met ("yes", "no", or "open" where a number is missing).
+
+    Raises:
+        ConfigurationError: If the method and the reference cannot be compared.
+    """
+    effects = summarise(paired_effects(block.main, block.score, block.method, block.reference))
+    frame = summary(block).set_index("method")
+    lines = _lines(block, frame, effects.mean.low, effects.mean.high)
+    return pd.DataFrame(list(lines), columns=_HEAD)
+
+
+def _lines(
+    block: Block, frame: pd.DataFrame, low: float, high: float
+) -> Iterator[tuple[str, str, str]]:
+    own, other = (
+        dict(zip(_NUMBERS, frame.loc[[method], _NUMBERS].to_numpy(np.float64)[0], strict=True))
+        for method in (block.method, block.reference)
+    )
+    than = block.reference
+    try:
+        ranks = ranking(block)[0].ranks
+        rank, best = float(ranks.get(block.method, math.nan)), float(ranks.min())
+    except ConfigurationError:
+        rank = best = math.nan
+    yield (
+        "best average rank of all methods",
+        f"{plain(rank)}, the best is {plain(best)}",
+        _met(best - rank, 0.0),
+    )
+    yield (
+        f"median score above that of {than}",
+        f"{signed(own['median'])}, {than} {signed(other['median'])}",
+        _met(own["median"], other["median"], strictly=True),
+    )
+    yield (
+        f"95 % interval of the mean difference to {than} above 0",
+        interval(low, high),
+        _met(low, 0.0, strictly=True),
+    )
+    yield (
+        f"interquartile range at most two thirds of that of {than}",
+        f"{plain(own['iqr'])}, {than} {plain(other['iqr'])}",
+        _met(_SPREAD * other["iqr"], own["iqr"]),
+    )
+    for gap, name in (("gap_rank", "(a)"), ("gap_selection", "(b)")):
+        yield (
+            f"validation–test gap {name} at most half of that of {than}",
+            f"{plain(own[gap])}, {than} {plain(other[gap])}",
+            _met(_GAP * other[gap], own[gap]),
+        )
+    yield (
+        f"at most {_WORSE:.0%} of tables worse than zero-shot by more than 0.1",
+        f"{own['worse']:.0%}",
+        _met(_WORSE, own["worse"]),
+    )
+
+
+def _met(value: float, least: float, *, strictly: bool = False) -> str:
+    if math.isnan(value) or math.isnan(least):
+        return "open"
+    return "yes" if value > least or (value == least and not strictly) else "no"
+
+
+def targets_part(block: Block, files: Files) -> list[str]:
+    """The targets and what was found."""
+    frame = targets(block)
+    keep_csv(files, f"{block.slug}_targets", frame)
+    css = {
+        (row, 2): {"yes": "better", "no": "worse"}.get(met, "")
+        for row, met in enumerate(frame["met"])
+    }
+    rows = [tuple(map(str, row)) for row in frame.to_numpy()]
+    return [
+        html.paragraph(
+            f"What {block.method} would have to reach to count as robust; the thresholds are those "
+            "of this project, the paper sets none."
+        ),
+        html.table(_HEAD, rows, css=css),
+    ]

@@ -1,0 +1,142 @@
+"""The answers on top of the page: one word for each question, with the numbers it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.pages import drawing, html
+from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.html import Section
+from lit_causalmix.study.report.blocks import Block
+from lit_causalmix.study.report.parts import keep_csv, left_out, notes
+from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict
+from lit_causalmix.study.report.words import MEANING, count, estimate, p_value
+from lit_causalmix.study.statistics import (
+    PairedSummary,
+    Verdict,
+    paired_effects,
+    summarise,
+    verdict,
+)
+from lit_causalmix.study.statistics.figures import verdict_figure
+
+FEW_TABLES = 6
+"""With fewer the signed-rank test cannot reach p < 0.05, whatever the scores."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a study says to one question.
+
+    Attributes:
+        question: In words.
+        found: The verdict; None where there is none.
+        reason: Why there is none.
+        paired: The differences behind it, where the question is one of a difference.
+    """
+
+    question: str
+    found: Verdict | None
+    reason: str = ""
+    paired: PairedSummary | None = None
+
+
+def answers(block: Block) -> Iterator[Answer]:
+    """Does mixing help, do more rows help, does a larger share help."""
+    yield _mixing(block)
+    for amount, question in AMOUNTS.items():
+        try:
+            yield Answer(question, slope_verdict(block, block.method, amount))
+        except ConfigurationError as error:
+            yield Answer(question, None, str(error))
+
+
+def _mixing(block: Block) -> Answer:
+    question = f"{block.method} in place of {block.reference}"
+    try:
+        effects = paired_effects(block.main, block.score, block.method, block.reference)
+        return Answer(question, verdict(effects), paired=summarise(effects))
+    except ConfigurationError as error:
+        return Answer(question, None, str(error))
+
+
+def verdict_section(blocks: Sequence[Block], files: Files) -> Section:
+    """All answers in sentences and in one table, the figures behind them, and the rule."""
+    parts: list[str] = []
+    rows: list[tuple[str, ...]] = []
+    figures: list[str] = []
+    told: list[tuple[str, str]] = []
+    for block in blocks:
+        for number, answer in enumerate(answers(block)):
+            name = f"{block.title}: {answer.question}"
+            if answer.found is None:
+                parts += [left_out(f"{name}: {answer.reason}")] if number == 0 else []
+                rows.append((block.title, answer.question, "–", "", "", "", answer.reason))
+                continue
+            rows.append((block.title, answer.question, *_numbers(answer.found)))
+            told += [(name, note) for note in answer.found.notes]
+            file = f"{block.slug}_verdict_{number}"
+            keep_csv(files, file, _domains(answer.found))
+            if answer.paired is not None:
+                lead = f"{block.title}: {answer.found.word}."
+                parts.append(html.says(_sentence(block, answer.found, answer.paired), lead))
+                png = files.keep(f"{file}.png", drawing.png(verdict_figure(answer.found)))
+                caption = (
+                    f"{name}, by domain (number of tables); wide intervals are "
+                    "cut. Right of 0 is better."
+                )
+                figures.append(html.picture(png, f"Verdict on {name}", caption))
+    head = ("part", "question", "verdict", "mean effect", "tables", "p, domains differ", "remark")
+    return Section(
+        "verdict",
+        "Verdict",
+        (
+            *parts,
+            html.table(head, rows, numbers=(3, 4, 5)),
+            html.paragraph(
+                "Effects are in percent of the zero-shot score: the difference of two normalised "
+                "scores, or the slope of one (per doubling of all rows; per step of the share from "
+                "0 to 1). Each table counts once, by its mean over seeds. The words follow a fixed "
+                "rule on Student intervals over tables: consistent, the 95 % interval of the mean "
+                "effect lies above 0; harmful, below; domain-dependent, some domain gains and "
+                "another loses, or a permutation test tells the domains apart where an effect is "
+                "shown; no effect, none of these.",
+                "note",
+            ),
+            *notes(told),
+            *figures,
+        ),
+    )
+
+
+def _sentence(block: Block, found: Verdict, paired: PairedSummary) -> str:
+    return (
+        f"{MEANING[found.word]} With {block.method} in place of "
+        f"{block.reference} the {block.score} changes by {estimate(found.overall)} on average over "
+        f"{count(int(found.domains['n_tables'].sum()), 'table')} (95 % interval): better on "
+        f"{paired.wins}, equal on {paired.ties}, worse on {paired.losses}; signed-rank test p "
+        f"{_equals(p_value(paired.p))}."
+        + (" So few tables say little about others." if len(paired.tables) < FEW_TABLES else "")
+    )
+
+
+def _equals(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
+
+
+def _numbers(found: Verdict) -> tuple[str, ...]:
+    n_tables = str(int(found.domains["n_tables"].sum()))
+    p = p_value(found.heterogeneity_p)
+    remark = found.reason.partition("; ")[2]  # what shows where, where domains differ
+    return found.word, estimate(found.overall), n_tables, p, remark
+
+
+def _domains(found: Verdict) -> pd.DataFrame:
+    overall = found.overall
+    first = {"domain": "all tables", "n_tables": found.domains["n_tables"].sum()}
+    bounds = {"mean": overall.value, "low": overall.low, "high": overall.high}
+    return pd.concat([pd.DataFrame([first | bounds]), found.domains], ignore_index=True)

@@ -1,0 +1,55 @@
+"""Numbers and verdicts as a reader takes them in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from lit_causalmix.study.statistics import Estimate
+
+MEANING: Mapping[str, str] = {
+    "consistent": "It helps on average, and the rule below finds no dependence on the domain.",
+    "domain-dependent": "It does not do the same in every domain: see the figure.",
+    "no effect": "No effect is shown. That is no proof that there is none: the interval says which "
+    "effects remain possible.",
+    "harmful": "It makes things worse.",
+}
+"""Verdict → what it means, in one sentence."""
+
+
+def signed(value: float) -> str:
+    """Two decimals with the sign, or a dash where it is undefined."""
+    return "–" if math.isnan(value) else _minus(f"{value:+.2f}")
+
+
+def plain(value: float) -> str:
+    """Two decimals, or a dash where it is undefined."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Bounds with their signs, or a dash where there are none."""
+    return "–" if math.isnan(low) else _minus(f"[{low:+.2f}, {high:+.2f}]")
+
+
+def estimate(value: Estimate) -> str:
+    """A value with its interval."""
+    bounds = "" if math.isnan(value.low) else f" {interval(value.low, value.high)}"
+    return f"{signed(value.value)}{bounds}"
+
+
+def p_value(p: float) -> str:
+    """A p value to two digits."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 table", "2 tables"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _minus(text: str) -> str:
+    """With the sign that is as wide as a plus; nothing is negative that is written as 0."""
+    return text.replace("-0.00", "+0.00").replace("-", "−")

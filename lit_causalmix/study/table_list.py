@@ -1,0 +1,150 @@
+"""The tables of a study: found by name, and told apart by what their sources hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables import TableSpec
+from lit_causalmix.tables.sources import BUILTIN_TABLES, OPENML_PREFIX, read_source
+
+FOLDER_VARIABLE = "LIT_CAUSALMIX_DATA"
+"""Environment variable that names the folder of tables."""
+
+_INDEX = "index.json"
+_HALVES = ("development", "report")
+_GROUPS = ("classification", "regression", "all", *_HALVES)
+
+
+def find_tables(
+    names: Sequence[str | Mapping[str, Any]], folder: str | None
+) -> dict[str, dict[str, Any]]:
+    """Resolves tables to what `data.table` takes.
+
+    Args:
+        names: See `StudySpec.tables`.
+        folder: Folder of CSV files with an `index.json`, a list of objects with the fields name,
+            file, target, task (binary, multiclass or regression), domain and categorical (names of
+            categorical columns). None takes the folder in LIT_CAUSALMIX_DATA, if any.
+
+    Returns:
+        Name → mapping of `TableSpec`, in the order given.
+
+    Raises:
+        ConfigurationError: If there is no such table, or no index.
+    """
+    place = folder or os.environ.get(FOLDER_VARIABLE)
+    index = _read_index(Path(place)) if place else {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if isinstance(name, Mapping):
+            label = _name_of(name)
+            found[label] = {**name, "source": _absolute(str(name["source"]))}
+        elif name in _GROUPS:
+            found |= _group(name, index, place)
+        else:
+            found[name] = _named(name, index, place)
+    return found
+
+
+def _group(
+    name: str, index: Mapping[str, dict[str, Any]], place: str | None
+) -> dict[str, dict[str, Any]]:
+    if not index:
+        raise ConfigurationError(
+            f"the tables {name!r} are listed by an {_INDEX}: set tables_dir or {FOLDER_VARIABLE}, "
+            f"got {place!r}"
+        )
+    kinds = {table: _kind(facts) for table, facts in index.items()}
+    half = _half(kinds, _HALVES.index(name)) if name in _HALVES else ()
+    return {
+        table: facts
+        for table, facts in index.items()
+        if name in ("all", kinds[table]) or table in half
+    }
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    return "regression" if facts["task"] == "regression" else "classification"
+
+
+def _half(kinds: Mapping[str, str], start: int) -> set[str]:
+    """Every other table in alphabetical order, of each kind apart [our choice].
+
+    What is tuned is tuned on the development half and reported on the other, so the rule must not
+    know any score.
+    """
+    return {
+        table
+        for kind in set(kinds.values())
+        for table in sorted(t for t in kinds if kinds[t] == kind)[start::2]
+    }
+
+
+def _named(name: str, index: Mapping[str, dict[str, Any]], place: str | None) -> dict[str, Any]:
+    if name in index:
+        return index[name]
+    if name in BUILTIN_TABLES or name.startswith(OPENML_PREFIX):
+        return {"source": name, "name": name}
+    known = [*index, *BUILTIN_TABLES]
+    near = get_close_matches(name, known, n=3)
+    where = f"in {place}" if place else f"as neither tables_dir nor {FOLDER_VARIABLE} is set"
+    raise ConfigurationError(
+        f"no table {name!r} {where}; "
+        + (f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}")
+    )
+
+
+def _name_of(table: Mapping[str, Any]) -> str:
+    if "source" not in table:
+        raise ConfigurationError(f"a table needs a source, got {dict(table)}")
+    return str(table.get("name") or Path(str(table["source"])).name.partition(".")[0])
+
+
+def _absolute(source: str) -> str:
+    """The path of a file from the root, as a worker may run in another folder."""
+    path = Path(source).expanduser()
+    return str(path.absolute()) if path.is_file() else source
+
+
+def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / _INDEX
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            entry["name"]: {
+                "source": _absolute(str(folder / entry["file"])),
+                "name": entry["name"],
+                "target": entry["target"],
+                "task": entry["task"],
+                "domain": entry["domain"],
+                "kinds": dict.fromkeys(entry["categorical"], "categorical"),
+            }
+            for entry in entries
+        }
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"the folder of tables has no {path}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} is no index of tables: {error!r}") from error
+
+
+@cache
+def source_fingerprint(source: str) -> str:
+    """SHA-256 over what a source holds, wherever it lies: the bytes of a file, or the raw cells.
+
+    Raises:
+        TableError: If it cannot be read.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    frame = read_source(TableSpec(source)).frame
+    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()

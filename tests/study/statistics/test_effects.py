@@ -1,0 +1,71 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.statistics import paired_effects, summarise
+from lit_causalmix.study.statistics.effects import signed_rank_p, student_interval
+
+SCORE = "test/real/roc_auc_normalized"
+
+
+def test_pairs_remove_what_tables_and_seeds_share(study: Any) -> None:
+    records = study({"scm": 0.2, "default": 0.0}, spread=5.0)
+    summary = summarise(paired_effects(records, SCORE, "scm", "default"))
+    assert summary.mean.value == pytest.approx(0.2, abs=0.05)
+    assert summary.mean.low > 0.1
+    assert summary.median.low < summary.median.value < summary.median.high
+    assert summary.p < 0.001
+    assert (summary.wins, summary.ties, summary.losses) == (16, 0, 0)
+    assert summary.label == "scm minus default"
+    first = summary.tables.iloc[0]
+    runs = records[records["table"] == first["table"]].pivot(
+        index="seed", columns="method", values=SCORE
+    )
+    differences = runs["scm"] - runs["default"]
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert first["mean"] == pytest.approx(differences.mean())
+    assert (first["low"], first["high"]) == pytest.approx(tuple(expected))
+
+
+def test_runs_without_a_partner_are_left_out_by_name(study: Any) -> None:
+    records = study({"scm": 0.2, "default": 0.0}).drop(index=[1, 3])
+    effects = paired_effects(records, SCORE, "scm", "default")
+    assert len(effects.frame) == 46
+    assert effects.notes == ("2 of 48 pairs lack a run and are left out: finance_0",)
+
+
+def test_pairs_agree_in_more_than_the_seed_where_asked(study: Any) -> None:
+    records = study({"scm": 0.2, "default": 0.0})
+    records.loc[records["method"] == "scm", "backbone"] = "Tab2D"
+    assert len(paired_effects(records, SCORE, "scm", "default").frame) == 48
+    with pytest.raises(ConfigurationError, match="the same table, seed, backbone"):
+        paired_effects(records, SCORE, "scm", "default", match=["seed", "backbone"])
+
+
+def test_ties_count_and_few_tables_are_said(study: Any) -> None:
+    records = study({"scm": 0.0, "default": 0.0}, domains={"finance": 4}, noise=0.0)
+    summary = summarise(paired_effects(records, SCORE, "scm", "default"))
+    assert (summary.wins, summary.ties, summary.losses) == (0, 4, 0)
+    assert summary.p == 1
+    assert "with 4 tables the signed-rank test cannot reach p < 0.05" in summary.notes[0]
+
+
+def test_an_unknown_method_is_refused(study: Any) -> None:
+    with pytest.raises(ConfigurationError, match="no run has the method 'ctgan': there are 'scm'"):
+        paired_effects(study({"scm": 0.0}), SCORE, "ctgan", "scm")
+
+
+def test_signed_ranks_are_scipys_and_zeros_weaken_them() -> None:
+    d = np.array([0.3, -0.1, 0.5, 0.2, 0.7, 0.4, 0.9])
+    assert signed_rank_p(d) == pytest.approx(stats.wilcoxon(d).pvalue)
+    assert signed_rank_p(np.r_[d, np.zeros(7)]) > signed_rank_p(d)
+    assert signed_rank_p(np.zeros(5)) == 1
+    smallest = min(signed_rank_p(np.arange(1.0, n + 1)) for n in range(1, 6))
+    assert smallest > 0.05 > signed_rank_p(np.arange(1.0, 7))
+
+
+def test_one_value_has_no_interval() -> None:
+    assert np.isnan(student_interval(np.array([1.0]), 0.95).low)
