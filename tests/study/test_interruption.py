@@ -1,6 +1,7 @@
 """Whatever kills a study, no finished cell is lost or run twice, and the result is the same."""
 
 import multiprocessing
+import os
 import random
 import signal
 import subprocess
