@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lit_causalmix.cache import fit_or_load, generator_fingerprint, is_intact
+from lit_causalmix.cache import fit_or_load, generator_fingerprint
+from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.entries import is_intact
+from lit_causalmix.generators import graphs
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_splits
 
@@ -96,6 +99,27 @@ def test_an_entry_that_is_intact_but_does_not_load_is_rebuilt_and_said(
     with caplog.at_level(logging.WARNING):
         build(train, tmp_path)
     assert "does not load" in caplog.text
+
+
+def test_generators_that_search_alike_share_the_edges(
+    train: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
+    search = graphs.discover
+    monkeypatch.setattr(
+        graphs, "discover", lambda *a, **k: searches.append(k["seed"]) or search(*a, **k)
+    )
+    known = Knowledge(target_is_sink=True)
+    for made in (generator(), generator(n_dags=3), generator(knowledge=known)):
+        fit_or_load(made, train, seed=0, root=tmp_path, progress=False)
+        alone = generator(n_dags=made.spec.n_dags, knowledge=made.spec.knowledge)
+        alone.fit(train, seed=0, progress=False)
+        assert np.array_equal(sample(made), sample(alone), equal_nan=True)
+    assert len(searches) == 1 + 3  # once for all, and once for each that was fitted alone
+    for other in (generator(alphas=(0.1,)), generator(search="causal-learn", knowledge=known)):
+        fit_or_load(other, train, seed=0, root=tmp_path, progress=False)
+    fit_or_load(generator(), train, seed=1, root=tmp_path, progress=False)
+    assert len(searches) == 4 + 3
 
 
 def test_scratch_of_an_interrupted_write_is_no_entry(train: Table, tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ class DiscoverySettings:
                 f"n_jobs must be at least 1, or -1 for all processors, got {self.n_jobs}"
             )
 
+    @property
+    def heeds_constraints(self) -> bool:
+        """Whether what is known of the edges influences the search, not only the graphs."""
+        return self.search == "causal-learn"
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings that can change the result as JSON values."""
         content = asdict(self) | {"alphas": list(self.alphas), "algorithms": list(self.algorithms)}

@@ -22,10 +22,13 @@ class Generator(ABC):
     Attributes:
         slow: Whether a draw takes so long that rows are drawn once, before training, and kept.
         progress: Whether a draw that takes long shows a progress bar on stderr.
+        parts: Folder in which a fit keeps what other generators can use, too (the edges of a
+            table, say); None keeps nothing.
     """
 
     slow: ClassVar[bool] = False
     progress: bool = True
+    parts: Path | None = None
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -191,7 +191,13 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
             given_graph(nodes, constraints)
             if self.given
             else discover_graphs(
-                nodes, constraints, self.discovery, self.n_dags, seed=seed, progress=progress
+                nodes,
+                constraints,
+                self.discovery,
+                self.n_dags,
+                seed=seed,
+                progress=progress,
+                parts=self.parts,
             )
         )
         inputs = Inputs.of(prepared.values, categorical)

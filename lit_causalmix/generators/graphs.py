@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,7 @@ from lit_causalmix.causal.edges import EdgeProbabilities
 from lit_causalmix.causal.encoding import encode_for_discovery
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.causal.scm import NodeData
+from lit_causalmix.entries import code_fingerprint, make_once
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.table import Table
 
@@ -87,14 +92,25 @@ def discover_graphs(
     *,
     seed: int,
     progress: bool,
+    parts: Path | None = None,
 ) -> Graphs:
     """Searches for structure and draws graphs that keep the constraints.
+
+    Args:
+        nodes: The columns.
+        constraints: What is known of the edges.
+        discovery: How to search.
+        n_dags: Graphs to draw.
+        seed: Source of all randomness.
+        progress: Whether to draw a progress bar on stderr.
+        parts: Folder that keeps the edges for other generators that search alike; None searches.
 
     Raises:
         GeneratorError: If a graph breaks a constraint.
     """
     names = nodes.data.names
-    edges = discover(
+    search = partial(
+        discover,
         encode_for_discovery(nodes.data.values, nodes.data.columns),
         names,
         discovery,
@@ -103,6 +119,12 @@ def discover_graphs(
         set_aside=nodes.set_aside,
         progress=progress,
     )
+    if parts is None:
+        edges = search()
+    else:
+        entry = parts / f"edges-{_search_fingerprint(nodes, constraints, discovery, seed)}"
+        make_once(entry, lambda folder: search().save(folder))
+        edges = EdgeProbabilities.load(entry)
     dags = sample_dags(
         constraints.apply(edges.matrix, names),
         n_dags,
@@ -111,6 +133,21 @@ def discover_graphs(
     )
     constraints.check(dags, names)
     return Graphs(edges, dags)
+
+
+def _search_fingerprint(
+    nodes: Nodes, constraints: Constraints, discovery: DiscoverySettings, seed: int
+) -> str:
+    """The first 128 bits of the SHA-256 over everything that a search depends on."""
+    known = constraints if discovery.heeds_constraints else Constraints()
+    facts = {
+        "table": nodes.train.fingerprint(),
+        "constraints": [m.tolist() for m in known.matrices(nodes.data.names)],
+        "discovery": discovery.to_dict(),
+        "seed": seed,
+        "code": code_fingerprint(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def given_graph(nodes: Nodes, constraints: Constraints) -> Graphs:

@@ -129,7 +129,7 @@ class SCMGenerator(SavedGenerator[ScmState]):
 
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         with single_thread():
-            self._state = learn(train, self.spec, seed=seed, progress=progress)
+            self._state = learn(train, self.spec, seed=seed, progress=progress, parts=self.parts)
         self._schema = train.schema
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -23,8 +24,10 @@ CALIBRATION_ROWS = 4096
 """Synthetic rows on which the rates of missing cells are set."""
 
 
-def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmState:
-    """Learns everything that sampling needs; see `SCMGenerator.fit`.
+def learn(
+    train: Table, spec: ScmSettings, *, seed: int, progress: bool, parts: Path | None = None
+) -> ScmState:
+    """Learns everything that sampling needs; see `SCMGenerator.fit`, and `Generator.parts`.
 
     Raises:
         ConfigurationError: If the knowledge does not fit the table.
@@ -39,6 +42,7 @@ def learn(train: Table, spec: ScmSettings, *, seed: int, progress: bool) -> ScmS
         spec.n_dags,
         seed=seed,
         progress=progress,
+        parts=parts,
     )
     modelled, warps = warp_nodes(data, list(prepared.nodes), spec.scale)
     fitted = fit_scms(
