@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
@@ -127,6 +127,16 @@ def _log_defined(
         module.log(name, score.value, sync_dist=True)
     else:
         undefined[name] = score.note
+
+
+def packed(scores: Mapping[str, Score]) -> dict[str, list[Any]]:
+    """Scores as plain values, for a callback's state."""
+    return {key: [score.value, score.note] for key, score in scores.items()}
+
+
+def unpacked(content: Mapping[str, Sequence[Any]]) -> dict[str, Score]:
+    """What `packed` packed."""
+    return {key: Score(float(value), note) for key, (value, note) in content.items()}
 
 
 def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:

@@ -9,7 +9,14 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import Tensor
 
-from lit_causalmix.callbacks.evaluation import Stage, as_task, episode_datamodule, score_stage
+from lit_causalmix.callbacks.evaluation import (
+    Stage,
+    as_task,
+    episode_datamodule,
+    packed,
+    score_stage,
+    unpacked,
+)
 from lit_causalmix.metrics import Score
 from lit_causalmix.task import CausalMixTask, backbone_state
 
@@ -70,15 +77,9 @@ class ZeroShotBaseline(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         return {
             "fingerprints": dict(self._fingerprints),
-            "scores": {
-                stage: {key: [score.value, score.note] for key, score in scores.items()}
-                for stage, scores in self._scores.items()
-            },
+            "scores": {stage: packed(scores) for stage, scores in self._scores.items()},
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._fingerprints = dict(state_dict["fingerprints"])
-        self._scores = {
-            stage: {key: Score(float(value), note) for key, (value, note) in scores.items()}
-            for stage, scores in state_dict["scores"].items()
-        }
+        self._scores = {stage: unpacked(scores) for stage, scores in state_dict["scores"].items()}

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from lit_causalmix.cache import draw_or_load, fit_or_load
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream, MixtureStream
+from lit_causalmix.entries import seconds_spent
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.backbone import BackboneGenerator, HasBackbone
@@ -155,6 +156,12 @@ class CausalMixDataModule(pl.LightningDataModule):
         self._synthetic: SyntheticRows | None = None
         self._val_synthetic: EpisodeParts | None = None
         self._ratio_schedule: EpisodeSchedule | None = None
+        self._entries: list[Path] = []
+
+    @property
+    def generator_seconds(self) -> float:
+        """Processor time that the generator's fit and its kept rows took, whoever made them."""
+        return sum(map(seconds_spent, self._entries))
 
     # -- facts about the tables -----------------------------------------------------------------
 
@@ -302,9 +309,12 @@ class CausalMixDataModule(pl.LightningDataModule):
             root=self.cache_dir,
             progress=self.progress,
         )
+        self._entries = [entry]
         if self.generator.slow:
             # Drawn on the rank that prepares the data; the others find it in the cache.
-            synthetic.keep(entry.with_name(f"{entry.name}-pool-{pool}"))
+            kept = entry.with_name(f"{entry.name}-pool-{pool}")
+            synthetic.keep(kept)
+            self._entries.append(kept)
         if self.val_synthetic_rows:
             self._val_synthetic = EpisodeParts.synthetic(self._validation_rows(synthetic, entry))
         self._synthetic = synthetic

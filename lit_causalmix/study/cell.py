@@ -28,7 +28,10 @@ from lit_causalmix.study.probe import CellProbe
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.store import FAILED, OK, Record, Store
 
-_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "dowhy", "causal-learn")
+_PACKAGES = (
+    *("torch", "lightning", "numpy", "pandas", "scikit-learn", "dowhy", "causal-learn"),
+    *("ctgan", "peft"),
+)
 _STAGES: tuple[Stage, ...] = ("val", "test")
 _TRACEBACK_LINES = 12
 _MOST_NOTES = 20
@@ -52,12 +55,13 @@ def run_cell(cell: Cell, store: Store) -> Record:
 
     Returns:
         JSON values: the labels of the cell, its `key`, `recipe`, `status` ("ok" or "failed"),
-        `notes` (our warnings), `versions`, `seconds` (total, prepare, train, evaluate; processor
-        over all threads) and resolved `config`; of a failed cell `error` and `traceback`; of a
-        finished one `domain`, `task`, `n_train`, `n_columns`, `n_classes`, `weights` (checksum
-        before training), `best_step`, and by stage (val, test) and "domain/metric" the scores
-        `zero_shot`, `scores` and `normalized`, null where undefined; besides what further
-        callbacks report (`trajectory`, …).
+        `notes` (our warnings), `versions`, `seconds` (total, prepare, train, evaluate; of the
+        processor over all threads processor in all, processor_fit from training on, and generator
+        for its fit, whichever cell made it) and resolved `config`; of a failed cell `error` and
+        `traceback`; of a finished one `domain`, `task`, `n_train`, `n_columns`, `n_classes`,
+        `device`, `weights` (checksum before training), `best_step`, and by stage (val, test) and
+        "domain/metric" the scores `zero_shot`, `scores` and `normalized`, null where undefined;
+        besides what further callbacks report (`trajectory`, …).
     """
     start, processor = time.perf_counter(), time.process_time()
     record: Record = {
@@ -133,6 +137,7 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
         "n_train": len(data.splits.train),
         "n_columns": len(data.encoder.columns),
         "n_classes": data.encoder.n_classes,
+        "device": trainer.strategy.root_device.type,
         "weights": probe.checksum,
         "best_step": best.best_step if best is not None else trainer.global_step,
         **_scores(trainer),
@@ -141,6 +146,8 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
             "prepare": round(marks["prepared"] - start, 3),
             "train": round(marks["trained"] - marks["started"], 3),
             "evaluate": round(end - marks["trained"], 3),
+            "processor_fit": round(time.process_time() - probe.processor, 3),
+            "generator": round(data.generator_seconds, 3),
         },
     }
 

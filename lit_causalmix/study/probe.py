@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks import ZeroShotBaseline
+from lit_causalmix.callbacks import FGSM, ZeroShotBaseline
 from lit_causalmix.callbacks.evaluation import Stage, as_task, find_callback
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.metrics import Score
@@ -30,6 +30,7 @@ class CellProbe(pl.Callback):
     Attributes:
         marks: Event → `time.perf_counter()`: prepared (the table is read and its generator fitted),
             started and trained.
+        processor: `time.process_time()` when the table was prepared.
         checksum: Of the backbone's weights before training.
     """
 
@@ -37,13 +38,15 @@ class CellProbe(pl.Callback):
         self._store = store
         self._keys: dict[Stage, str] = {}
         self._shared: set[Stage] = set()
+        self._attack_key = ""
         self.marks: dict[str, float] = {}
+        self.processor = 0.0
         self.checksum = ""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        self.marks["prepared"] = time.perf_counter()
+        self.marks["prepared"], self.processor = time.perf_counter(), time.process_time()
         self.checksum = weights_checksum(as_task(pl_module).backbone)
         data: CausalMixDataModule = trainer.datamodule  # type: ignore[attr-defined]
         fingerprints = {name: data.evaluation_fingerprint(name) for name in _STAGES}
@@ -60,6 +63,15 @@ class CellProbe(pl.Callback):
                 "scores": {name: _with_nan(content["scores"]) for name, content in shared.items()},
             }
         )
+        attack = find_callback(trainer, FGSM)
+        if attack is None:
+            return
+        fingerprint = attack.fingerprint(trainer)
+        self._attack_key = content_hash([fingerprint, self.checksum, str(trainer.precision)])
+        content = self._store.zero_shot(self._attack_key)
+        if content is not None:
+            scores = _with_nan(content["scores"])
+            attack.load_state_dict({"fingerprint": fingerprint, "zero_shot": scores})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.marks["started"] = time.perf_counter()
@@ -73,6 +85,9 @@ class CellProbe(pl.Callback):
             scores = self._baseline(trainer).scores(name)
             if name not in self._shared and scores:
                 self._store.put_zero_shot(self._keys[name], {"scores": _without_nan(scores)})
+        attack = find_callback(trainer, FGSM)
+        if attack is not None and attack.zero_shot and not self._store.zero_shot(self._attack_key):
+            self._store.put_zero_shot(self._attack_key, {"scores": _without_nan(attack.zero_shot)})
 
     def _baseline(self, trainer: pl.Trainer) -> ZeroShotBaseline:
         baseline = find_callback(trainer, ZeroShotBaseline)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lit_causalmix.callbacks import FGSM
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.jitter import JitterGenerator
 from lit_causalmix.study.backends import side_by_side
@@ -37,7 +38,14 @@ def test_a_record_tells_what_a_reader_needs(cells: list[Cell], store: Store) -> 
     assert {name: record[name] for name in cells[1].labels} == cells[1].labels
     facts = ("domain", "task", "n_train", "n_columns", "n_classes")
     assert [record[name] for name in facts] == ["retail", "binary", 60, 4, 2]
-    assert set(record["seconds"]) == {"total", "processor", "prepare", "train", "evaluate"}
+    seconds = record["seconds"]
+    assert set(seconds) == {
+        *("total", "prepare", "train", "evaluate"),
+        *("processor", "processor_fit", "generator"),
+    }
+    assert seconds["generator"] > 0
+    assert 0 < seconds["processor_fit"] < seconds["processor"]
+    assert record["device"] == "cpu"
     assert 0 <= record["best_step"] <= 4
     for stage in ("val", "test"):
         for key, score in record["scores"][stage].items():
@@ -86,6 +94,26 @@ def test_zero_shot_scores_are_measured_once_and_shared(
     alone = Store(store.root.with_name("other"))
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         run_cell(cells[1], alone)
+
+
+def test_zero_shot_scores_under_attack_are_shared_too(
+    spec: Spec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attack = {"class_path": "FGSM", "init_args": {"epsilons": [0.1]}}
+    watch = {"trainer": {"callbacks+": [attack]}}
+    cells = plan(
+        spec(methods=["default", "jitter"], seeds=[0], tables=[spec().tables[0]], base=watch)
+    )
+    alone = run_cell(cells[1], Store(store.root.with_name("other")))
+    first = run_cell(cells[0], store)
+    attacks = []
+    measure = FGSM._attack
+    monkeypatch.setattr(FGSM, "_attack", lambda *a: attacks.append(1) or measure(*a))
+    second = run_cell(cells[1], store)
+    assert len(attacks) == 1  # on the fine-tuned weights
+    assert second["zero_shot"] == first["zero_shot"] == alone["zero_shot"]
+    assert second["normalized"] == alone["normalized"]
+    assert "perturbed_0.1/roc_auc" in second["zero_shot"]["test"]
 
 
 def test_finished_cells_are_not_run_again_and_failed_ones_on_request(
