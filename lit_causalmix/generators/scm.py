@@ -59,9 +59,9 @@ class SCMGenerator(SavedGenerator[ScmState]):
             it by a size that depends on the parents too.
         scale: "quantile" models numerical columns as normal scores, which keeps the shape of skewed
             columns, "raw" in their own units, "auto" as normal scores where tails are heavy.
-        missing: "pattern" gives each synthetic row the missing cells of a random training row;
-            "conditional" models what is missing given the other values and the other gaps; "none"
-            leaves every cell filled. The target is never missing.
+        missing: "conditional" models what is missing given the other values and the other gaps;
+            "pattern" gives each synthetic row the missing cells of a random training row, whatever
+            its values; "none" leaves every cell filled. The target is never missing.
         rows_per_model: A call of `sample` visits one model of the ensemble per so many rows: a
             higher number makes small draws faster, a lower one spreads them over more graphs.
         knowledge: Required and forbidden edges, tiers, exogenous columns, the target as a sink:
@@ -89,7 +89,7 @@ class SCMGenerator(SavedGenerator[ScmState]):
         mechanism: str = "auto",
         noise: str = "residual",
         scale: str = "quantile",
-        missing: str = "pattern",
+        missing: str = "conditional",
         rows_per_model: int = 64,
         knowledge: Knowledge | None = None,
     ) -> None:
