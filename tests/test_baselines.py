@@ -21,6 +21,7 @@ QUICK = {
     "mixed-model": {"n_models": 2},
     "tabebm": {"n_steps": 2, "backbone": "Nano"},
     "dag-tfm": {"n_dags": 1, "discovery.n_resamples": 1, "backbone": "Nano"},
+    "relabelled": {"generator": "IndependentColumnsGenerator", "backbone": "Nano"},
     "ctgan": {"epochs": 2, "batch_size": 20},
 }
 """Settings of the generator that make a method quick, where it is not."""

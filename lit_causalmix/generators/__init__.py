@@ -9,6 +9,7 @@ from lit_causalmix.generators.dag_tfm import DagTFMGenerator
 from lit_causalmix.generators.independent import IndependentColumnsGenerator
 from lit_causalmix.generators.jitter import JitterGenerator
 from lit_causalmix.generators.mixed_model import MixedModelGenerator
+from lit_causalmix.generators.relabelled import RelabelledGenerator
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.generators.tabebm import TabEBMGenerator
 from lit_causalmix.generators.table_augment import TableAugmentGenerator
@@ -20,6 +21,7 @@ __all__ = [
     "IndependentColumnsGenerator",
     "JitterGenerator",
     "MixedModelGenerator",
+    "RelabelledGenerator",
     "SCMGenerator",
     "TabEBMGenerator",
     "TableAugmentGenerator",

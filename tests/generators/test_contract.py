@@ -22,6 +22,7 @@ from lit_causalmix.generators import (
     IndependentColumnsGenerator,
     JitterGenerator,
     MixedModelGenerator,
+    RelabelledGenerator,
     SCMGenerator,
     TabEBMGenerator,
     TableAugmentGenerator,
@@ -67,6 +68,11 @@ METHODS = (
         DagTFMGenerator,
         {"n_dags": 2, "discovery": DiscoverySettings(("pc",), n_resamples=1, alphas=(0.05,))},
         {"n_dags": 3},
+    ),
+    Method(
+        RelabelledGenerator,
+        {"generator": IndependentColumnsGenerator()},
+        {"max_context_rows": 40},
     ),
     Method(TabEBMGenerator, {"n_steps": 2, "max_context_rows": 30}, {"n_steps": 3}),
 )
