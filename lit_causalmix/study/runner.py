@@ -133,13 +133,16 @@ def run_study(cells: Sequence[Cell], store: Store, options: RunOptions) -> Count
 
 def _run_all(cells: Sequence[Cell], store: Store, options: RunOptions) -> Counter[str]:
     statuses: dict[str, str] = {}
-    remaining = list(cells)
+    # A mark of an earlier run is of a cell that its process died of, or that a runner is at now.
+    suspects = [cell for cell in cells if store.was_started(cell.key)]
+    remaining = [cell for cell in cells if cell not in suspects]
     wait = False
     while remaining:
         try:
             results = _attempt_all(remaining, store, options, wait=wait)
         except TerminatedWorkerError:
-            statuses |= _after_a_crash(remaining, store, options)
+            under_way = [cell for cell in remaining if store.was_started(cell.key)]
+            statuses |= _each_alone(under_way, store, options)
         else:
             statuses |= {c.key: s for c, s in zip(remaining, results, strict=True) if s != BUSY}
             wait = True  # what is left now, another runner is at: its result or its end
@@ -149,11 +152,17 @@ def _run_all(cells: Sequence[Cell], store: Store, options: RunOptions) -> Counte
             if status is not None:
                 statuses[cell.key] = status
         remaining = [cell for cell in remaining if cell.key not in statuses]
+    statuses |= _each_alone(suspects, store, options)
     return Counter(statuses.values())
 
 
 def _attempt_all(
-    cells: Sequence[Cell], store: Store, options: RunOptions, *, wait: bool
+    cells: Sequence[Cell],
+    store: Store,
+    options: RunOptions,
+    *,
+    wait: bool,
+    fewest_jobs: int = 1,
 ) -> list[str]:
     # A batch of one: joblib would lump short cells together and lose the balance.
     tasks = (
@@ -167,7 +176,8 @@ def _attempt_all(
         )
         for cell in cells
     )
-    statuses: list[str] = Parallel(n_jobs=options.jobs, batch_size=1)(tasks)
+    jobs = max(options.jobs, fewest_jobs)
+    statuses: list[str] = Parallel(n_jobs=jobs, batch_size=1)(tasks)
     return statuses
 
 
@@ -210,17 +220,16 @@ def attempt(
         claim.release()
 
 
-def _after_a_crash(cells: Sequence[Cell], store: Store, options: RunOptions) -> dict[str, str]:
-    """Runs the cells that were under way when a worker died again, each in a process of its own.
+def _each_alone(cells: Sequence[Cell], store: Store, options: RunOptions) -> dict[str, str]:
+    """Runs the cells that were under way when a process died again, each in a process of its own.
 
     A process that dies takes its pool along, and nobody says which cell it was.
     """
     statuses = {}
     for cell in cells:
-        if not store.was_started(cell.key):
-            continue
         try:
-            (statuses[cell.key],) = _attempt_all([cell], store, options, wait=True)
+            # One job would run in this process, which has to outlive the cell.
+            (statuses[cell.key],) = _attempt_all([cell], store, options, wait=True, fewest_jobs=2)
         except TerminatedWorkerError as error:
             reason = " ".join(str(error).split())
             store.put(

@@ -2,6 +2,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from lit_causalmix.callbacks import FGSM
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.jitter import JitterGenerator
+from lit_causalmix.study import runner
 from lit_causalmix.study.backends import side_by_side
 from lit_causalmix.study.cell import run_cell
 from lit_causalmix.study.grid import Cell, plan
@@ -173,21 +175,29 @@ def test_two_jobs_give_the_bits_of_one(cells: list[Cell], store: Store, tmp_path
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_its_own_cell_alone(
-    cells: list[Cell], store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_process_that_dies_costs_its_own_cell_alone(
+    cells: list[Cell], store: Store, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     def attempt(cell: Cell, root: Path, **options: Any) -> str:  # local: it travels by value
-        from lit_causalmix.study import runner
-
         if cell.method != "jitter":
-            return runner.attempt(cell, root, **options)
+            return run(cell, root, **options)
         with Store(root).claim(cell.key), Store(root).started(cell.key):
             os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("alive")
 
-    monkeypatch.setattr("lit_causalmix.study.runner.attempt", attempt)
-    counts = run_study(cells, store, RunOptions(jobs=2, progress=False))
-    assert counts == Counter(ok=1, failed=1)
+    run = runner.attempt
+    monkeypatch.setattr(runner, "attempt", attempt)
+    options = RunOptions(jobs=jobs, progress=False, threads=1)
+    if jobs == 1:  # the cell takes the runner itself along, and the same command goes on
+        process = get_context("fork").Process(target=run_study, args=(cells, store, options))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert store.keys() == {cells[0].key}
+        assert run_study(cells, store, options) == Counter(failed=1)
+    else:
+        assert run_study(cells, store, options) == Counter(ok=1, failed=1)
     record = store.get(cells[1].key)
     assert record is not None
     assert record["error"].startswith("the process died twice")
