@@ -22,7 +22,7 @@ from lit_causalmix.study.transfer import read_records
 LABELS = ["table", "method", "backbone", "seed", "ratio", "size"]
 """What tells the cells of one study apart."""
 
-_PARTS = ("prepare", "train", "evaluate")
+_PARTS = ("prepare", "train", "evaluate", "processor_fit", "generator")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Study:
         failed: Records of failed cells.
         frame: One row per finished cell, in the order of `records`: see `results.as_frame`;
             besides gap_rank and gap_selection (`metrics.gap`, of the first metric of the task),
-            key, seconds_prepare, seconds_train, seconds_evaluate, and training, which is equal
+            key, seconds_prepare and other seconds_ (see `run_cell`), and training, which is equal
             where cells differ in nothing but their table, seed and synthetic rows.
         planned: Cells of the plan; None where no plan is known.
     """

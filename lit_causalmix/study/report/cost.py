@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from lit_causalmix.pages import html
 from lit_causalmix.pages.files import Files
 from lit_causalmix.pages.html import Section
 from lit_causalmix.study.report.contents import Study
 from lit_causalmix.study.report.parts import keep_csv
 
-_PARTS = ["seconds", "seconds_prepare", "seconds_train", "seconds_evaluate"]
+_PARTS = ["seconds_processor_fit", "seconds_generator", "seconds"]
 
 
 def cost_section(study: Study, files: Files) -> Section:
@@ -22,13 +24,13 @@ def cost_section(study: Study, files: Files) -> Section:
     frame = frame.reset_index()
     keep_csv(files, "cost", frame)
     head = (
-        *("backbone", "method", "median s per cell", "prepare", "train", "evaluate"),
-        *("longest cell, s", "hours in all", "cells"),
+        *("backbone", "method", "processor s, training and evaluation", "processor s, generator"),
+        *("s as they passed", "longest cell, s", "hours in all", "cells"),
     )
     rows = [
         (
             *(str(row[name]) for name in ("backbone", "method")),
-            *(f"{row[name]:.1f}" for name in (*_PARTS, "longest")),
+            *(_one(row[name]) for name in (*_PARTS, "longest")),
             f"{row['hours']:.2f}",
             str(row["cells"]),
         )
@@ -39,10 +41,16 @@ def cost_section(study: Study, files: Files) -> Section:
         "Cost",
         (
             html.paragraph(
-                "Seconds as they passed, of cells that may have run side by side. Preparing is "
-                "reading the table and fitting the generator, which only the first of the cells "
-                "that share it pays; evaluating includes whatever callbacks the study lists."
+                "Medians over cells. A generator's fit and kept rows are counted for every cell "
+                "that uses them, though one cell makes them for all; what generators share (the "
+                "search for edges) counts for the first of them. Seconds as they passed are those "
+                "of cells that may have run side by side. Evaluation includes whatever callbacks "
+                "the study lists."
             ),
             html.table(head, rows, numbers=range(2, len(head))),
         ),
     )
+
+
+def _one(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1f}"

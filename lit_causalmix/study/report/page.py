@@ -8,6 +8,7 @@ from pathlib import Path
 from lit_causalmix.pages import files, html
 from lit_causalmix.pages.files import Files
 from lit_causalmix.pages.html import Section
+from lit_causalmix.study.report.absolute_error import absolute_error_part
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.comparison import (
     other_metrics,
@@ -17,6 +18,7 @@ from lit_causalmix.study.report.comparison import (
 )
 from lit_causalmix.study.report.contents import Study
 from lit_causalmix.study.report.cost import cost_section
+from lit_causalmix.study.report.domains import domains_part
 from lit_causalmix.study.report.paired import paired_part
 from lit_causalmix.study.report.parts import Part, made
 from lit_causalmix.study.report.robustness import fgsm_part
@@ -32,7 +34,9 @@ PARTS: dict[str, Part] = {
     "Wins and losses, table by table": per_table,
     "Differences to default fine-tuning": paired_part,
     **{title: scaling_part(amount) for amount, title in AMOUNTS.items()},
+    "Domain by domain": domains_part,
     "Perturbed test rows": fgsm_part,
+    "Mean absolute error": absolute_error_part,
     "All metrics": other_metrics,
 }
 """Heading → part of each block, in this order; a new one is one entry."""

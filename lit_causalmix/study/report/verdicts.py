@@ -11,7 +11,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages import drawing, html
 from lit_causalmix.pages.files import Files
 from lit_causalmix.pages.html import Section
-from lit_causalmix.study.report.blocks import Block
+from lit_causalmix.study.report.blocks import FEW_TABLES, Block
 from lit_causalmix.study.report.parts import keep_csv, left_out, notes
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict
 from lit_causalmix.study.report.words import MEANING, count, estimate, p_value
@@ -24,8 +24,7 @@ from lit_causalmix.study.statistics import (
 )
 from lit_causalmix.study.statistics.figures import verdict_figure
 
-FEW_TABLES = 6
-"""With fewer the signed-rank test cannot reach p < 0.05, whatever the scores."""
+_PER = "per doubling of all rows, or per step of the share from 0 to 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,10 @@ def verdict_section(blocks: Sequence[Block], files: Files) -> Section:
             told += [(name, note) for note in answer.found.notes]
             file = f"{block.slug}_verdict_{number}"
             keep_csv(files, file, _domains(answer.found))
-            if answer.paired is not None:
+            if answer.paired is None:
+                lead = f"{block.title}, {answer.question.lower()}: {answer.found.word}."
+                parts.append(html.says(_slope_sentence(block, answer.found), lead))
+            else:
                 lead = f"{block.title}: {answer.found.word}."
                 parts.append(html.says(_sentence(block, answer.found, answer.paired), lead))
                 png = files.keep(f"{file}.png", drawing.png(verdict_figure(answer.found)))
@@ -99,10 +101,10 @@ def verdict_section(blocks: Sequence[Block], files: Files) -> Section:
             html.table(head, rows, numbers=(3, 4, 5)),
             html.paragraph(
                 "Effects are in percent of the zero-shot score: the difference of two normalised "
-                "scores, or the slope of one (per doubling of all rows; per step of the share from "
-                "0 to 1). Each table counts once, by its mean over seeds. The words follow a fixed "
-                "rule on Student intervals over tables: consistent, the 95 % interval of the mean "
-                "effect lies above 0; harmful, below; domain-dependent, some domain gains and "
+                f"scores, or the slope of one ({_PER}). Each table counts once, by its mean over "
+                "seeds. The words follow a fixed rule on Student intervals over tables: "
+                "consistent, the 95 % interval of the mean effect lies above 0; harmful, below; "
+                "domain-dependent, some domain gains and "
                 "another loses, or a permutation test tells the domains apart where an effect is "
                 "shown; no effect, none of these.",
                 "note",
@@ -121,6 +123,16 @@ def _sentence(block: Block, found: Verdict, paired: PairedSummary) -> str:
         f"{paired.wins}, equal on {paired.ties}, worse on {paired.losses}; signed-rank test p "
         f"{_equals(p_value(paired.p))}."
         + (" So few tables say little about others." if len(paired.tables) < FEW_TABLES else "")
+    )
+
+
+def _slope_sentence(block: Block, found: Verdict) -> str:
+    """The project's own question, whether more rows bring more, in one sentence."""
+    tables = int(found.domains["n_tables"].sum())
+    return (
+        f"{MEANING[found.word]} Slope of the {block.score}: {estimate(found.overall)} on average "
+        f"over {count(tables, 'table')} (95 % interval; {_PER})."
+        + (" So few tables say little about others." if tables < FEW_TABLES else "")
     )
 
 

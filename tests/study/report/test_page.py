@@ -90,6 +90,36 @@ def test_targets_are_met_or_not(report: Report, cell: MakeRecord) -> None:
     assert "the paper sets none" in text
 
 
+def test_few_tables_leave_every_target_open(report: Report, cells: Cells) -> None:
+    _, files = report(cells({"default": 0.1, "causalmixft": 0.5}, domains={"finance": 5}))
+    assert set(csv(files, f"{BLOCK}_targets")["met"]) == {"open"}
+
+
+def test_domains_have_their_own_medians(report: Report, cells: Cells) -> None:
+    both = [
+        *cells({"default": 0.0, "causalmixft": 0.5}, domains={"finance": 3}),
+        *cells({"default": 0.0, "causalmixft": -0.5}, domains={"medicine": 2}),
+    ]
+    text, files = report(both)
+    assert "Domain by domain" in text
+    found = csv(files, f"{BLOCK}_domains").set_index(["domain", "method"])
+    assert found.loc[("finance", "causalmixft"), "median"] == pytest.approx(0.5, abs=0.05)
+    assert found.loc[("medicine", "causalmixft"), "improved"] == 0.0
+    assert found.loc[("medicine", "causalmixft"), "n_tables"] == 2
+
+
+def test_the_absolute_error_stands_in_units_of_the_target(report: Report, cells: Cells) -> None:
+    scores = {"default": 0.0, "causalmixft": 10.0}
+    text, files = report(cells(scores, domains={"industry": 6}, task="regression"))
+    found = csv(files, "nano_regression_mae").set_index("table")
+    assert list(found) == ["zero-shot", "default", "causalmixft"]
+    assert found["zero-shot"].unique() == pytest.approx([1.5])
+    assert found["causalmixft"].mean() == pytest.approx(1.5 * 0.9, abs=0.01)
+    assert "causalmixft minus default: +10.0" in text
+    text, _ = report(cells({"default": 0.0, "causalmixft": 0.1}))
+    assert "Left out: it is an error of numbers" in text
+
+
 def test_a_target_without_its_number_is_open(report: Report, cells: Cells) -> None:
     _, files = report(cells({"default": 0.1, "causalmixft": 0.5}))
     met = csv(files, f"{BLOCK}_targets").set_index("target")["met"]
