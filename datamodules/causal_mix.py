@@ -255,8 +255,10 @@ class CausalMixDataModule(pl.LightningDataModule):
         """
         if self._synthetic is None:
             raise ConfigurationError("there are no synthetic rows to choose from")
+        train = self.splits.train
+        examples = self._rows_apart(self._synthetic, len(train), "confidence")
         self.train_stream.synthetic = ConfidentRows(
-            self._synthetic, self.splits.train, share=share, seed=self.seed
+            self._synthetic, train, examples, share=share, seed=self.seed
         )
 
     def _evaluation_parts(self, stage: Literal["val", "test"]) -> list[EpisodeParts]:
@@ -316,16 +318,17 @@ class CausalMixDataModule(pl.LightningDataModule):
             synthetic.keep(kept)
             self._entries.append(kept)
         if self.val_synthetic_rows:
-            self._val_synthetic = EpisodeParts.synthetic(self._validation_rows(synthetic, entry))
+            rows = self._rows_apart(synthetic, self.val_synthetic_rows, "validation")
+            self._val_synthetic = EpisodeParts.synthetic(rows)
         self._synthetic = synthetic
 
-    def _validation_rows(self, synthetic: SyntheticRows, entry: Path) -> NDArray[np.float64]:
-        """Synthetic rows to score, never from the pool, whose rows are trained on."""
-        n = self.val_synthetic_rows
+    def _rows_apart(self, synthetic: SyntheticRows, n: int, use: str) -> NDArray[np.float64]:
+        """Synthetic rows for another use than training, never from the pool that is trained on."""
         if not synthetic.generator.slow:
-            return synthetic.fresh(n, "validation")
-        folder = entry.with_name(f"{entry.name}-validation-{n}")
-        return draw_or_load(lambda: synthetic.fresh(n, "validation"), folder)
+            return synthetic.fresh(n, use)
+        entry = self._entries[0]
+        kept = entry.with_name(f"{entry.name}-{use}-{n}")
+        return draw_or_load(lambda: synthetic.fresh(n, use), kept)
 
     def _episode_sizes(self, n_train: int) -> tuple[int, int]:
         total = self.episode_rows or n_train

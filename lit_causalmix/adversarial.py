@@ -25,10 +25,10 @@ from lit_causalmix.errors import ConfigurationError
 def attack_direction(backbone: Backbone, episode: Episode) -> Tensor:
     """Returns which way each query cell raises the backbone's own training loss.
 
-    The backbone is asked in evaluation mode, where it gives one view of the table. Works under
-    `torch.no_grad` and `torch.inference_mode`, too. A backbone whose input is a step function
-    defines its own gradient (`Tab2D`: a central difference). It takes the memory of one training
-    step.
+    The backbone is asked in evaluation mode: one that averages several views of the table there is
+    attacked as that average. Works under `torch.no_grad` and `torch.inference_mode`, too. A
+    backbone whose input is a step function defines its own gradient (`Tab2D`: a central
+    difference). It takes the memory of one training step, for each view.
 
     Args:
         backbone: The model under attack; its weights collect no gradient.

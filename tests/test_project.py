@@ -100,6 +100,11 @@ def test_the_wheel_has_one_top_level_name_and_everything_below_it(tmp_path: Path
     tops = {name.split("/")[0] for name in names}
     assert {t for t in tops if not t.endswith(".dist-info")} == {"lit_causalmix"}
     assert {"lit_causalmix/configs/default.yaml", "lit_causalmix/py.typed"} <= names
+    embedded = "lit_causalmix/backbones/embedded"
+    assert f"{embedded}/MODEL_CARD.md" in names
+    for task in ("classification", "regression"):
+        for file in ("config.json", "model.safetensors"):
+            assert f"{embedded}/nano-{task}/{file}" in names
     expected = {p.relative_to(ROOT).as_posix() for p in CORE} | {
         f"lit_causalmix/{p.relative_to(ROOT).as_posix()}"
         for part in ("datamodules", "callbacks")

@@ -43,6 +43,10 @@ Rows repeated by a bootstrap make tests of independence reject too often: on the
 """
 
 
+MOST_COLUMNS = 600
+"""Most columns of a search: the separating sets of so many take about two gigabytes."""
+
+
 @dataclass(frozen=True)
 class DiscoverySettings:
     """How structure is searched for.
@@ -137,11 +141,17 @@ def discover(
         progress: Whether to draw a progress bar on stderr.
 
     Raises:
-        GeneratorError: If not one run ended in time.
+        GeneratorError: If there are too many columns, or not one run ended in time.
     """
     from tqdm import tqdm
 
     d = len(names)
+    if d > MOST_COLUMNS:
+        raise GeneratorError(
+            f"causal discovery takes at most {MOST_COLUMNS} columns, as its memory grows with the "
+            f"cube of their number, got {d}: leave some out with data.table.drop, or choose a "
+            "generator without a search"
+        )
     summed = {a: np.zeros((d, d)) for a in settings.algorithms}
     runs = dict.fromkeys(settings.algorithms, 0)
     planned = settings.n_resamples * len(settings.alphas)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +66,29 @@ class Generator(ABC):
         Raises:
             GeneratorError: If the folder does not hold a state of this generator for this table.
         """
+
+
+@runtime_checkable
+class ConditionalGenerator(Protocol):
+    """What a generator offers beside the contract if it knows causes: `SCMGenerator` does.
+
+    All rows are coded, float64 (n, C + 1), and a function of the arguments alone.
+    """
+
+    def sample_do(
+        self, n: int, rng: np.random.Generator, interventions: Mapping[str, float | str]
+    ) -> NDArray[np.float64]:
+        """Draws rows under interventions: columns held at a value, whatever their causes."""
+
+    def sample_where(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        conditions: Mapping[str, str | tuple[float, float]],
+    ) -> NDArray[np.float64]:
+        """Draws rows of a class or subgroup."""
+
+    def sample_balanced(
+        self, n: int, rng: np.random.Generator, *, column: str | None = None
+    ) -> NDArray[np.float64]:
+        """Draws equally many rows of each class, or of each category of a column."""

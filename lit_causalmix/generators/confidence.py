@@ -44,41 +44,52 @@ class ConfidentRows:
 
     The confidence of a row is the probability, by boosted trees that tell real training rows from
     synthetic ones, that it is real. The trees learn from synthetic rows of a draw of their own, so
-    every row that they judge is new to them. For n rows at a share q, n / q rows are drawn and the
-    n most confident kept, class by class, so that the share of each class stays as drawn; at q = 1
-    nothing is left out [our choice, all of it].
+    every row that they judge is new to them. For n rows at a share q, n / q rows are drawn (of a
+    pool no more than it has) and the n most confident kept, class by class, so that the share of
+    each class stays as drawn; at q = 1 nothing is left out [our choice, all of it].
 
     Args:
         rows: The synthetic rows to choose from.
         train: The training split.
+        examples: Other synthetic rows, float64 (m, C + 1), for the trees to learn from.
         share: The share q, in (0, 1], at an episode.
         seed: The run's seed.
     """
 
     def __init__(
-        self, rows: SyntheticRows, train: Table, *, share: EpisodeSchedule, seed: int
+        self,
+        rows: SyntheticRows,
+        train: Table,
+        examples: NDArray[np.float64],
+        *,
+        share: EpisodeSchedule,
+        seed: int,
     ) -> None:
         self.rows = rows
         self.share = share
-        schema, n = train.schema, len(train)
-        X = np.concatenate([train.values, rows.fresh(n, "confidence")])
+        X = np.concatenate([train.values, examples])
+        self._known = np.flatnonzero(~np.isnan(X).all(axis=0))  # trees refuse an empty column
+        columns = tuple(train.schema.columns[j] for j in self._known)
         self._judge = boosting(
-            schema.columns, 2 * n, classify=True, seed=derived_seed(seed, "confidence")
+            columns, len(X), classify=True, seed=derived_seed(seed, "confidence")
         )
         with threadpool_limits(1):
-            self._judge.fit(X, np.repeat([1, 0], n))
+            self._judge.fit(X[:, self._known], np.repeat([1, 0], [len(train), len(examples)]))
 
     def confidence(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The probability that each of the coded rows (n, C + 1) is real, float64 (n,)."""
         # One thread: a worker process must not enter a parallel region that its parent has used.
         with threadpool_limits(1):
-            probability: NDArray[np.float64] = self._judge.predict_proba(rows)[:, 1]
+            probability: NDArray[np.float64] = self._judge.predict_proba(rows[:, self._known])[:, 1]
         return probability
 
     def draw(self, n: int, epoch: int, index: int) -> NDArray[np.float64]:
         """Draws the coded rows of an episode, float64 (n, C + 1)."""
         share = self.share(epoch, index)
-        drawn = self.rows.draw(math.ceil(n / share), epoch, index)
+        wanted = math.ceil(n / share)
+        if self.rows.pool_size is not None:
+            wanted = min(wanted, max(n, self.rows.pool_size))
+        drawn = self.rows.draw(wanted, epoch, index)
         if len(drawn) == n:
             return drawn
         labels = drawn[:, -1].astype(np.int64) if self.rows.n_classes else None

@@ -191,7 +191,12 @@ class SCMGenerator(SavedGenerator[ScmState]):
         return found[0]
 
     def sample_balanced(
-        self, n: int, rng: np.random.Generator, *, max_draws: int = MAX_DRAWS
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        column: str | None = None,
+        max_draws: int = MAX_DRAWS,
     ) -> NDArray[np.float64]:
         """Draws coded rows, float64 (n, C + 1), with equally many of each class, by rejection.
 
@@ -200,22 +205,35 @@ class SCMGenerator(SavedGenerator[ScmState]):
         Args:
             n: Number of rows.
             rng: Source of all randomness.
+            column: Whose categories are balanced, a subgroup's column for one; None takes the
+                target. A row without the cell belongs to none.
             max_draws: Rows drawn at most.
 
         Raises:
-            ConfigurationError: If the target has no classes.
+            ConfigurationError: If there is no such column, or it has no categories.
             GeneratorError: If the draws do not hold enough rows of a class, or nothing is fitted.
         """
-        classes = self._known().target.categories
+        schema = self._known()
+        names = [c.name for c in schema.columns]
+        name = schema.target.name if column is None else column
+        if name not in names:
+            raise ConfigurationError(f"no column {name!r} to balance: there are {', '.join(names)}")
+        place = names.index(name)
+        classes = schema.columns[place].categories
         if not classes:
             raise ConfigurationError(
-                "sample_balanced needs a target with classes: use sample_where for a range of "
-                f"{self._schema.target.name!r}"
+                "sample_balanced needs a column with categories: use sample_where for a range of "
+                f"{name!r}"
             )
         extra = rng.permutation(len(classes)) < n % len(classes)
         quotas = (n // len(classes) + extra).tolist()
         draw = partial(self.sample, rng=rng)
-        found, drawn = collect(draw, lambda rows: rows[:, -1].astype(np.intp), quotas, max_draws)
+        found, drawn = collect(
+            draw,
+            lambda rows: np.nan_to_num(rows[:, place], nan=-1).astype(np.intp),
+            quotas,
+            max_draws,
+        )
         for label, rows, quota in zip(classes, found, quotas, strict=True):
             if len(rows) < quota:
                 raise GeneratorError(

@@ -15,7 +15,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.comparison import comparison_table
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.results import finished, selected
-from lit_causalmix.study.runner import RunOptions, distinct, run_study
+from lit_causalmix.study.runner import RunOptions, distinct, pending, run_study
 from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.store import FAILED, OK, Store
 from lit_causalmix.study.transfer import export, merge
@@ -85,7 +85,17 @@ def _run(argv: Sequence[str]) -> int:
     given = RunOptions(**{name: options[name] for name in RunOptions.__dataclass_fields__})
     counts = run_study(cells, store, given)
     _say(_state(cells, store))
+    if not pending(cells, store, retry_failed=False):
+        _say(_comparison(cells, store))
     return 1 if counts[FAILED] else 0
+
+
+def _comparison(cells: Sequence[Cell], store: Store) -> str:
+    """The comparison table, or why a finished study has none."""
+    try:
+        return comparison_table(finished(store, cells))
+    except ConfigurationError as error:
+        return f"no comparison: {error}"
 
 
 def _status(argv: Sequence[str]) -> int:

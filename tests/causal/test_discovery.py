@@ -3,8 +3,9 @@ import logging
 import numpy as np
 import pytest
 
-from lit_causalmix.causal.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.discovery import MOST_COLUMNS, DiscoverySettings, discover
 from lit_causalmix.causal.encoding import MAX_INDICATORS, Encoded, encode_for_discovery
+from lit_causalmix.errors import GeneratorError
 from lit_causalmix.tables.schema import Column, ColumnKind
 
 NUMBER = ColumnKind.NUMERICAL
@@ -96,6 +97,13 @@ def test_a_nominal_column_finds_its_number_whatever_the_codes() -> None:
     found = discover(table, list("abc"), DiscoverySettings(), seed=0, progress=False)
     assert (found.matrix + found.matrix.T)[0, 1] == 1.0
     assert (found.matrix + found.matrix.T)[2].max() < 0.5
+
+
+def test_more_columns_than_memory_allows_are_refused() -> None:
+    d = MOST_COLUMNS + 1
+    table, names = Encoded.numerical(np.zeros((3, d))), [f"x{j}" for j in range(d)]
+    with pytest.raises(GeneratorError, match=r"at most 600 columns.*got 601: leave some out"):
+        discover(table, names, DiscoverySettings(), seed=0, progress=False)
 
 
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

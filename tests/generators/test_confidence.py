@@ -39,7 +39,20 @@ def confident(train: Table, share: Any) -> tuple[ConfidentRows, int]:
     generator.fit(train, seed=0)
     rows = SyntheticRows(generator, n_classes=train.schema.n_classes, seed=0)
     schedule = EpisodeSchedule(share, PROGRESS)
-    return ConfidentRows(rows, train, share=schedule, seed=0), generator.age
+    examples = rows.fresh(len(train), "confidence")
+    return ConfidentRows(rows, train, examples, share=schedule, seed=0), generator.age
+
+
+def test_a_pool_gives_no_row_twice_as_long_as_it_has_enough(train: Table) -> None:
+    generator = HalfBroken()
+    generator.fit(train, seed=0)
+    rows = SyntheticRows(generator, n_classes=train.schema.n_classes, seed=0, pool_size=80)
+    rows.pool = np.arange(80.0)[:, None] + np.zeros(len(train.schema.columns))
+    rows.pool[:, -1] %= 2
+    examples = rows.fresh(50, "confidence")
+    share = EpisodeSchedule(Constant(0.25), PROGRESS)
+    drawn = ConfidentRows(rows, train, examples, share=share, seed=0).draw(60, 0, 0)
+    assert len(np.unique(drawn[:, 0])) == 60
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
+from lit_causalmix.generators.base import ConditionalGenerator
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
@@ -138,6 +139,19 @@ def test_balanced_classes_have_equal_shares(classes: SCMGenerator) -> None:
         classes.sample_balanced(10_000, rng, max_draws=1000)
 
 
+def test_subgroups_are_balanced_too(classes: SCMGenerator, chain: SCMGenerator) -> None:
+    rng = np.random.default_rng(0)
+    names = [c.name for c in chain_table().schema.columns]
+    rows = chain.sample_balanced(600, rng, column="sex")
+    counts = np.bincount(rows[:, names.index("sex")].astype(int))
+    assert len(set(counts.tolist())) == 1
+    assert isinstance(chain, ConditionalGenerator)
+    with pytest.raises(ConfigurationError, match="no column 'age' to balance: there are"):
+        chain.sample_balanced(10, rng, column="age")
+    with pytest.raises(ConfigurationError, match=r"a column with categories.*'x'"):
+        chain.sample_balanced(10, rng, column="x")
+
+
 def test_balanced_rows_keep_what_their_class_looks_like(classes: SCMGenerator) -> None:
     rng = np.random.default_rng(0)
     free, balanced = classes.sample(20_000, rng), classes.sample_balanced(20_000, rng)
@@ -214,5 +228,5 @@ def test_conditions_without_meaning(
 def test_numbers_out_of_range(chain: SCMGenerator) -> None:
     with pytest.raises(ConfigurationError, match="max_draws"):
         chain.sample_where(1, np.random.default_rng(0), {}, max_draws=0)
-    with pytest.raises(ConfigurationError, match="needs a target with classes"):
+    with pytest.raises(ConfigurationError, match="needs a column with categories"):
         chain.sample_balanced(1, np.random.default_rng(0))

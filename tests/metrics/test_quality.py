@@ -145,6 +145,13 @@ def test_values_of_sdmetrics() -> None:
     )
 
 
+def test_two_sample_auc_without_a_known_cell_in_a_column() -> None:
+    real = drawn(200, seed=0)
+    real[:, 0], other = np.nan, drawn(200, seed=1)
+    other[:, 0] = np.nan
+    assert abs(two_sample_auc(SCHEMA, real, other, seed=0) - 0.5) < 0.15
+
+
 def test_two_sample_auc() -> None:
     real = drawn(400, seed=0)
     assert abs(two_sample_auc(SCHEMA, real, drawn(400, seed=1), seed=0) - 0.5) < 0.08

@@ -41,9 +41,10 @@ def test_a_study_from_plan_to_table(
     assert "method: default 1/2, jitter 1/2" in capsys.readouterr().out
 
     assert run("run", "--threads=1") == 0
-    capsys.readouterr()
+    ended = capsys.readouterr().out
     assert run("table") == 0
     table = capsys.readouterr().out
+    assert ended.endswith(table)  # a study that is finished ends with its comparison
     assert "classification: roc_auc, improvement on zero-shot in %" in table
     for word in ("default", "jitter", "first", "second", "average rank", "improved"):
         assert word in table

@@ -54,7 +54,10 @@ def two_sample_auc(
     for train, test in folds.split(X, y, groups):
         if len(np.unique(y[train])) < 2 or len(np.unique(y[test])) < 2:
             continue
-        model = boosting(schema.columns, len(train), classify=True, seed=seed)
-        model.fit(X[train], y[train])
-        scores.append(float(roc_auc_score(y[test], model.predict_proba(X[test])[:, 1])))
+        known = np.flatnonzero(~np.isnan(X[train]).all(axis=0))  # trees refuse an empty column
+        columns = tuple(schema.columns[j] for j in known)
+        model = boosting(columns, len(train), classify=True, seed=seed)
+        model.fit(X[np.ix_(train, known)], y[train])
+        predicted = model.predict_proba(X[np.ix_(test, known)])[:, 1]
+        scores.append(float(roc_auc_score(y[test], predicted)))
     return float(np.mean(scores)) if scores else float("nan")
