@@ -1,5 +1,7 @@
+import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -7,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lit_causalmix.callbacks import FGSM
+from lit_causalmix.cli import main
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.jitter import JitterGenerator
 from lit_causalmix.study import runner
@@ -63,6 +67,22 @@ def test_a_record_tells_what_a_reader_needs(cells: list[Cell], store: Store) -> 
     assert record["config"]["trainer"]["logger"] is False
     assert record["config"]["data"]["table"]["source"] == "first.csv"
     assert str(store.root.parent) not in str(record)
+
+
+def test_a_cell_is_the_fit_of_the_command_line(
+    cells: list[Cell], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run_cell(cells[1], store)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    Path("cell.yaml").write_text(yaml.safe_dump(cells[1].config))
+    assert main(["fit", "--config", "cell.yaml", "--trainer.callbacks+=RunReport"]) == 0
+    (report,) = Path().rglob("report.json")
+    rows = [r for r in json.loads(report.read_text())["rows"] if r["stage"] == "test"]
+    told = {f"{row['domain']}/{row['metric']}": row for row in rows}
+    assert told.keys() == record["scores"]["test"].keys()
+    for key, row in told.items():
+        assert row["fine_tuned"]["value"] == record["scores"]["test"][key]
+        assert row["normalized"]["value"] == record["normalized"]["test"][key]
 
 
 def test_further_callbacks_add_to_the_record(spec: Spec, store: Store) -> None:
