@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.scaling import location_scale
+from lit_causalmix.errors import GeneratorError
 from lit_causalmix.tables.schema import Column
 
 MAX_COMPONENTS = 20
@@ -142,12 +143,16 @@ def fit_mixture(
 
     That they are random is published, their ranges are our choice: 2 to `MAX_COMPONENTS`
     components (at most one per five rows), any covariance type, either prior on the weights with a
-    concentration of 1e-3 to 1e2, 1e-6 to 1e-2 added to each variance.
+    concentration of 1e-3 to 1e2, 1e-6 to 1e-2 added to each variance (ten times as much, again and
+    again, where rows that collapse onto each other leave a covariance singular).
 
     Args:
         latent: float64 (m, d).
         rng: Source of the hyper-parameters.
         seed: Of scikit-learn's initialisation.
+
+    Raises:
+        GeneratorError: If no addition up to 1, the variance of a column, makes it regular.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import BayesianGaussianMixture
@@ -169,4 +174,12 @@ def fit_mixture(
         # A mixture that has not converged is a draw like any other, and where few rows are
         # distinct, k-means finds fewer clusters than asked for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture.of(mixture.fit(latent))
+        while True:
+            try:
+                return GaussianMixture.of(mixture.fit(latent))
+            except ValueError as error:
+                if mixture.reg_covar >= 1:
+                    raise GeneratorError(
+                        f"no Gaussian mixture fits the features: {error}"
+                    ) from error
+                mixture.set_params(reg_covar=10 * mixture.reg_covar)

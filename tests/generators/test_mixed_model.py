@@ -97,6 +97,15 @@ def test_wide_tables_get_diagonal_covariances() -> None:
     assert mixture.factors.shape == mixture.means.shape
 
 
+def test_columns_that_copy_each_other_make_a_mixture() -> None:
+    for seed in range(6):  # scikit-learn alone refuses one of them
+        column = np.random.default_rng(seed).integers(0, 6, 200).astype(float)
+        mixture = fit_mixture(
+            np.stack([column] * 3, axis=1), np.random.default_rng(seed), seed=seed
+        )
+        assert np.isfinite(mixture.sample(50, np.random.default_rng(0))).all()
+
+
 def test_few_and_equal_rows_make_a_mixture_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
