@@ -8,27 +8,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import Namespace
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.choice import RESULTS, add_choice, chosen
 from lit_causalmix.study.comparison import comparison_table
-from lit_causalmix.study.grid import Cell, plan
-from lit_causalmix.study.results import finished, selected
+from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.results import finished
 from lit_causalmix.study.runner import RunOptions, distinct, pending, run_study
-from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.store import FAILED, OK, Store
 from lit_causalmix.study.transfer import export, merge
-from lit_causalmix.trainer_cli import Parser, config_folder
+from lit_causalmix.trainer_cli import Parser
 
-_RESULTS = Path("runs") / "study"
-_OVERRIDES = {
-    "tables": "a YAML list such as [credit_g, concrete]",
-    "seeds": "a YAML list such as [0, 1, 2]",
-    "sizes": "a YAML list such as [0, 1, null]",
-    "ratios": "a YAML list such as [0, 0.5, 1]",
-    "tables_dir": "folder of CSV files with an index.json",
-}
 _HELP = """usage: lit-causalmix study COMMAND [options]
 
 Run a grid of fits (tables, methods, backbones, synthetic sizes, ratios, seeds) and compare them.
@@ -114,13 +105,7 @@ def _table(argv: Sequence[str]) -> int:
 def _report(argv: Sequence[str]) -> int:
     from lit_causalmix.study.report.cli import main as report_main
 
-    return report_main(argv, _planned)
-
-
-def _planned(config: str) -> tuple[Path, list[Cell]]:
-    """Folder of the results and cells of a study, by its path or packaged name."""
-    path = _study_file(config)
-    return _RESULTS / path.stem, plan(read_study(path, {}))
+    return report_main(argv)
 
 
 def _export(argv: Sequence[str]) -> int:
@@ -165,25 +150,9 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def _study_parser(command: str, description: str) -> Parser:
     parser = Parser(prog=f"lit-causalmix study {command}", description=description)
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=str,
-        required=True,
-        help="YAML of a study, or the name of a packaged one: " + ", ".join(_packaged()),
-    )
-    for name, text in _OVERRIDES.items():
-        parser.add_argument(f"--{name}", type=str | None, help=f"{text}, in place of the file's")
+    add_choice(parser, required=True)
     parser.add_argument(
         "--out", type=str | None, help="folder of the results; default: runs/study/NAME"
-    )
-    parser.add_argument(
-        "--only",
-        type=str,
-        nargs="+",
-        default=[],
-        metavar="LABEL=VALUE,...",
-        help="take these cells alone, for example method=default,jitter table=credit_g",
     )
     return parser
 
@@ -191,35 +160,11 @@ def _study_parser(command: str, description: str) -> Parser:
 def _prepared(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, list[Cell], Store]:
     """The options, the plan, and the store."""
     options = parser.parse_args(list(argv))
-    overrides = {
-        name: yaml.safe_load(options[name]) for name in _OVERRIDES if options[name] is not None
-    }
-    path = _study_file(options.config)
-    spec = read_study(path, overrides)
-    out = Path(options.out) if options.out else _RESULTS / path.stem
+    name, cells = chosen(options)
+    out = Path(options.out) if options.out else RESULTS / name
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"--out names a folder for results, but {out} is a file")
-    return options, selected(plan(spec), options.only), Store(out)
-
-
-def _study_file(value: str) -> Path:
-    """A study by its path or its packaged name, with or without the folder."""
-    if Path(value).is_file():
-        return Path(value)
-    name = value.removeprefix("configs/").removeprefix("study/").removesuffix(".yaml")
-    if name in _packaged():
-        return _folder() / f"{name}.yaml"
-    raise ConfigurationError(
-        f"no study {value!r}: neither a YAML file nor one of {', '.join(_packaged())}"
-    )
-
-
-def _packaged() -> list[str]:
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
-
-
-def _folder() -> Path:
-    return config_folder() / "study"
+    return options, cells, Store(out)
 
 
 def _state(cells: Sequence[Cell], store: Store) -> str:

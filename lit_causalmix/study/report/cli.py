@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages.files import check_writable
-from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.choice import RESULTS, add_choice, chosen
 from lit_causalmix.study.report.contents import Study, read_study_results
 from lit_causalmix.study.report.page import write_report
 from lit_causalmix.trainer_cli import Parser
@@ -24,12 +24,11 @@ _NAMES = {
 }
 
 
-def main(argv: Sequence[str], plan: Callable[[str], tuple[Path, list[Cell]]]) -> int:
+def main(argv: Sequence[str]) -> int:
     """Runs the command; the path of the page goes to stdout.
 
     Args:
         argv: The arguments after `study report`.
-        plan: Finds the default folder and the cells of a study by its path or packaged name.
 
     Returns:
         The exit status, 0.
@@ -40,20 +39,15 @@ def main(argv: Sequence[str], plan: Callable[[str], tuple[Path, list[Cell]]]) ->
     parser = Parser(prog="lit-causalmix study report", description=_DESCRIPTION)
     parser.add_argument("--store", type=str | None, help="folder of the results: runs/study/NAME")
     parser.add_argument("--cells", type=str | None, help="or a file of study export")
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=str | None,
-        help="YAML or name of the study: its cells alone, under its labels",
-    )
+    add_choice(parser, required=False)
     parser.add_argument("--out", type=str | None, help="HTML file to write; default: NAME.html")
     for name, (method, text) in _NAMES.items():
         parser.add_argument(f"--{name}", type=str | None, help=f"{text}; default: {method}")
     options = parser.parse_args(list(argv))
     if options.store and options.cells:
         raise ConfigurationError("a report takes --store or --cells, got both")
-    default, cells = plan(options.config) if options.config else (None, None)
-    given = options.store or options.cells or default
+    planned, cells = chosen(options) if options.config else (None, None)
+    given = options.store or options.cells or (planned and RESULTS / planned)
     if given is None:
         raise ConfigurationError(
             "a report needs --store runs/study/NAME, --cells FILE.jsonl.gz or --config STUDY"

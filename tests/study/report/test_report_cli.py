@@ -109,3 +109,5 @@ def test_a_real_study_from_its_run_to_its_page(study: Any, tmp_path: Path) -> No
     assert "8 cells: 8 finished, 0 failed, 0 not run yet of 8." in text
     for words in ("Verdict", "jitter in place of default", "A larger share of synthetic rows"):
         assert words in text
+    assert main([*line, "--only", "table=first", "--out=half.html"]) == 0
+    assert "4 cells: 4 finished, 0 failed, 0 not run yet of 4." in Path("half.html").read_text()
