@@ -35,8 +35,9 @@ class Study:
         failed: Records of failed cells.
         frame: One row per finished cell, in the order of `records`: see `results.as_frame`;
             besides gap_rank and gap_selection (`metrics.gap`, of the first metric of the task),
-            key, seconds_prepare and other seconds_ (see `run_cell`), and training, which is equal
-            where cells differ in nothing but their table, seed and synthetic rows.
+            key, last and perfect (score of the last and of the best checkpoint, by the test rows),
+            seconds_prepare and other seconds_ (see `run_cell`), and training, which is equal where
+            cells differ in nothing but their table, seed and synthetic rows.
         planned: Cells of the plan; None where no plan is known.
     """
 
@@ -118,8 +119,11 @@ def _added(record: Record) -> dict[str, object]:
         Score(_number(record["normalized"].get(stage, {}).get(f"real/{metric}")))
         for stage in ("val", "test")
     )
+    along = [_number(p["test"].get(metric)) for p in record.get("trajectory", ())]
     return {
         "key": record["key"],
+        "last": along[-1] if along else math.nan,
+        "perfect": max(along, default=math.nan),
         "gap_rank": _number(rank),
         "gap_selection": selection_gap(val, test).value,
         **{f"seconds_{part}": _number(record["seconds"].get(part)) for part in _PARTS},

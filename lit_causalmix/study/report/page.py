@@ -24,6 +24,7 @@ from lit_causalmix.study.report.parts import Part, made
 from lit_causalmix.study.report.robustness import fgsm_part
 from lit_causalmix.study.report.run_facts import missing_section, run_section
 from lit_causalmix.study.report.scaling import AMOUNTS, scaling_part
+from lit_causalmix.study.report.stopping import stopping_part
 from lit_causalmix.study.report.targets import targets_part
 from lit_causalmix.study.report.verdicts import verdict_section
 
@@ -34,6 +35,7 @@ PARTS: dict[str, Part] = {
     "Wins and losses, table by table": per_table,
     "Differences to default fine-tuning": paired_part,
     **{title: scaling_part(amount) for amount, title in AMOUNTS.items()},
+    "Training and selection": stopping_part,
     "Domain by domain": domains_part,
     "Perturbed test rows": fgsm_part,
     "Mean absolute error": absolute_error_part,

@@ -1,7 +1,7 @@
 """Cells of constructed studies, whose answers are known."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -34,6 +34,7 @@ def make_record(
     validation: float = 0.5,
     perturbed: Mapping[str, float] | None = None,
     rank_gap: float | None = None,
+    checkpoints: Sequence[float] = (),
     lr: float = 1e-5,
 ) -> Record:
     """A finished cell whose normalised test scores are `score` percent, null for None."""
@@ -82,6 +83,7 @@ def make_record(
         "scores": {"test": scores, "val": val},
         "normalized": {"test": normalized, "val": val},
         **({} if rank_gap is None else {"validation_test_gap": gap}),
+        "trajectory": [{"step": i, "test": {metric: s}} for i, s in enumerate(checkpoints)],
     }
 
 

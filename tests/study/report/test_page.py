@@ -95,6 +95,26 @@ def test_few_tables_leave_every_target_open(report: Report, cells: Cells) -> Non
     assert set(csv(files, f"{BLOCK}_targets")["met"]) == {"open"}
 
 
+def test_selected_last_and_best_weights_stand_side_by_side(
+    report: Report, cell: MakeRecord
+) -> None:
+    records = [
+        cell(method, score, table=table, checkpoints=(0.0, score, last))
+        for table in "ab"
+        for method, score, last in (("default", 0.5, -1.0), ("causalmixft", 0.2, 0.8))
+    ]
+    text, files = report(records)
+    found = csv(files, f"{BLOCK}_stopping").set_index("method")
+    assert found.loc["default"].to_dict() == {"selected": 0.5, "last": -1.0, "perfect": 0.5}
+    assert found.loc["causalmixft"].to_dict() == {"selected": 0.2, "last": 0.8, "perfect": 0.8}
+    assert "perfect stopping" in text
+
+
+def test_without_a_trajectory_nothing_is_said_of_stopping(report: Report, cell: MakeRecord) -> None:
+    text, _ = report([cell("default", 0.5), cell("causalmixft", 0.2)])
+    assert "Left out: no cell has the scores of its checkpoints" in text
+
+
 def test_domains_have_their_own_medians(report: Report, cells: Cells) -> None:
     both = [
         *cells({"default": 0.0, "causalmixft": 0.5}, domains={"finance": 3}),
