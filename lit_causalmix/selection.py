@@ -77,6 +77,10 @@ class SyntheticValidation(Selection):
     The rows are drawn once, apart from those of any episode, so that no two validations differ by
     them. The generator has learned from the training rows alone, so no real validation row takes
     part in the selection; the split stays what it is, for comparability [our choice].
+
+    It is the generator of the training rows, `SCMGenerator` unless told otherwise. One that nearly
+    copies training rows (`JitterGenerator`, `TableAugmentGenerator`) makes validation rows that
+    the context gives away: their scores tell little.
     """
 
     title = "synthetic validation"

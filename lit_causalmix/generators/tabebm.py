@@ -91,7 +91,8 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
 
     `Tab2D` (`Nano`, Mitra) reads places among the context's quantiles, so its energy is a step
     function that jumps where values repeat, and the chains follow the gradient of a smoothed place:
-    a first move off a training value may raise the energy. TabPFN's energy is smooth.
+    a first move off a training value may raise the energy. TabPFN's energy is smooth; `TabPFNV1`
+    gives logits at its published temperature of 0.8, not raw ones.
 
     A draw costs `n_steps` forward and backward passes over context and chains, for each class.
 

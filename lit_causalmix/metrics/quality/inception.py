@@ -39,9 +39,9 @@ def random_forest_inception_score(
     A random forest learns to predict the target of the training rows; over the rows to judge,
     whose own targets play no part, the score is high where it is certain of each and where
     together they cover all classes. Published is the entropy of the marginal less the mean
-    entropy of the predictions; [reconstructed]: the forest (scikit-learn's defaults, 100 trees,
-    leaves of at least 2 rows), the exponential, as in the inception score, and for regression the
-    classes, which are fifths of the target.
+    entropy of the predictions. [our choice]: its exponential, as in the inception score;
+    [reconstructed]: the forest (scikit-learn's defaults, 100 trees, leaves of at least 2 rows), and
+    for regression the classes, which are fifths of the target.
 
     Args:
         embedding: Fitted on the training rows.
