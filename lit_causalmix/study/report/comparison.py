@@ -20,6 +20,7 @@ from lit_causalmix.study.statistics.figures import critical_difference_figure
 WORSE = -0.1
 """Percent of zero-shot below which a table counts as made worse [our choice]."""
 
+_PUBLISHED = ("published median (spread)", "published gap", "published rank")
 _FEWEST = 0.5  # a method with fewer of the tables and seeds would cost the ranking all others
 
 
@@ -78,16 +79,16 @@ def paper_table(block: Block, files: Files) -> list[str]:
             plain(row["gap_selection"]),
             str(row["n_tables"]),
             str(row["n_runs"]),
-            *((paper.score, paper.gap) if paper else ("", "")),
+            *((paper.score, paper.gap, paper.rank) if paper else ("", "", "")),
         )
         for (_, row), paper in zip(frame.iterrows(), beside, strict=True)
     ]
     head = (
         *("method", "median", "95 % interval", "IQR", "SD", "average rank", "tables improved"),
         *(f"tables worse by > {-WORSE:g}", "gap (a)", "gap (b)", "tables", "runs"),
-        *("published median (spread)", "published gap"),
+        *_PUBLISHED,
     )
-    shown = len(head) if any(beside) else len(head) - 2
+    shown = len(head) if any(beside) else len(head) - len(_PUBLISHED)
     return [
         html.paragraph(
             f"{LABELS[block.metric]} of the test rows, normalised: by how many percent a fit "

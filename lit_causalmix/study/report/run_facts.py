@@ -21,6 +21,7 @@ _CAPS = {
     "training rows at most": ("data", "split", "max_train_rows"),
     "validation rows at most": ("data", "split", "max_val_rows"),
     "test rows at most": ("data", "split", "max_test_rows"),
+    "rows of an episode": ("data", "episode_rows"),
     "episodes per epoch": ("data", "episodes_per_epoch"),
     "epochs at most": ("trainer", "max_epochs"),
     "steps at most": ("trainer", "max_steps"),
