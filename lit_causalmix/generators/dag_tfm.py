@@ -233,14 +233,12 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
                 f"numerical: residual needs a backbone that regresses, and {name} does not: set "
                 "numerical to bins"
             )
-        rows = self.max_context_rows
-        return Conditioning(
-            backbone=self.backbone,
-            device=self.device,
-            regress=limits.regression and self.numerical != "bins",
+        return Conditioning.within_limits(
+            self.backbone,
+            self.device,
+            bins_alone=self.numerical == "bins",
             n_bins=self.n_bins,
-            max_classes=limits.classes,
-            max_rows=rows if limits.context_rows is None else min(rows, limits.context_rows),
+            max_rows=self.max_context_rows,
         )
 
     def _check_backbone(self, nodes: Nodes, conditioning: Conditioning, required: Any) -> None:

@@ -125,6 +125,31 @@ class Conditioning:
     max_classes: int | None
     max_rows: int
 
+    @classmethod
+    def within_limits(
+        cls, backbone: Backbone, device: str, *, bins_alone: bool, n_bins: int, max_rows: int
+    ) -> Conditioning:
+        """As far as the backbone goes: `max_rows` at most, and residuals where it regresses.
+
+        Args:
+            backbone: A frozen backbone.
+            device: Where it is.
+            bins_alone: Whether numbers are drawn as classes in any case.
+            n_bins: See the attribute.
+            max_rows: Most context rows, if the backbone takes so many.
+        """
+        limits = backbone.limits
+        return cls(
+            backbone=backbone,
+            device=device,
+            regress=limits.regression and not bins_alone,
+            n_bins=n_bins,
+            max_classes=limits.classes,
+            max_rows=max_rows
+            if limits.context_rows is None
+            else min(max_rows, limits.context_rows),
+        )
+
     def learn(
         self,
         column: int,

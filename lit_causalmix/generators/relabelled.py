@@ -110,15 +110,13 @@ class RelabelledGenerator(BackboneGenerator, SavedGenerator[RelabelledState]):
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         self.generator.parts = self.parts
         self.generator.fit(train, seed=seed, progress=progress)
-        inputs, limits = _inputs(train), self.backbone.limits
-        rows = self.max_context_rows
-        conditioning = Conditioning(
-            backbone=self.backbone,
-            device=self.device,
-            regress=limits.regression,
+        inputs = _inputs(train)
+        conditioning = Conditioning.within_limits(
+            self.backbone,
+            self.device,
+            bins_alone=False,
             n_bins=self.n_bins,
-            max_classes=limits.classes,
-            max_rows=rows if limits.context_rows is None else min(rows, limits.context_rows),
+            max_rows=self.max_context_rows,
         )
         last = len(train.schema.features)
         features = np.flatnonzero(varies(train.values[:, :last]))
