@@ -87,7 +87,7 @@ def _lines(
 
 
 def _ratio(own: float, other: float, than: str) -> str:
-    share = f": {own / other:.0%} of it" if other > 0 else ""
+    share = f": {own / other:.0%} of it" if other >= 0.005 else ""  # else it is written as 0
     return f"{plain(own)}, {than} {plain(other)}{share}"
 
 

@@ -90,6 +90,18 @@ def test_targets_are_met_or_not(report: Report, cell: MakeRecord) -> None:
     assert "the paper sets none" in text
 
 
+def test_a_share_of_nothing_is_not_told(report: Report, cell: MakeRecord) -> None:
+    _, files = report(
+        [
+            cell(method, 0.5, table=f"t{number}", rank_gap=gap)
+            for number in range(6)
+            for method, gap in (("default", 1e-16), ("causalmixft", 0.3))
+        ]
+    )
+    found = csv(files, f"{BLOCK}_targets").set_index("target")["found"]
+    assert found["validation–test gap (a) at most half of that of default"] == "0.30, default 0.00"
+
+
 def test_few_tables_leave_every_target_open(report: Report, cells: Cells) -> None:
     _, files = report(cells({"default": 0.1, "causalmixft": 0.5}, domains={"finance": 5}))
     assert set(csv(files, f"{BLOCK}_targets")["met"]) == {"open"}
