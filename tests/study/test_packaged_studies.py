@@ -22,7 +22,7 @@ def test_every_piece_of_a_packaged_study_is_there(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "n_cells", "n_fits"),
-    [("comparison", 80, 80), ("methods", 1500, 1500), ("scaling", 792, 756)],
+    [("comparison", 40, 40), ("methods", 1500, 1500), ("scaling", 792, 756)],
 )
 @pytest.mark.slow
 def test_packaged_studies_have_the_size_that_they_say(
