@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from filelock import Timeout
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
@@ -247,4 +248,7 @@ def _each_alone(cells: Sequence[Cell], store: Store, options: RunOptions) -> dic
                 }
             )
             statuses[cell.key] = FAILED
+    if cells and options.backend == "loky":
+        # Idle workers would hold up the end of a forked process for minutes.
+        get_reusable_executor(max_workers=2, reuse=True).shutdown(wait=True)
     return statuses
