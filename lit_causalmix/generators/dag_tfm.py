@@ -18,7 +18,7 @@ from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.generators.backbone import BackboneGenerator
 from lit_causalmix.generators.dag_tfm_columns import Conditional, Conditioning, Inputs
-from lit_causalmix.generators.graphs import Graphs, Nodes, discover_graphs, given_graph
+from lit_causalmix.generators.graphs import Graphs, Nodes, find_graphs, known_edges
 from lit_causalmix.generators.saved import SavedGenerator, settings_text
 from lit_causalmix.generators.support import Support
 from lit_causalmix.seeding import rng as rng_for
@@ -140,16 +140,8 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
                 raise ConfigurationError(f"{name} must be at least {least}, got {value}")
         if numerical not in NUMERICAL:
             raise ConfigurationError(f"numerical must be one of {NUMERICAL}, got {numerical!r}")
-        if edges is not None and knowledge is not None:
-            raise ConfigurationError(
-                "edges are the whole graph, so that knowledge has nothing to add: set one of them"
-            )
         self.given = edges is not None
-        self.knowledge = (
-            knowledge or Knowledge()
-            if edges is None
-            else Knowledge(required=[list(edge) for edge in edges])
-        )
+        self.knowledge = known_edges(edges, knowledge)
         self.n_dags = n_dags
         self.discovery = discovery
         self.numerical = numerical
@@ -187,18 +179,15 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
         conditioning = self._conditioning()
         constraints = nodes.constraints(self.knowledge)
         self._check_backbone(nodes, conditioning, constraints.matrices(nodes.data.names)[0])
-        graphs = (
-            given_graph(nodes, constraints)
-            if self.given
-            else discover_graphs(
-                nodes,
-                constraints,
-                self.discovery,
-                self.n_dags,
-                seed=seed,
-                progress=progress,
-                parts=self.parts,
-            )
+        graphs = find_graphs(
+            nodes,
+            constraints,
+            self.discovery,
+            self.n_dags,
+            given=self.given,
+            seed=seed,
+            progress=progress,
+            parts=self.parts,
         )
         inputs = Inputs.of(prepared.values, categorical)
         wanted = self._wanted(graphs, positions)

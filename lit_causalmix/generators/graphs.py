@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from lit_causalmix.causal.encoding import encode_for_discovery
 from lit_causalmix.causal.knowledge import Knowledge
 from lit_causalmix.causal.scm import NodeData
 from lit_causalmix.entries import code_fingerprint, make_once
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.table import Table
 
@@ -84,23 +86,44 @@ class Graphs:
     dags: NDArray[np.bool_]
 
 
-def discover_graphs(
+def known_edges(edges: Sequence[Sequence[str]] | None, knowledge: Knowledge | None) -> Knowledge:
+    """Returns what is known of a graph: its edges where it is given, else the knowledge about it.
+
+    Args:
+        edges: Pairs [cause, effect], the whole graph; None has it searched for.
+        knowledge: What every graph that is found has to keep.
+
+    Raises:
+        ConfigurationError: If both are given, or the edges contradict themselves.
+    """
+    if edges is None:
+        return knowledge or Knowledge()
+    if knowledge is not None:
+        raise ConfigurationError(
+            "edges are the whole graph, so that knowledge has nothing to add: set one of them"
+        )
+    return Knowledge(required=[list(edge) for edge in edges])
+
+
+def find_graphs(
     nodes: Nodes,
     constraints: Constraints,
     discovery: DiscoverySettings,
     n_dags: int,
     *,
+    given: bool,
     seed: int,
     progress: bool,
     parts: Path | None = None,
 ) -> Graphs:
-    """Searches for structure and draws graphs that keep the constraints.
+    """Searches for structure and draws graphs that keep the constraints, unless one is given.
 
     Args:
         nodes: The columns.
         constraints: What is known of the edges.
         discovery: How to search.
         n_dags: Graphs to draw.
+        given: Whether the required edges are the whole graph, so that there is nothing to find.
         seed: Source of all randomness.
         progress: Whether to draw a progress bar on stderr.
         parts: Folder that keeps the edges for other generators that search alike; None searches.
@@ -109,6 +132,8 @@ def discover_graphs(
         GeneratorError: If a graph breaks a constraint.
     """
     names = nodes.data.names
+    if given:
+        return _given_graph(nodes, constraints)
     search = partial(
         discover,
         encode_for_discovery(nodes.data.values, nodes.data.columns),
@@ -150,7 +175,7 @@ def _search_fingerprint(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def given_graph(nodes: Nodes, constraints: Constraints) -> Graphs:
+def _given_graph(nodes: Nodes, constraints: Constraints) -> Graphs:
     """Returns the one graph that holds the required edges and no other."""
     names = nodes.data.names
     required = constraints.matrices(names)[0]

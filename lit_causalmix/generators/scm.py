@@ -18,6 +18,7 @@ from lit_causalmix.causal.state import CLASSES, ScmState
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.conditions import conditions as parse_conditions
 from lit_causalmix.generators.conditions import interventions as parse_interventions
+from lit_causalmix.generators.graphs import known_edges
 from lit_causalmix.generators.rejection import MAX_DRAWS, collect
 from lit_causalmix.generators.saved import SavedGenerator
 from lit_causalmix.generators.scm_fit import learn
@@ -65,7 +66,9 @@ class SCMGenerator(SavedGenerator[ScmState]):
         rows_per_model: A call of `sample` visits one model of the ensemble per so many rows: a
             higher number makes small draws faster, a lower one spreads them over more graphs.
         knowledge: Required and forbidden edges, tiers, exogenous columns, the target as a sink:
-            kept by every graph, whatever discovery says.
+            kept by every graph, whatever discovery says; not with `edges`.
+        edges: Pairs [cause, effect], by column name: the graph, in place of discovery. An empty
+            list says that no column depends on another; `n_dags` does not count.
 
     Raises:
         ConfigurationError: If a setting is out of its range.
@@ -92,6 +95,7 @@ class SCMGenerator(SavedGenerator[ScmState]):
         missing: str = "conditional",
         rows_per_model: int = 64,
         knowledge: Knowledge | None = None,
+        edges: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self.spec = ScmSettings(
             n_dags=n_dags,
@@ -110,13 +114,14 @@ class SCMGenerator(SavedGenerator[ScmState]):
             scale=scale,
             missing=missing,
             rows_per_model=rows_per_model,
-            knowledge=knowledge or Knowledge(),
+            knowledge=known_edges(edges, knowledge),
+            given=edges is not None,
         )
         self._schema: Schema
 
     @property
     def edge_probabilities(self) -> EdgeProbabilities:
-        """What discovery found."""
+        """What discovery found, or the graph that was given."""
         return self.state.edges
 
     @property

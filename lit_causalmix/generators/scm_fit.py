@@ -14,7 +14,7 @@ from lit_causalmix.causal.missingness import calibrate, fit_gaps
 from lit_causalmix.causal.scm import fit_scms
 from lit_causalmix.causal.state import ScmState
 from lit_causalmix.causal.warp import warp_nodes
-from lit_causalmix.generators.graphs import Nodes, discover_graphs
+from lit_causalmix.generators.graphs import Nodes, find_graphs
 from lit_causalmix.generators.scm_settings import ScmSettings
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Column
@@ -35,11 +35,12 @@ def learn(
     """
     nodes = Nodes.of(train)
     data, prepared, columns = nodes.data, nodes.prepared, train.schema.columns
-    graphs = discover_graphs(
+    graphs = find_graphs(
         nodes,
         nodes.constraints(spec.knowledge).forbid(data.closed_edges()),
         spec.discovery,
         spec.n_dags,
+        given=spec.given,
         seed=seed,
         progress=progress,
         parts=parts,

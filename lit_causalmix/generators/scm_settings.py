@@ -31,6 +31,7 @@ class ScmSettings:
     missing: str
     rows_per_model: int
     knowledge: Knowledge
+    given: bool
 
     def __post_init__(self) -> None:
         for name, value in (("n_dags", self.n_dags), ("rows_per_model", self.rows_per_model)):
