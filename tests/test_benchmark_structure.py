@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lit_causalmix.study.spec import read_study
+from lit_causalmix.tables import ColumnKind, SplitSpec, TableSpec, load_splits
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -48,3 +51,24 @@ def test_differences_are_paired_by_table(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "| a | 2 | 0.850 ± 0.635 |" in lines[2]
     assert "| b | 1 (ours there: 0.800, 1.000, 2.0, 0.1000) | 0.500 |" in lines[3]
     assert lines[4].startswith("| *a − b* | 1 | 0.300 | 0.000 | 0.0 | 0.0000 |")
+
+
+def test_studies_of_known_graphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    networks, known = (module(n, monkeypatch) for n in ("structure_networks", "known_graphs"))
+    states = ["x", "y", "z"]
+    network = {
+        "a": networks.Node([], states),
+        "b": networks.Node(["a"], states),
+        "c": networks.Node(["b"]),
+        "d": networks.Node(["b", "c"]),
+    }
+    assert known.target_of(network, numerical=False) == "b"
+    assert known.target_of(network, numerical=True) == "c"
+    known.write(network, "small", "b", 0, tmp_path)
+    spec = read_study(tmp_path / "small.yaml", {})
+    edges = spec.methods["true-graph"]["data"]["generator"]["init_args"]["edges"]
+    assert edges == [["a", "b"], ["b", "c"], ["b", "d"], ["c", "d"]]
+    table = load_splits(TableSpec(str(tmp_path / "small.csv"), target="b"), SplitSpec()).train
+    kinds = [column.kind for column in table.schema.columns]
+    assert [column.name for column in table.schema.columns] == ["a", "c", "d", "b"]
+    assert [kind is ColumnKind.NUMERICAL for kind in kinds] == [False, True, True, False]
