@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lit_causalmix.generators.draws import SyntheticRows
-from lit_causalmix.metrics.quality.boosting import boosting
+from lit_causalmix.metrics.quality.boosting import BoostedTrees
 from lit_causalmix.schedules import EpisodeSchedule
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.tables import Table
@@ -68,20 +68,17 @@ class ConfidentRows:
         self.rows = rows
         self.share = share
         X = np.concatenate([train.values, examples])
-        self._known = np.flatnonzero(~np.isnan(X).all(axis=0))  # trees refuse an empty column
-        columns = tuple(train.schema.columns[j] for j in self._known)
-        self._judge = boosting(
-            columns, len(X), classify=True, seed=derived_seed(seed, "confidence")
+        self._judge = BoostedTrees(
+            train.schema.columns, classify=True, seed=derived_seed(seed, "confidence")
         )
         with threadpool_limits(1):
-            self._judge.fit(X[:, self._known], np.repeat([1, 0], [len(train), len(examples)]))
+            self._judge.fit(X, np.repeat([1, 0], [len(train), len(examples)]))
 
     def confidence(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The probability that each of the coded rows (n, C + 1) is real, float64 (n,)."""
         # One thread: a worker process must not enter a parallel region that its parent has used.
         with threadpool_limits(1):
-            probability: NDArray[np.float64] = self._judge.predict_proba(rows[:, self._known])[:, 1]
-        return probability
+            return self._judge.probabilities(rows)[:, 1]
 
     def draw(self, n: int, epoch: int, index: int) -> NDArray[np.float64]:
         """Draws the coded rows of an episode, float64 (n, C + 1)."""

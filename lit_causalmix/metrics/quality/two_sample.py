@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.metrics.quality.boosting import boosting
+from lit_causalmix.metrics.quality.boosting import BoostedTrees
 from lit_causalmix.metrics.quality.records import row_numbers
 from lit_causalmix.tables.schema import Schema
 
@@ -54,10 +54,6 @@ def two_sample_auc(
     for train, test in folds.split(X, y, groups):
         if len(np.unique(y[train])) < 2 or len(np.unique(y[test])) < 2:
             continue
-        known = np.flatnonzero(~np.isnan(X[train]).all(axis=0))  # trees refuse an empty column
-        columns = tuple(schema.columns[j] for j in known)
-        model = boosting(columns, len(train), classify=True, seed=seed)
-        model.fit(X[np.ix_(train, known)], y[train])
-        predicted = model.predict_proba(X[np.ix_(test, known)])[:, 1]
-        scores.append(float(roc_auc_score(y[test], predicted)))
+        model = BoostedTrees(schema.columns, classify=True, seed=seed).fit(X[train], y[train])
+        scores.append(float(roc_auc_score(y[test], model.probabilities(X[test])[:, 1])))
     return float(np.mean(scores)) if scores else float("nan")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from lit_causalmix.metrics.functional import Score, r2, roc_auc
-from lit_causalmix.metrics.quality.boosting import boosting
+from lit_causalmix.metrics.quality.boosting import BoostedTrees
 from lit_causalmix.tables.schema import Schema
 
 
@@ -36,15 +36,13 @@ def train_on_one_test_on_other(
         return Score(float("nan"), "no test row has a target")
     if len(np.unique(train[:, -1])) < 2:
         return Score(float("nan"), "the target has one value in the rows to train on")
-    shown = np.flatnonzero(~np.isnan(train[:, :-1]).all(axis=0)).tolist()
-    if not shown:
+    if np.isnan(train[:, :-1]).all():
         return Score(float("nan"), "all features are missing in the rows to train on")
-    features = tuple(schema.features[j] for j in shown)
-    model = boosting(features, len(train), classify=classify, seed=seed)
-    model.fit(train[:, shown], train[:, -1])
+    model = BoostedTrees(schema.features, classify=classify, seed=seed)
+    model.fit(train[:, :-1], train[:, -1])
     if not classify:
-        predicted = torch.from_numpy(np.asarray(model.predict(known[:, shown]), dtype=np.float64))
+        predicted = torch.from_numpy(model.predict(known[:, :-1]))
         return r2(predicted, torch.from_numpy(known[:, -1].copy()))
     probabilities = np.zeros((len(known), schema.n_classes))
-    probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(known[:, shown])
+    probabilities[:, model.classes.astype(np.int64)] = model.probabilities(known[:, :-1])
     return roc_auc(torch.from_numpy(probabilities), torch.from_numpy(known[:, -1].astype(np.int64)))
