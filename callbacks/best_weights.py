@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,17 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import stopping_metric
+from lit_causalmix.metrics import Score
 from lit_causalmix.selection import selection_of
 
 _log = logging.getLogger(__name__)
 
 
-def zero_shot_loss(trainer: pl.Trainer) -> float:
-    """The zero-shot value of `val/loss`, by the same selection as every other.
+def zero_shot_scores(trainer: pl.Trainer) -> Mapping[str, Score]:
+    """The validation scores of zero-shot, "domain/metric" → score.
 
     Raises:
-        ConfigurationError: If there is no `ZeroShotBaseline` before the caller.
+        ConfigurationError: If nothing has measured them.
     """
     baseline = find_callback(trainer, ZeroShotBaseline)
     if baseline is None:
@@ -43,8 +44,19 @@ def zero_shot_loss(trainer: pl.Trainer) -> float:
             "the zero-shot score is not measured yet: list ZeroShotBaseline first in "
             "trainer.callbacks"
         )
-    metric = stopping_metric(episode_datamodule(trainer).is_classification)
-    return selection_of(trainer.lightning_module).loss(baseline.scores("val"), metric)
+    return baseline.scores("val")
+
+
+def zero_shot_loss(trainer: pl.Trainer) -> float:
+    """The zero-shot value of `val/loss`, by the same selection as every other."""
+    is_classification = episode_datamodule(trainer).is_classification
+    return selection_of(trainer.lightning_module).loss(zero_shot_scores(trainer), is_classification)
+
+
+def zero_shot_bar(trainer: pl.Trainer) -> float:
+    """The `val/loss` below which weights take the place of zero-shot."""
+    is_classification = episode_datamodule(trainer).is_classification
+    return selection_of(trainer.lightning_module).bar(zero_shot_scores(trainer), is_classification)
 
 
 class BestWeights(Checkpoint):
@@ -60,7 +72,9 @@ class BestWeights(Checkpoint):
         filename: Name of the checkpoint in the run's folder.
 
     Attributes:
-        best_score: Lowest value of the metric so far.
+        best_score: Value of the metric of the best weights so far.
+        bar: Value below which other weights take their place; it differs from `best_score` where
+            the selection asks for more before it leaves zero-shot.
         best_step: Optimiser steps taken when it was reached; 0 is zero-shot.
         best_model_path: The checkpoint file, empty before there is one; Lightning's
             `ckpt_path="best"` reads it.
@@ -71,12 +85,14 @@ class BestWeights(Checkpoint):
         self.monitor = monitor
         self.filename = filename
         self.best_score = math.inf
+        self.bar = math.inf
         self.best_step = 0
         self.best_model_path = ""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.best_model_path and not is_trial(trainer):
             self._consider(trainer, pl_module, zero_shot_loss(trainer))
+            self.bar = zero_shot_bar(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
@@ -84,7 +100,7 @@ class BestWeights(Checkpoint):
         self._consider(trainer, pl_module, monitored(trainer, self.monitor, self))
 
     def _consider(self, trainer: pl.Trainer, module: pl.LightningModule, score: float) -> None:
-        if selection_of(module).improves(score, self.best_score):
+        if selection_of(module).improves(score, self.bar):
             self.keep(trainer, score, step=trainer.global_step)
 
     def keep(self, trainer: pl.Trainer, score: float, *, step: int) -> None:
@@ -95,7 +111,7 @@ class BestWeights(Checkpoint):
             score: Their value of the metric.
             step: Optimiser steps that led to them.
         """
-        self.best_score, self.best_step = score, step
+        self.best_score, self.bar, self.best_step = score, score, step
         self.best_model_path = str(run_folder(trainer) / self.filename)
         trainer.save_checkpoint(self.best_model_path, weights_only=True)
 
@@ -119,6 +135,7 @@ class BestWeights(Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         return {
             "best_score": self.best_score,
+            "bar": self.bar,
             "best_step": self.best_step,
             "best_model_path": self.best_model_path,
         }
@@ -129,5 +146,6 @@ class BestWeights(Checkpoint):
             _log.warning("The best checkpoint %r is gone: selection starts again", path)
             return
         self.best_score = float(state_dict["best_score"])
+        self.bar = float(state_dict["bar"])
         self.best_step = int(state_dict["best_step"])
         self.best_model_path = path

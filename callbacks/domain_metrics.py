@@ -15,7 +15,7 @@ from lit_causalmix.callbacks.evaluation import (
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import DomainScores, Score, normalized_scores, stopping_metric
+from lit_causalmix.metrics import DomainScores, Score, normalized_scores
 from lit_causalmix.selection import selection_of
 from lit_causalmix.task import StepOutput
 
@@ -87,8 +87,8 @@ class DomainMetrics(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
             scores = self._finish(trainer, pl_module, "val")
-            metric = stopping_metric(episode_datamodule(trainer).is_classification)
-            loss = selection_of(pl_module).loss(scores, metric)
+            is_classification = episode_datamodule(trainer).is_classification
+            loss = selection_of(pl_module).loss(scores, is_classification)
             pl_module.log("val/loss", loss, prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -6,15 +6,15 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.best_weights import zero_shot_loss
+from lit_causalmix.callbacks.best_weights import zero_shot_bar
 from lit_causalmix.selection import selection_of
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
     """Stops when `val/loss` has not improved on its best, zero-shot included, for a while.
 
-    What `val/loss` is made of is the task's choice (`model.selection`); with `FixedBudget` training
-    never stops early.
+    Zero-shot counts with the bar that the selection sets (`Selection.bar`). What `val/loss` is made
+    of is the task's choice (`model.selection`); with `FixedBudget` training never stops early.
 
     Args:
         monitor: Logged metric to minimise.
@@ -29,7 +29,7 @@ class ZeroShotEarlyStopping(EarlyStopping):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not torch.isfinite(self.best_score) and not selection_of(pl_module).keeps_last:
-            self.best_score = torch.tensor(zero_shot_loss(trainer))
+            self.best_score = torch.tensor(zero_shot_bar(trainer))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not selection_of(pl_module).keeps_last:

@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from lit_causalmix.callbacks.best_weights import BestWeights, zero_shot_loss
+from lit_causalmix.callbacks.best_weights import BestWeights, zero_shot_bar, zero_shot_loss
 from lit_causalmix.callbacks.evaluation import (
     as_task,
     episode_datamodule,
@@ -20,7 +20,6 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import stopping_metric
 from lit_causalmix.task import backbone_state
 
 _log = logging.getLogger(__name__)
@@ -98,13 +97,14 @@ class WeightInterpolation(Checkpoint):
         tuned = backbone_state(task.backbone)
         with baseline.pretrained(task):
             start = backbone_state(task.backbone)
-        metric = stopping_metric(episode_datamodule(trainer).is_classification)
+        is_classification = episode_datamodule(trainer).is_classification
         self.curve = {0.0: zero_shot_loss(trainer)}
         for coefficient in (*sorted(self.coefficients), 1.0):
             task.backbone.load_state_dict(interpolate(start, tuned, coefficient))
             scores = score_stage(trainer, task, "val")
-            self.curve[coefficient] = task.selection.loss(scores, metric)
-        finite = {c: loss for c, loss in self.curve.items() if math.isfinite(loss)}
+            self.curve[coefficient] = task.selection.loss(scores, is_classification)
+        judged = {**self.curve, 0.0: zero_shot_bar(trainer)}
+        finite = {c: loss for c, loss in judged.items() if math.isfinite(loss)}
         self.coefficient = min(finite, key=lambda c: finite[c]) if finite else 0.0
         task.backbone.load_state_dict(interpolate(start, tuned, self.coefficient))
         step = best.best_step if self.coefficient else 0

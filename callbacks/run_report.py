@@ -21,7 +21,7 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import specs, stopping_metric
+from lit_causalmix.metrics import specs
 from lit_causalmix.report import (
     ReportRow,
     format_table,
@@ -187,8 +187,8 @@ class RunReport(pl.Callback):
         lines = []
         if best is not None and best.best_model_path:
             chosen = "zero-shot" if best.best_step == 0 else f"step {best.best_step}"
-            monitored = stopping_metric(episode_datamodule(trainer).is_classification)
             rule = selection_of(trainer.lightning_module)
+            monitored = rule.loss_name(episode_datamodule(trainer).is_classification)
             lines.append(
                 f"{'Last' if rule.keeps_last else 'Best'} weights ({chosen}, {rule.title} "
                 f"{monitored} {best.best_score:.4f}): {best.best_model_path}"

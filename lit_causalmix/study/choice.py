@@ -52,6 +52,16 @@ def add_choice(parser: Parser, *, required: bool) -> None:
     )
 
 
+def add_min_gain(parser: Parser) -> None:
+    """Gives a command the option to select the weights of the cells anew."""
+    parser.add_argument(
+        "--min_gain",
+        type=float | None,
+        help="selects the weights of every cell anew, as CautiousValidation would with this "
+        "min_gain, in percent; needs ScoreTrajectory in the cells",
+    )
+
+
 def chosen(options: Namespace) -> tuple[str, list[Cell]]:
     """Name and cells of the study that a command was given.
 

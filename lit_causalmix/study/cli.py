@@ -11,9 +11,10 @@ from typing import Any
 from jsonargparse import Namespace
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.choice import RESULTS, add_choice, chosen
+from lit_causalmix.study.choice import RESULTS, add_choice, add_min_gain, chosen
 from lit_causalmix.study.comparison import comparison_table
 from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.reselection import reselected
 from lit_causalmix.study.results import finished
 from lit_causalmix.study.runner import RunOptions, distinct, pending, run_study
 from lit_causalmix.study.store import FAILED, OK, Store
@@ -98,8 +99,12 @@ def _status(argv: Sequence[str]) -> int:
 def _table(argv: Sequence[str]) -> int:
     parser = _study_parser("table", "Prints the comparison table of the finished cells.")
     parser.add_argument("--metric", type=str | None, help="a metric, such as log_loss or mae")
+    add_min_gain(parser)
     options, cells, store = _prepared(parser, argv)
-    return _say(comparison_table(finished(store, cells), metric=options.metric))
+    records = finished(store, cells)
+    if options.min_gain is not None:
+        records = reselected(records, options.min_gain)
+    return _say(comparison_table(records, metric=options.metric))
 
 
 def _report(argv: Sequence[str]) -> int:

@@ -69,15 +69,16 @@ def _row(record: Record) -> dict[str, object]:
         ("normalized", "_normalized"),
     ):
         for stage, scores in record[part].items():
-            row |= {f"{stage}/{key}{ending}": _number(value) for key, value in scores.items()}
+            row |= {f"{stage}/{key}{ending}": number(value) for key, value in scores.items()}
     for metric, gaps in record.get("validation_test_gap", {}).items():
-        row |= {f"gap/{kind}/{metric}": _number(gap["value"]) for kind, gap in gaps.items()}
+        row |= {f"gap/{kind}/{metric}": number(gap["value"]) for kind, gap in gaps.items()}
     row["headline"] = row.get(f"test/real/{headline(record['task'])}_normalized", math.nan)
     return row
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def number(value: float | None) -> float:
+    """A score of a record as a float: NaN where it is undefined."""
+    return math.nan if value is None else float(value)
 
 
 def selected(cells: Iterable[Cell], conditions: Sequence[str]) -> list[Cell]:

@@ -8,9 +8,19 @@ import pandas as pd
 import pytest
 import torch
 
-from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
+from lit_causalmix.callbacks import (
+    BestWeights,
+    DomainMetrics,
+    ScoreTrajectory,
+    ZeroShotBaseline,
+)
 from lit_causalmix.cli import main
-from lit_causalmix.selection import FixedBudget, MixedValidation, SyntheticValidation
+from lit_causalmix.selection import (
+    CautiousValidation,
+    FixedBudget,
+    MixedValidation,
+    SyntheticValidation,
+)
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 SYNTHETIC = {"val_synthetic_rows": 40, "synthetic_ratio": 0.5}
@@ -33,11 +43,11 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_loss_zero_shot_and_best_weights_follow_the_same_rows(fit: Any, selection: Any) -> None:
     trainer, task = fit("run", model={"selection": selection}, data=SYNTHETIC)
     latest, zero = only(trainer, DomainMetrics).scores["val"], only(trainer, ZeroShotBaseline)
-    expected = selection.loss(latest, "log_loss")
+    expected = selection.loss(latest, True)
     assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(expected)
     assert expected != latest["real/log_loss"].value
     best = only(trainer, BestWeights)
-    assert best.best_score <= selection.loss(zero.scores("val"), "log_loss")
+    assert best.best_score <= selection.loss(zero.scores("val"), True)
     trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
     assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(best.best_score)
 
@@ -47,6 +57,27 @@ def test_weights_that_get_worse_on_synthetic_rows_leave_zero_shot(fit: Any) -> N
     assert only(trainer, BestWeights).best_step == 0
     start = only(trainer, ZeroShotBaseline)._initial
     assert same(start, task.backbone.state_dict())
+
+
+def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> None:
+    gains = {}
+
+    def chosen(min_gain: float) -> tuple[int, bool]:
+        selection = CautiousValidation(min_gain)
+        trainer, task = fit(
+            f"run-{min_gain}", callbacks=[ScoreTrajectory()], model={"selection": selection}
+        )
+        points = only(trainer, ScoreTrajectory).report_content(trainer)["trajectory"]
+        gains.update({p["step"]: p["val"]["roc_auc"] for p in points})
+        zero = only(trainer, ZeroShotBaseline)._initial
+        return only(trainer, BestWeights).best_step, same(zero, task.backbone.state_dict())
+
+    step, untouched = chosen(0.0)
+    best = max(gains, key=lambda at: gains[at])
+    assert gains[best] > 0  # so that the bar decides
+    assert (step, untouched) == (best, False)
+    assert chosen(0.99 * gains[best]) == (best, False)
+    assert chosen(1.01 * gains[best]) == (0, True)
 
 
 def test_a_fixed_budget_returns_the_last_weights_and_never_stops(fit: Any, tmp_path: Path) -> None:

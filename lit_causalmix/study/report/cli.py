@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages.files import check_writable
-from lit_causalmix.study.choice import RESULTS, add_choice, chosen
+from lit_causalmix.study.choice import RESULTS, add_choice, add_min_gain, chosen
 from lit_causalmix.study.report.contents import Study, read_study_results
 from lit_causalmix.study.report.page import write_report
 from lit_causalmix.trainer_cli import Parser
@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--store", type=str | None, help="folder of the results: runs/study/NAME")
     parser.add_argument("--cells", type=str | None, help="or a file of study export")
     add_choice(parser, required=False)
+    add_min_gain(parser)
     parser.add_argument("--out", type=str | None, help="HTML file to write; default: NAME.html")
     for name, (method, text) in _NAMES.items():
         parser.add_argument(f"--{name}", type=str | None, help=f"{text}; default: {method}")
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     source = Path(given).resolve()
     name = source.name.removesuffix(_CELLS)
     out = Path(options.out or Path(given).parent / f"{name}.html")
-    study = read_study_results(Path(given), name, cells)
+    study = read_study_results(Path(given), name, cells, min_gain=options.min_gain)
     check_writable(out)
     method, reference = (_method(study, name, options[name]) for name in _NAMES)
     write_report(out, study, method=method, reference=reference)

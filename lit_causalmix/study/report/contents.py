@@ -15,7 +15,8 @@ from lit_causalmix.metrics import Score
 from lit_causalmix.metrics.gap import selection_gap
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import content_hash
-from lit_causalmix.study.results import as_frame, headline
+from lit_causalmix.study.reselection import reselected
+from lit_causalmix.study.results import as_frame, headline, number
 from lit_causalmix.study.store import OK, Record
 from lit_causalmix.study.transfer import read_records
 
@@ -39,6 +40,7 @@ class Study:
             seconds_prepare and other seconds_ (see `run_cell`), and training, which is equal where
             cells differ in nothing but their table, seed and synthetic rows.
         planned: Cells of the plan; None where no plan is known.
+        min_gain: Of `reselected`, where the weights were selected anew; None where not.
     """
 
     name: str
@@ -46,9 +48,16 @@ class Study:
     failed: Sequence[Record]
     frame: pd.DataFrame
     planned: int | None
+    min_gain: float | None = None
 
 
-def read_study_results(source: Path, name: str, plan: Sequence[Cell] | None = None) -> Study:
+def read_study_results(
+    source: Path,
+    name: str,
+    plan: Sequence[Cell] | None = None,
+    *,
+    min_gain: float | None = None,
+) -> Study:
     """Reads the cells of a study.
 
     Args:
@@ -56,10 +65,11 @@ def read_study_results(source: Path, name: str, plan: Sequence[Cell] | None = No
         name: For titles.
         plan: Takes the cells of this plan alone, under its labels; None takes all that there are,
             under the labels that each was run by.
+        min_gain: Selects the weights of every cell anew (`study.reselection`); None leaves them.
 
     Raises:
-        ConfigurationError: If the source is neither, holds no cell, or finished cells agree in all
-            labels.
+        ConfigurationError: If the source is neither, holds no cell, finished cells agree in all
+            labels, or weights are to be selected anew and a cell has no trajectory.
     """
     if not source.exists():
         raise ConfigurationError(f"no results at {source}: a folder of study run, or a file of it")
@@ -74,12 +84,15 @@ def read_study_results(source: Path, name: str, plan: Sequence[Cell] | None = No
     records.sort(key=_place)
     finished = [record for record in records if record["status"] == OK]
     _check_different(finished, source)
+    if min_gain is not None:
+        finished = reselected(finished, min_gain)
     return Study(
         name,
         finished,
         [record for record in records if record["status"] != OK],
         _frame(finished),
         None if plan is None else len(plan),
+        min_gain,
     )
 
 
@@ -116,17 +129,17 @@ def _added(record: Record) -> dict[str, object]:
     metric = headline(record["task"])
     rank = record.get("validation_test_gap", {}).get(metric, {}).get("rank", {}).get("value")
     val, test = (
-        Score(_number(record["normalized"].get(stage, {}).get(f"real/{metric}")))
+        Score(number(record["normalized"].get(stage, {}).get(f"real/{metric}")))
         for stage in ("val", "test")
     )
-    along = [_number(p["test"].get(metric)) for p in record.get("trajectory", ())]
+    along = [number(p["test"].get(metric)) for p in record.get("trajectory", ())]
     return {
         "key": record["key"],
         "last": along[-1] if along else math.nan,
         "perfect": max(along, default=math.nan),
-        "gap_rank": _number(rank),
+        "gap_rank": number(rank),
         "gap_selection": selection_gap(val, test).value,
-        **{f"seconds_{part}": _number(record["seconds"].get(part)) for part in _PARTS},
+        **{f"seconds_{part}": number(record["seconds"].get(part)) for part in _PARTS},
         "training": content_hash(without_rows(record["config"])),
     }
 
@@ -141,7 +154,3 @@ def without_rows(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     split = {k: v for k, v in (config["data"].get("split") or {}).items() if k != "seed"}
     return {**config, "data": data | {"split": split}}
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

@@ -78,8 +78,17 @@ def _intro(study: Study, found: list[Block]) -> list[str]:
             "seed, and scored on test rows that took no part. Methods differ in the synthetic rows "
             "that they mix in; default fine-tuning mixes in none. Scores are normalised: 0 is the "
             "same model without fine-tuning (zero-shot), +1 is one percent better."
-        )
+        ),
+        *([] if study.min_gain is None else [html.says(_caution(study.min_gain))]),
     ]
+
+
+def _caution(min_gain: float) -> str:
+    return (
+        "The weights of every fit are selected anew among its checkpoints: the best by ROC-AUC "
+        "(RMSE) of the validation rows, where they gain more than "
+        f"{min_gain:g} % on zero-shot there, else zero-shot (model.selection: CautiousValidation)."
+    )
 
 
 def _sections(study: Study, found: list[Block], kept: Files) -> Iterator[Section]:
