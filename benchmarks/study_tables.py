@@ -6,8 +6,9 @@ reads the cells beside the output file (`nano-study.jsonl.gz`, `tabpfn-v1-study.
 `known-graphs.jsonl.gz`), takes those of the packaged studies `methods`, `scaling` and `tabpfn-v1`,
 and writes what `lit-causalmix study report` shows of them as Markdown: every method on all tables
 and on the report half, with the weights that the fits selected and with those that
-`CautiousValidation` would have selected, scaling, and graphs. Only seeds of which every cell of a
-study is there are taken, so that no method has other tables or seeds than another.
+`CautiousValidation` would have selected, scaling, and graphs. Of a study that is under way those
+seeds are taken of which every cell is there and, beside them, the methods that have all seeds, so
+that no method has other tables or seeds than another.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import Any
 
 import pandas as pd
 
-from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.comparison import ranking, summary
@@ -40,20 +40,20 @@ SELECTED = "weights as the fits selected them, by log-loss (RMSE)"
 CAUTIOUS = f"weights selected with caution (ROC-AUC or RMSE, a gain above {MIN_GAIN:g} %)"
 
 
-def complete(study: str, cells_file: Path, **overrides: Any) -> list[Cell]:
-    """The cells of a study's seeds that are finished on every table with every method.
+def plan_of(study: str, **overrides: Any) -> list[Cell]:
+    """The cells of a packaged study."""
+    return plan(read_study(config_folder() / "study" / f"{study}.yaml", overrides))
 
-    Raises:
-        ConfigurationError: If there is no such seed.
-    """
-    spec = read_study(config_folder() / "study" / f"{study}.yaml", overrides)
-    known = {record["key"] for record in read_records(cells_file) if record["status"] == "ok"}
-    cells = plan(spec)
-    missing = {cell.seed for cell in cells if cell.key not in known}
-    found = [cell for cell in cells if cell.seed not in missing]
-    if not found:
-        raise ConfigurationError(f"{study}: no seed is complete in {cells_file}")
-    return found
+
+def finished_keys(cells_file: Path) -> set[str]:
+    """Keys of the finished cells of a file."""
+    return {record["key"] for record in read_records(cells_file) if record["status"] == "ok"}
+
+
+def whole(cells: Sequence[Cell], keys: set[str], axis: str) -> list[Cell]:
+    """The cells of those values of an axis, "seed" or "method", of which every cell is finished."""
+    missing = {cell.labels[axis] for cell in cells if cell.key not in keys}
+    return [cell for cell in cells if cell.labels[axis] not in missing]
 
 
 def read(cells_file: Path, cells: Sequence[Cell] | None, min_gain: float | None) -> list[Block]:
@@ -187,13 +187,20 @@ def document(folder: Path) -> Iterator[str]:
     yield "95 % interval over tables, medians the bootstrap's. *Last weights*, *perfect stopping*:"
     yield "means over tables, whatever selects."
     yield ""
-    yield from comparison("Every method, all tables", nano, complete("methods", nano))
-    half = complete("methods", nano, tables=["report"])
-    yield from comparison("Every method, the report half", nano, half)
-    yield from scaling(nano, complete("scaling", nano))
-    yield from comparison("TabPFN v1", tabpfn, complete("tabpfn-v1", tabpfn))
-    if graphs.exists():
-        yield from comparison("Tables with a known graph", graphs, None)
+    keys = finished_keys(nano)
+    for half, overrides in (("all tables", {}), ("the report half", {"tables": ["report"]})):
+        cells = plan_of("methods", **overrides)
+        each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
+        names = {cell.labels["method"] for cell in cells}
+        yield from comparison(f"All {len(names)} methods, {half}", nano, each)
+        if 0 < len(every) < len(cells):
+            some = {cell.labels["method"] for cell in every}
+            title = f"The {len(some)} methods that have all seeds, {half}"
+            yield from comparison(title, nano, every)
+    yield from scaling(nano, whole(plan_of("scaling"), keys, "seed"))
+    cells = whole(plan_of("tabpfn-v1"), finished_keys(tabpfn), "seed")
+    yield from comparison("TabPFN v1", tabpfn, cells)
+    yield from comparison("Tables with a known graph", graphs, None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

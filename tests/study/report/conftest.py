@@ -83,7 +83,9 @@ def make_record(
         "scores": {"test": scores, "val": val},
         "normalized": {"test": normalized, "val": val},
         **({} if rank_gap is None else {"validation_test_gap": gap}),
-        "trajectory": [{"step": i, "test": {metric: s}} for i, s in enumerate(checkpoints)],
+        "trajectory": [
+            {"step": i, "val": {metric: s}, "test": {metric: s}} for i, s in enumerate(checkpoints)
+        ],
     }
 
 
