@@ -92,7 +92,8 @@ class BestWeights(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.best_model_path and not is_trial(trainer):
             self._consider(trainer, pl_module, zero_shot_loss(trainer))
-            self.bar = zero_shot_bar(trainer)
+            if self.best_model_path:  # an undefined zero-shot score is no bar
+                self.bar = zero_shot_bar(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):

@@ -1,5 +1,6 @@
 """Which weights a fit returns, by each way of selecting them."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lit_causalmix.selection import (
     CautiousValidation,
     FixedBudget,
     MixedValidation,
+    RealValidation,
     SyntheticValidation,
 )
 
@@ -57,6 +59,23 @@ def test_weights_that_get_worse_on_synthetic_rows_leave_zero_shot(fit: Any) -> N
     assert only(trainer, BestWeights).best_step == 0
     start = only(trainer, ZeroShotBaseline)._initial
     assert same(start, task.backbone.state_dict())
+
+
+class BlindToZeroShot(RealValidation):
+    """Zero-shot, the first to be judged, has no score."""
+
+    def loss(self, scores: Any, is_classification: bool) -> float:
+        found = super().loss(scores, is_classification)
+        self.first = getattr(self, "first", found)
+        return math.nan if found == self.first else found
+
+
+def test_any_weights_take_the_place_of_a_zero_shot_without_a_score(fit: Any) -> None:
+    trainer, task = fit("run", model={"selection": BlindToZeroShot()}, lr=3.0)
+    best = only(trainer, BestWeights)
+    assert best.best_step > 0
+    assert math.isfinite(best.best_score)
+    assert same(state(best.best_model_path), task.state_dict())
 
 
 def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> None:
