@@ -23,14 +23,16 @@ import pandas as pd
 
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.report.blocks import Block, blocks
-from lit_causalmix.study.report.comparison import ranking, summary
+from lit_causalmix.study.report.comparison import ranked_summary
 from lit_causalmix.study.report.contents import read_study_results
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict, varied
+from lit_causalmix.study.report.stopping import stopping_means
 from lit_causalmix.study.report.targets import targets
 from lit_causalmix.study.report.verdicts import answers
 from lit_causalmix.study.report.words import count, estimate, interval, p_value, plain, signed
 from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.statistics import paired_effects, scaling_curve, summarise, verdict
+from lit_causalmix.study.store import OK
 from lit_causalmix.study.transfer import read_records
 from lit_causalmix.trainer_cli import config_folder
 
@@ -47,7 +49,7 @@ def plan_of(study: str, **overrides: Any) -> list[Cell]:
 
 def finished_keys(cells_file: Path) -> set[str]:
     """Keys of the finished cells of a file."""
-    return {record["key"] for record in read_records(cells_file) if record["status"] == "ok"}
+    return {record["key"] for record in read_records(cells_file) if record["status"] == OK}
 
 
 def whole(cells: Sequence[Cell], keys: set[str], axis: str) -> list[Cell]:
@@ -72,18 +74,14 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 def methods(block: Block) -> Iterator[str]:
     """Every method, best rank first, each with its difference to default fine-tuning."""
-    frame = summary(block)
-    ranks = ranking(block)[0].ranks
-    frame["rank"] = [ranks.get(name, math.nan) for name in frame["method"]]
-    along = block.main.groupby(["method", "table"])[["last", "perfect"]].mean()
-    means = along.groupby("method").mean()
+    means = stopping_means(block)[["last", "perfect"]]
     head = (
         *("method", "average rank", "median", "mean", "SD", "IQR", "improved", "worse by > 0.1"),
         *("gap (a)", "gap (b)", "mean difference to default", "better / equal / worse"),
         *("last weights", "perfect stopping"),
     )
     rows = []
-    for row in frame.sort_values(["rank", "median"], ascending=[True, False]).to_dict("records"):
+    for row in ranked_summary(block).to_dict("records"):
         name = str(row["method"])
         rows.append(
             (

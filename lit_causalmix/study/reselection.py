@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import SIGNS, Score
 from lit_causalmix.metrics.gap import selection_gap
+from lit_causalmix.report import score_to_json
 from lit_causalmix.selection import CautiousValidation
 from lit_causalmix.study.results import headline, number
 from lit_causalmix.study.store import Record
@@ -42,9 +42,11 @@ def _reselected(record: Record, min_gain: float) -> Record:
             "checkpoints to select among: list the callback ScoreTrajectory in the study's base"
         )
     metric = headline(record["task"])
-    gains = [number(point["val"].get(metric)) for point in points]
-    best = max(range(len(gains)), key=lambda i: -math.inf if math.isnan(gains[i]) else gains[i])
-    chosen = points[best] if gains[best] > min_gain else points[0]
+
+    def gain(point: Mapping[str, Any]) -> float:
+        return number(point["val"].get(metric))
+
+    chosen = max((p for p in points if gain(p) > min_gain), key=gain, default=points[0])
     normalized = {stage: _keyed(chosen[stage]) for stage in _STAGES}
     return {
         **record,
@@ -76,6 +78,6 @@ def _scores(
     }
 
 
-def _gap(point: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    gap = selection_gap(*(Score(number(point[stage].get(metric))) for stage in _STAGES))
-    return {"value": gap.value if gap.defined else None, "note": gap.note}
+def _gap(point: Mapping[str, Any], metric: str) -> dict[str, object]:
+    scores = (Score(number(point[stage].get(metric))) for stage in _STAGES)
+    return score_to_json(selection_gap(*scores))

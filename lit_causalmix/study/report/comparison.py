@@ -43,6 +43,14 @@ def summary(block: Block) -> pd.DataFrame:
     return rows.reset_index()
 
 
+def ranked_summary(block: Block) -> pd.DataFrame:
+    """The summary with a column rank, NaN where there is none; best rank first, then median."""
+    frame = summary(block)
+    ranks = _ranks(block)
+    frame["rank"] = [ranks.get(name, math.nan) for name in frame["method"]]
+    return frame.sort_values(["rank", "median"], ascending=[True, False], kind="stable")
+
+
 def ranking(block: Block) -> tuple[Ranking, list[str]]:
     """Ranks of the methods that have enough runs, and who is left out.
 
@@ -59,10 +67,7 @@ def ranking(block: Block) -> tuple[Ranking, list[str]]:
 
 def paper_table(block: Block, files: Files) -> list[str]:
     """Medians, spreads, ranks and gaps, beside the published figures."""
-    frame = summary(block)
-    ranks = _ranks(block)
-    frame["rank"] = [ranks.get(name, math.nan) for name in frame["method"]]
-    frame = frame.sort_values(["rank", "median"], ascending=[True, False], kind="stable")
+    frame = ranked_summary(block)
     keep_csv(files, f"{block.slug}_summary", frame)
     beside = [published(name) if block.metric == "roc_auc" else None for name in frame["method"]]
     rows = [

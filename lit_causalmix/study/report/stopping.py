@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages import html
 from lit_causalmix.pages.files import Files
@@ -12,11 +14,11 @@ from lit_causalmix.study.report.words import signed
 _COLUMNS = ["selected", "last", "perfect"]
 
 
-def stopping_part(block: Block, files: Files) -> list[str]:
-    """Mean test score of the selected, the last and the best checkpoint of every method.
+def stopping_means(block: Block) -> pd.DataFrame:
+    """Columns selected, last and perfect, one row per method: means over tables.
 
-    The first says what a user gets, the second what the training itself does, the third what
-    perfect early stopping would reach, which no one can do: it looks at the test rows.
+    Raises:
+        ConfigurationError: If no cell has the scores of its checkpoints.
     """
     cells = block.main.assign(selected=block.main[block.score]).dropna(subset=_COLUMNS)
     if not len(cells):
@@ -25,7 +27,16 @@ def stopping_part(block: Block, files: Files) -> list[str]:
             "study's base"
         )
     means = cells.groupby(["method", "table"])[_COLUMNS].mean().groupby("method").mean()
-    means = means.loc[[name for name in block.settings if name in means.index]]
+    return means.loc[[name for name in block.settings if name in means.index]]
+
+
+def stopping_part(block: Block, files: Files) -> list[str]:
+    """Mean test score of the selected, the last and the best checkpoint of every method.
+
+    The first says what a user gets, the second what the training itself does, the third what
+    perfect early stopping would reach, which no one can do: it looks at the test rows.
+    """
+    means = stopping_means(block)
     keep_csv(files, f"{block.slug}_stopping", means.reset_index())
     return [
         html.paragraph(
