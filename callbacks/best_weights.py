@@ -63,7 +63,8 @@ class BestWeights(Checkpoint):
     """Keeps the weights with the lowest `val/loss` and restores them when training ends.
 
     The pre-trained weights are the first candidate, so what a fit returns is never worse than
-    zero-shot by the rows that it is selected by (`model.selection`). With `FixedBudget` the latest
+    zero-shot by the rows that it is selected by (`model.selection`); they stay where no validation
+    gives a defined score. With `FixedBudget` the latest
     weights are always the best, and the last ones are what a fit returns. Each new best is written
     at once as a weights-only checkpoint, so an interrupted run loses nothing.
 
@@ -90,10 +91,11 @@ class BestWeights(Checkpoint):
         self.best_model_path = ""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.best_model_path and not is_trial(trainer):
-            self._consider(trainer, pl_module, zero_shot_loss(trainer))
-            if self.best_model_path:  # an undefined zero-shot score is no bar
-                self.bar = zero_shot_bar(trainer)
+        if self.best_model_path or trainer.global_step or is_trial(trainer):
+            return  # weights that were trained already are not zero-shot
+        self.keep(trainer, zero_shot_loss(trainer), step=0)
+        bar = zero_shot_bar(trainer)
+        self.bar = math.inf if math.isnan(bar) else bar  # what is undefined is no bar
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):

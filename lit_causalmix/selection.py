@@ -155,10 +155,8 @@ class CautiousValidation(RealValidation):
         return specs(is_classification)[0].name
 
     def bar(self, zero_shot: Mapping[str, Score], is_classification: bool) -> float:
-        metric = self.metric(is_classification)
-        sign, loss = SIGNS[metric], self.loss(zero_shot, is_classification)
-        score = loss if sign < 0 else 1.0 - loss
-        return loss - abs(score) * self.min_gain / 100.0
+        score = zero_shot[f"real/{self.metric(is_classification)}"].value
+        return self.loss(zero_shot, is_classification) - abs(score) * self.min_gain / 100.0
 
 
 class FixedBudget(Selection):

@@ -78,6 +78,28 @@ def test_any_weights_take_the_place_of_a_zero_shot_without_a_score(fit: Any) -> 
     assert same(state(best.best_model_path), task.state_dict())
 
 
+class Blind(RealValidation):
+    """No weights have a score, as by ROC-AUC with validation rows of one class."""
+
+    def loss(self, scores: Any, is_classification: bool) -> float:
+        return math.nan
+
+
+def test_zero_shot_stays_where_nothing_has_a_score(fit: Any) -> None:
+    trainer, task = fit("run", model={"selection": Blind()}, lr=3.0)
+    assert only(trainer, BestWeights).best_step == 0
+    assert same(only(trainer, ZeroShotBaseline)._initial, task.backbone.state_dict())
+
+
+def test_trained_weights_are_not_taken_for_zero_shot(fit: Any, tmp_path: Path) -> None:
+    trainer, _ = fit("run", lr=3.0, epochs=1)
+    assert only(trainer, BestWeights).best_step == 0
+    Path(only(trainer, BestWeights).best_model_path).unlink()
+    resumed, task = fit("run", lr=3.0, epochs=2, ckpt=tmp_path / "run" / "last.ckpt")
+    assert only(resumed, BestWeights).best_step == 6
+    assert not same(only(resumed, ZeroShotBaseline)._initial, task.backbone.state_dict())
+
+
 def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> None:
     gains = {}
 
