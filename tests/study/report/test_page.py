@@ -72,11 +72,13 @@ def test_domains_that_disagree_are_named(report: Report, cells: Cells) -> None:
     assert verdict.loc["finance", "mean"] == pytest.approx(0.5, abs=0.03)
 
 
-def test_targets_are_met_or_not(report: Report, cell: MakeRecord) -> None:
+@pytest.mark.parametrize(("seeds", "gap"), [(3, "no"), (2, "open")])
+def test_targets_are_met_or_not(report: Report, cell: MakeRecord, seeds: int, gap: str) -> None:
     records = [
-        cell(method, score, table=f"t{number}", rank_gap=gap)
+        cell(method, score, table=f"t{number}", seed=seed, rank_gap=rank_gap)
+        for seed in range(seeds)
         for number, level in enumerate((-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0))
-        for method, score, gap in (
+        for method, score, rank_gap in (
             ("default", level, 0.6),
             ("causalmixft", 0.25 + level / 10, 0.5),
         )
@@ -85,7 +87,7 @@ def test_targets_are_met_or_not(report: Report, cell: MakeRecord) -> None:
     met = csv(files, f"{BLOCK}_targets").set_index("target")["met"]
     assert met["median score above that of default"] == "yes", "0.275 above 0.25"
     assert met["interquartile range at most two thirds of that of default"] == "yes"
-    assert met["validation–test gap (a) at most half of that of default"] == "no"
+    assert met["validation–test gap (a) at most half of that of default"] == gap
     assert met["at most 10% of tables worse than zero-shot by more than 0.1"] == "yes"
     assert "the paper sets none" in text
 
