@@ -3,12 +3,12 @@
     LIT_CAUSALMIX_DATA=FOLDER python benchmarks/study_tables.py --out docs/results/study.md
 
 reads the cells beside the output file (`nano-study.jsonl.gz`, `tabpfn-v1-study.jsonl.gz`,
-`known-graphs.jsonl.gz`), takes those of the packaged studies `methods`, `scaling` and `tabpfn-v1`,
-and writes what `lit-causalmix study report` shows of them as Markdown: every method on all tables
-and on the report half, with the weights that the fits selected and with those that
-`CautiousValidation` would have selected, scaling, and graphs. Of a study that is under way those
-seeds are taken of which every cell is there and, beside them, the methods that have all seeds, so
-that no method has other tables or seeds than another.
+`known-graphs.jsonl.gz`), takes those of the packaged studies `methods`, `scaling`, `training` and
+`tabpfn-v1`, and writes what `lit-causalmix study report` shows of them as Markdown: every method on
+all tables and on the report half, with the weights that the fits selected and with those that
+`CautiousValidation` would have selected, scaling, ways of training, and graphs. Of a study that is
+under way those seeds are taken of which every cell is there and, beside them, the methods that have
+all seeds, so that no method has other tables or seeds than another.
 """
 
 from __future__ import annotations
@@ -196,6 +196,8 @@ def document(folder: Path) -> Iterator[str]:
             title = f"The {len(some)} methods that have all seeds, {half}"
             yield from comparison(title, nano, every)
     yield from scaling(nano, whole(plan_of("scaling"), keys, "seed"))
+    training = whole(plan_of("training"), keys, "seed")
+    yield from comparison("Ways of training, the development half", nano, training)
     cells = whole(plan_of("tabpfn-v1"), finished_keys(tabpfn), "seed")
     yield from comparison("TabPFN v1", tabpfn, cells)
     yield from comparison("Tables with a known graph", graphs, None)
