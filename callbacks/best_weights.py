@@ -54,9 +54,14 @@ def zero_shot_loss(trainer: pl.Trainer) -> float:
 
 
 def zero_shot_bar(trainer: pl.Trainer) -> float:
-    """The `val/loss` below which weights take the place of zero-shot."""
+    """The `val/loss` below which weights take the place of zero-shot.
+
+    Infinite where zero-shot has no defined score: any defined one is then an improvement.
+    """
     is_classification = episode_datamodule(trainer).is_classification
-    return selection_of(trainer.lightning_module).bar(zero_shot_scores(trainer), is_classification)
+    selection = selection_of(trainer.lightning_module)
+    bar = selection.bar(zero_shot_scores(trainer), is_classification)
+    return math.inf if math.isnan(bar) else bar
 
 
 class BestWeights(Checkpoint):
@@ -64,9 +69,9 @@ class BestWeights(Checkpoint):
 
     The pre-trained weights are the first candidate, so what a fit returns is never worse than
     zero-shot by the rows that it is selected by (`model.selection`); they stay where no validation
-    gives a defined score. With `FixedBudget` the latest
-    weights are always the best, and the last ones are what a fit returns. Each new best is written
-    at once as a weights-only checkpoint, so an interrupted run loses nothing.
+    gives a defined score. With `FixedBudget` the latest weights are always the best, and the last
+    ones are what a fit returns. Each new best is written at once as a weights-only checkpoint, so
+    an interrupted run loses nothing.
 
     Args:
         monitor: Logged metric to minimise.
@@ -94,8 +99,7 @@ class BestWeights(Checkpoint):
         if self.best_model_path or trainer.global_step or is_trial(trainer):
             return  # weights that were trained already are not zero-shot
         self.keep(trainer, zero_shot_loss(trainer), step=0)
-        bar = zero_shot_bar(trainer)
-        self.bar = math.inf if math.isnan(bar) else bar  # what is undefined is no bar
+        self.bar = zero_shot_bar(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):

@@ -78,6 +78,11 @@ def test_any_weights_take_the_place_of_a_zero_shot_without_a_score(fit: Any) -> 
     assert same(state(best.best_model_path), task.state_dict())
 
 
+def test_an_undefined_zero_shot_score_does_not_stop_a_fit_that_improves(fit: Any) -> None:
+    trainer, _ = fit("run", model={"selection": BlindToZeroShot()}, epochs=2, patience=1)
+    assert trainer.global_step == 6
+
+
 class Blind(RealValidation):
     """No weights have a score, as by ROC-AUC with validation rows of one class."""
 
