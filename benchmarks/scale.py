@@ -34,7 +34,7 @@ from scipy.stats import t
 from lit_causalmix.causal.global_state import single_thread
 from lit_causalmix.causal.warp import SCALES
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.metrics.quality import QualityReport, assess
+from lit_causalmix.metrics.quality import Likeness, assess
 from lit_causalmix.seeding import rng
 from lit_causalmix.study.table_list import find_tables
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
@@ -55,21 +55,14 @@ MOST_ROWS, REAL = 500, "training rows"
 Row = dict[str, Any]
 
 
-def figures(report: QualityReport) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the measures of the synthetic rows, and of the training rows."""
-    synthetic = {
-        "shapes": report.shape_score,
-        "trends": report.trends.score,
-        "auc": report.auc,
-        "utility": report.utility.value,
+def numbers(rows: Likeness) -> dict[str, float]:
+    """Returns the measures of synthetic or of training rows."""
+    return {
+        "shapes": rows.shape_score,
+        "trends": rows.trends.score,
+        "auc": rows.auc,
+        "utility": rows.utility.value,
     }
-    real = {
-        "shapes": report.train_shape_score,
-        "trends": report.train_trends.score,
-        "auc": report.train_auc,
-        "utility": report.train_utility.value,
-    }
-    return synthetic, real
 
 
 def measure(table: TableSpec, scale: str, seed: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -79,7 +72,8 @@ def measure(table: TableSpec, scale: str, seed: int) -> tuple[dict[str, float], 
     generator.fit(splits.train, seed=seed, progress=False)
     rows = generator.sample(len(splits.train), rng(seed, "scale"))
     with single_thread():
-        return figures(assess(splits.train, splits.val, rows, seed=seed))
+        found = assess(splits.train, splits.val, rows, seed=seed)
+    return numbers(found.synthetic), numbers(found.training)
 
 
 def per_table(rows: Sequence[Row], scale: str, name: str) -> dict[str, float]:

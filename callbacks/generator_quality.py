@@ -18,7 +18,7 @@ from lit_causalmix.metrics.quality import (
     check_measures,
     faults,
     lost_classes,
-    quality_figures,
+    quality_numbers,
 )
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class GeneratesRows(Protocol):
 class GeneratorQuality(pl.Callback):
     """Measures each table's synthetic rows when a fit starts, before the first training step.
 
-    Logs `quality/<domain>/<figure>`, the mean over the tables of a domain, to the trainer's
-    loggers; what the figures are says `quality_figures`. Rows are compared with the training rows
+    Logs `quality/<domain>/<name>`, the mean over the tables of a domain, to the trainer's
+    loggers; what they are says `quality_numbers`. Rows are compared with the training rows
     of the generator, with validation rows as a reference where a measure needs one, never with
     test rows. A generator that is plainly broken (see `lit_causalmix.metrics.quality.verdict`) is
     told in one warning per table. Without synthetic rows it does nothing. It measures on the
@@ -51,7 +51,7 @@ class GeneratorQuality(pl.Callback):
         seed: Source of all randomness of the measures; the rows are the datamodule's.
 
     Attributes:
-        figures: "domain/figure" → value, after the fit has started.
+        numbers: "domain/name" → value, after the fit has started.
 
     Raises:
         ConfigurationError: For an unknown measure, fewer than two rows or a negative seed.
@@ -68,7 +68,7 @@ class GeneratorQuality(pl.Callback):
         self.n_rows = n_rows
         self.measures = tuple(measures)
         self.seed = seed
-        self.figures: dict[str, float] = {}
+        self.numbers: dict[str, float] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         datamodule = getattr(trainer, "datamodule", None)
@@ -79,9 +79,9 @@ class GeneratorQuality(pl.Callback):
             for name, value in self._measure(table).items():
                 if not np.isnan(value):
                     collected[f"{table.train.domain}/{name}"].append(value)
-        self.figures = {name: float(np.mean(values)) for name, values in collected.items()}
-        if self.figures:
-            logged = {f"quality/{name}": value for name, value in self.figures.items()}
+        self.numbers = {name: float(np.mean(values)) for name, values in collected.items()}
+        if self.numbers:
+            logged = {f"quality/{name}": value for name, value in self.numbers.items()}
             for logger in trainer.loggers:
                 logger.log_metrics(logged, step=trainer.global_step)
 
@@ -100,10 +100,10 @@ class GeneratorQuality(pl.Callback):
             return {}
         synthetic = rows.draw(n, "quality")
         with single_thread():
-            figures = quality_figures(
+            numbers = quality_numbers(
                 train, table.held_out, synthetic, seed=self.seed, measures=self.measures
             )
-        found = faults(figures, lost_classes(train.schema, train.values, synthetic))
+        found = faults(numbers, lost_classes(train.schema, train.values, synthetic))
         if found:
             _log.warning(
                 "%s is plainly broken on %s: %s",
@@ -111,4 +111,4 @@ class GeneratorQuality(pl.Callback):
                 train.name,
                 "; ".join(found),
             )
-        return figures
+        return numbers

@@ -64,18 +64,19 @@ def build_page(inspection: Inspection, pictures: Files) -> str:
 def numbers(inspection: Inspection) -> dict[str, object]:
     """All measures as JSON values, null where one is undefined."""
     quality, names = inspection.quality, [c.name for c in inspection.splits.train.schema.columns]
+    synthetic, training, records = quality.synthetic, quality.training, quality.records
     measures = {
-        "column_shapes": quality.shape_score,
-        "column_shapes_of_training_rows": quality.train_shape_score,
-        "pair_trends": quality.trends.score,
-        "pair_trends_of_training_rows": quality.train_trends.score,
-        "two_sample_auc": quality.auc,
-        "two_sample_auc_of_training_rows": quality.train_auc,
-        "closer_to_training_rows": quality.records.closer_to_train,
-        "copies_of_training_rows": quality.records.copies,
-        "copies_of_held_out_rows": quality.records.held_out_copies,
-        "trained_on_synthetic_rows": quality.utility.value,
-        "trained_on_training_rows": quality.train_utility.value,
+        "column_shapes": synthetic.shape_score,
+        "column_shapes_of_training_rows": training.shape_score,
+        "pair_trends": synthetic.trends.score,
+        "pair_trends_of_training_rows": training.trends.score,
+        "two_sample_auc": synthetic.auc,
+        "two_sample_auc_of_training_rows": training.auc,
+        "closer_to_training_rows": records.closer_to_train,
+        "copies_of_training_rows": records.copies,
+        "copies_of_held_out_rows": records.held_out_copies,
+        "trained_on_synthetic_rows": synthetic.utility.value,
+        "trained_on_training_rows": training.utility.value,
     }
     return {
         "table": inspection.splits.train.name,
@@ -87,7 +88,7 @@ def numbers(inspection: Inspection) -> dict[str, object]:
             "synthetic": quality.n_synthetic,
         },
         "measures": {name: _json(value) for name, value in measures.items()},
-        "shapes": {name: _json(float(v)) for name, v in zip(names, quality.shapes, strict=True)},
+        "shapes": {n: _json(float(v)) for n, v in zip(names, synthetic.shapes, strict=True)},
     }
 
 

@@ -17,25 +17,25 @@ FEW_ROWS = 30
 def glance(inspection: Inspection) -> Section:
     """All measures in one table."""
     quality, schema = inspection.quality, inspection.splits.train.schema
-    records = quality.records
+    synthetic, training, records = quality.synthetic, quality.training, quality.records
     metric = "ROC-AUC" if schema.task.is_classification else "R²"
     rows = [
         (
             "Column shapes (1 is equal)",
-            number(quality.shape_score),
-            number(quality.train_shape_score),
+            number(synthetic.shape_score),
+            number(training.shape_score),
             words.on_shapes(schema, quality),
         ),
         (
             "Pair trends (1 is equal)",
-            number(quality.trends.score),
-            number(quality.train_trends.score),
+            number(synthetic.trends.score),
+            number(training.trends.score),
             words.on_trends(schema, quality),
         ),
         (
             "Two-sample test, ROC-AUC (0.5 is equal)",
-            number(quality.auc),
-            number(quality.train_auc),
+            number(synthetic.auc),
+            number(training.auc),
             words.on_two_sample(quality),
         ),
         (
@@ -46,9 +46,9 @@ def glance(inspection: Inspection) -> Section:
         ),
         (
             f"Trained on them, tested on held-out rows, {metric}",
-            number(quality.utility.value),
-            number(quality.train_utility.value),
-            words.on_utility(quality.utility, quality.train_utility),
+            number(synthetic.utility.value),
+            number(training.utility.value),
+            words.on_utility(synthetic.utility, training.utility),
         ),
     ]
     few = quality.n_held_out < FEW_ROWS
@@ -120,9 +120,9 @@ def marginals_section(inspection: Inspection, pictures: Files) -> Section:
     """Every column, real and synthetic."""
     quality, schema = inspection.quality, inspection.splits.train.schema
     figure = row_figures.marginals(
-        schema, inspection.splits.val.values, inspection.synthetic, quality.shapes
+        schema, inspection.splits.val.values, inspection.synthetic, quality.synthetic.shapes
     )
-    left_out = len(schema.columns) - len(row_figures.drawn_columns(quality.shapes))
+    left_out = len(schema.columns) - len(row_figures.drawn_columns(quality.synthetic.shapes))
     caption = (
         "The number beside a name is its column shape score: one minus the Kolmogorov–Smirnov "
         "statistic of a numerical column, one minus the total-variation distance of any other."
@@ -145,9 +145,9 @@ def trends_section(inspection: Inspection, pictures: Files) -> Section:
     """Pairs of columns, real and synthetic."""
     quality, schema = inspection.quality, inspection.splits.train.schema
     names = [column.name for column in schema.columns]
-    both = pictures.keep("pair_trends.png", row_figures.trend_maps(names, quality.trends))
+    both = pictures.keep("pair_trends.png", row_figures.trend_maps(names, quality.synthetic.trends))
     difference = pictures.keep(
-        "pair_trends_difference.png", row_figures.trend_difference(names, quality.trends)
+        "pair_trends_difference.png", row_figures.trend_difference(names, quality.synthetic.trends)
     )
     return Section(
         "pairs",
@@ -173,7 +173,7 @@ def trends_section(inspection: Inspection, pictures: Files) -> Section:
 def rows_section(inspection: Inspection, pictures: Files) -> Section:
     """Whole rows: two-sample test, closest records, use to a learner."""
     quality = inspection.quality
-    records = quality.records
+    synthetic, training, records = quality.synthetic, quality.training, quality.records
     metric = "ROC-AUC" if inspection.splits.train.schema.task.is_classification else "R²"
     histogram = pictures.keep("closest_records.png", row_figures.distance_histogram(records))
     return Section(
@@ -183,9 +183,9 @@ def rows_section(inspection: Inspection, pictures: Files) -> Section:
             html.heading("Can a classifier tell them from real rows?"),
             html.says(words.on_two_sample(quality)),
             html.paragraph(
-                f"ROC-AUC {number(quality.auc)}, cross-validated; 0.5 is a coin, 1 is never wrong. "
-                f"The same test tells training from validation rows with "
-                f"{number(quality.train_auc)}: so much is noise, or a difference of the splits."
+                f"ROC-AUC {number(synthetic.auc)}, cross-validated; 0.5 is a coin, 1 is never "
+                "wrong. The same test tells training from validation rows with "
+                f"{number(training.auc)}: so much is noise, or a difference of the splits."
             ),
             html.heading("Are they copies of training rows?"),
             html.says(words.on_records(records)),
@@ -201,11 +201,11 @@ def rows_section(inspection: Inspection, pictures: Files) -> Section:
                 "No held-out row is at distance 0, since equal rows never straddle two splits.",
             ),
             html.heading("Are they of use to a learner?"),
-            html.says(words.on_utility(quality.utility, quality.train_utility)),
+            html.says(words.on_utility(synthetic.utility, training.utility)),
             html.paragraph(
-                f"{metric} on the validation rows: {number(quality.utility.value)} after training "
-                f"on synthetic rows, {number(quality.train_utility.value)} after training on real "
-                "ones."
+                f"{metric} on the validation rows: {number(synthetic.utility.value)} after "
+                f"training on synthetic rows, {number(training.utility.value)} after training on "
+                "real ones."
             ),
         ),
     )

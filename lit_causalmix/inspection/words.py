@@ -21,11 +21,12 @@ def number(value: float) -> str:
 
 def on_shapes(schema: Schema, quality: QualityReport) -> str:
     """On the column shapes, with the worst columns."""
-    lost = quality.train_shapes - quality.shapes
+    synthetic, training = quality.synthetic, quality.training
+    lost = training.shapes - synthetic.shapes
     order = np.argsort(-np.nan_to_num(lost, nan=-1.0), kind="stable")
     off = [j for j in order.tolist() if lost[j] > _NEAR]
     text = _against_training(
-        quality.train_shape_score - quality.shape_score, "Taken one by one, the columns"
+        training.shape_score - synthetic.shape_score, "Taken one by one, the columns"
     )
     if not off:
         return f"{text} No single column stands out."
@@ -36,10 +37,10 @@ def on_shapes(schema: Schema, quality: QualityReport) -> str:
 
 def on_trends(schema: Schema, quality: QualityReport) -> str:
     """On the pair trends, with the pairs that differ by more than training rows do."""
-    text = _against_training(quality.train_trends.score - quality.trends.score, "Pairs of columns")
-    real = quality.trends.real
-    change = np.nan_to_num(np.triu(quality.trends.synthetic - real, k=1))
-    noise = np.nan_to_num(np.triu(quality.train_trends.synthetic - real, k=1))
+    trends, train_trends = quality.synthetic.trends, quality.training.trends
+    text = _against_training(train_trends.score - trends.score, "Pairs of columns")
+    change = np.nan_to_num(np.triu(trends.synthetic - trends.real, k=1))
+    noise = np.nan_to_num(np.triu(train_trends.synthetic - trends.real, k=1))
     excess = np.abs(change) - np.abs(noise)
     named = []
     for k in np.argsort(-excess, axis=None, kind="stable")[:3].tolist():
@@ -67,18 +68,19 @@ def _against_training(gap: float, what: str) -> str:
 
 def on_two_sample(quality: QualityReport) -> str:
     """On the classifier two-sample test."""
-    if math.isnan(quality.auc):
+    auc, train_auc = quality.synthetic.auc, quality.training.auc
+    if math.isnan(auc):
         return "There are too few rows to test."
-    if quality.auc <= max(0.5, quality.train_auc) + 0.08:
-        if quality.train_auc <= _NOISE:
+    if auc <= max(0.5, train_auc) + 0.08:
+        if train_auc <= _NOISE:
             return "Boosted trees cannot tell synthetic from real rows better than chance allows."
         return (
             "Boosted trees tell synthetic from real rows no better than they tell training from "
             "validation rows, which differ themselves."
         )
-    if quality.auc < 0.75:
+    if auc < 0.75:
         return "Boosted trees tell some synthetic rows from real ones."
-    if quality.auc < 0.95:
+    if auc < 0.95:
         return "Boosted trees tell most synthetic rows from real ones: something is not modelled."
     return "Boosted trees tell nearly all synthetic rows from real ones: something is plainly off."
 

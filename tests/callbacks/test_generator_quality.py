@@ -78,11 +78,11 @@ def datamodule(csv: Path, generator: Generator | None, **settings: Any) -> Causa
     )
 
 
-def test_figures_of_training_rows_given_back(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_numbers_of_training_rows_given_back(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
     callback = GeneratorQuality()
     start(callback, datamodule(csv, Rows()))
-    found = {name.removeprefix("retail/"): value for name, value in callback.figures.items()}
-    assert set(callback.figures) == {f"retail/{name}" for name in found}
+    found = {name.removeprefix("retail/"): value for name, value in callback.numbers.items()}
+    assert set(callback.numbers) == {f"retail/{name}" for name in found}
     assert found["column_shapes"] > 0.9
     assert found["authenticity"] == 0
     assert found["coverage"] > 0.8
@@ -126,32 +126,32 @@ def test_without_synthetic_rows_nothing_is_logged_or_said(
     callback = GeneratorQuality()
     with caplog.at_level(logging.INFO):
         start(callback, datamodule(csv, Rows("far"), synthetic_ratio=0.0))
-    assert callback.figures == {}
+    assert callback.numbers == {}
     assert not [record for record in caplog.records if record.name.startswith("lit_causalmix")]
 
 
 def test_test_rows_play_no_part(csv: Path) -> None:
     """Other test rows, same bits."""
-    figures = []
+    numbers = []
     for shift in (0.0, 1e5):
         data, callback = datamodule(csv, Rows()), GeneratorQuality()
         data.prepare_data()
         data.splits.test.values[:, 0] += shift
         start(callback, data)
-        figures.append(callback.figures)
-    assert figures[0] == figures[1]
+        numbers.append(callback.numbers)
+    assert numbers[0] == numbers[1]
 
 
 def test_only_the_rows_of_a_pool_are_measured(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
     callback = GeneratorQuality(measures=["shapes", "precision_recall"])
     data = datamodule(csv, Rows(), synthetic_size=0.2)
     start(callback, data)
-    assert set(callback.figures) > {"retail/column_shapes", "retail/coverage"}
-    assert "retail/two_sample_auc" not in callback.figures
+    assert set(callback.numbers) > {"retail/column_shapes", "retail/coverage"}
+    assert "retail/two_sample_auc" not in callback.numbers
     caplog.clear()
     single = GeneratorQuality()
     start(single, datamodule(csv, Rows(), synthetic_size=0.001))
-    assert single.figures == {}
+    assert single.numbers == {}
     assert "raise data.synthetic_size" in caplog.text
 
 
@@ -168,7 +168,7 @@ def test_unusable_settings_are_refused(settings: dict[str, Any], message: str) -
         GeneratorQuality(**settings)
 
 
-def test_a_fit_from_the_command_line_logs_the_figures_once_before_training(
+def test_a_fit_from_the_command_line_logs_the_numbers_once_before_training(
     csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -214,7 +214,7 @@ data = CausalMixDataModule(
     episodes_per_epoch=2, cache_dir="cache", progress=False,
 )
 trainer.fit(CausalMixTask(Tab2D(dim=16, n_layers=1)), datamodule=data)
-assert bool(quality.figures) == trainer.is_global_zero
+assert bool(quality.numbers) == trainer.is_global_zero
 """
 
 

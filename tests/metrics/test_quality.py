@@ -254,19 +254,19 @@ def report() -> QualityReport:
 
 
 def test_rows_from_the_true_distribution_score_as_training_rows_do(report: QualityReport) -> None:
-    assert report.shape_score == pytest.approx(report.train_shape_score, abs=0.06)
-    assert report.trends.score == pytest.approx(report.train_trends.score, abs=0.06)
-    assert report.auc == pytest.approx(0.5, abs=0.08)
-    assert report.train_auc == pytest.approx(0.5, abs=0.08)
-    assert report.utility.value == pytest.approx(report.train_utility.value, abs=0.1)
+    assert report.synthetic.shape_score == pytest.approx(report.training.shape_score, abs=0.06)
+    assert report.synthetic.trends.score == pytest.approx(report.training.trends.score, abs=0.06)
+    assert report.synthetic.auc == pytest.approx(0.5, abs=0.08)
+    assert report.training.auc == pytest.approx(0.5, abs=0.08)
+    assert report.synthetic.utility.value == pytest.approx(report.training.utility.value, abs=0.1)
     assert (report.n_train, report.n_held_out, report.n_synthetic) == (500, 450, 500)
 
 
 def test_the_same_seed_gives_the_same_report(report: QualityReport) -> None:
     again = assess(table(drawn(500, seed=0)), table(drawn(450, seed=1)), drawn(500, seed=2), seed=0)
-    assert again.auc == report.auc
+    assert again.synthetic.auc == report.synthetic.auc
     assert again.records.closer_to_train == report.records.closer_to_train
-    assert again.utility == report.utility
+    assert again.synthetic.utility == report.synthetic.utility
 
 
 def test_too_few_rows_are_refused_by_name() -> None:

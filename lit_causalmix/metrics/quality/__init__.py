@@ -1,9 +1,10 @@
 """How good synthetic rows are: pure functions over coded rows, and one summary of them all."""
 
 from lit_causalmix.metrics.quality.embedding import Embedding
-from lit_causalmix.metrics.quality.figures import MEASURES, check_measures, quality_figures
 from lit_causalmix.metrics.quality.frechet import faed, fpcad, frechet_distance
 from lit_causalmix.metrics.quality.inception import inception_score, random_forest_inception_score
+from lit_causalmix.metrics.quality.measurement import Likeness, Measurement
+from lit_causalmix.metrics.quality.measures import MEASURES, check_measures, quality_numbers
 from lit_causalmix.metrics.quality.precision_recall import PrecisionRecall, precision_recall
 from lit_causalmix.metrics.quality.records import (
     ClosestRecords,
@@ -27,6 +28,8 @@ __all__ = [
     "MEASURES",
     "ClosestRecords",
     "Embedding",
+    "Likeness",
+    "Measurement",
     "PairTrends",
     "PrecisionRecall",
     "QualityReport",
@@ -47,7 +50,7 @@ __all__ = [
     "lost_classes",
     "pair_trends",
     "precision_recall",
-    "quality_figures",
+    "quality_numbers",
     "random_forest_inception_score",
     "train_on_one_test_on_other",
     "tv_complement",

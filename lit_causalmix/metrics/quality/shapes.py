@@ -49,6 +49,12 @@ def tv_complement(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> 
     return float(1.0 - np.abs(p - q).sum() / 2)
 
 
+def mean_of_known(values: NDArray[np.float64]) -> float:
+    """Mean of the values that are not NaN; NaN without any."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def column_shapes(
     schema: Schema, real: NDArray[np.float64], synthetic: NDArray[np.float64]
 ) -> NDArray[np.float64]:

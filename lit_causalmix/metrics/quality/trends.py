@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.metrics.quality.shapes import mean_of_known
 from lit_causalmix.tables.schema import Column, Schema
 
 BINS = 10
@@ -35,9 +36,7 @@ class PairTrends:
     @property
     def score(self) -> float:
         """Mean similarity over all pairs that have one; NaN without any."""
-        values = self.similarity[np.triu_indices(len(self.similarity), k=1)]
-        values = values[~np.isnan(values)]
-        return float(values.mean()) if len(values) else float("nan")
+        return mean_of_known(self.similarity[np.triu_indices(len(self.similarity), k=1)])
 
 
 def correlation_similarity(real: Floats, synthetic: Floats) -> float:

@@ -18,7 +18,6 @@ def train_on_one_test_on_other(
 
     With synthetic training rows and real test rows this is TSTR, "train on synthetic, test on
     real" (Esteban et al., 2017, arXiv 1706.02633); real training rows give what to compare with.
-    Features without a known cell in the training rows are left out of both.
 
     Args:
         schema: Columns of both matrices.

@@ -49,24 +49,24 @@ def lost_classes(
     )
 
 
-def faults(figures: Mapping[str, float], lost: tuple[str, ...] = ()) -> list[str]:
-    """Says in words what is plainly broken, from the figures that there are; empty for nothing.
+def faults(numbers: Mapping[str, float], lost: tuple[str, ...] = ()) -> list[str]:
+    """Says in words what is plainly broken, from the numbers that there are; empty for nothing.
 
     Args:
-        figures: Of `quality_figures`.
+        numbers: Of `quality_numbers`.
         lost: Of `lost_classes`.
     """
     found = []
-    auc, shapes = figures.get("two_sample_auc", 0.0), figures.get("column_shapes", 1.0)
+    auc, shapes = numbers.get("two_sample_auc", 0.0), numbers.get("column_shapes", 1.0)
     if auc >= TOLD_APART and shapes < POOR_SHAPES:
         found.append(
             f"its rows do not look real (two-sample ROC-AUC {auc:.3f}, column shapes {shapes:.2f})"
         )
     if lost:
         found.append(f"it makes no row of class {', '.join(map(repr, lost))}")
-    if figures.get("coverage", 1.0) < COLLAPSED:
+    if numbers.get("coverage", 1.0) < COLLAPSED:
         found.append(
-            f"its rows cover {figures['coverage']:.1%} of the training rows, where rows of the "
+            f"its rows cover {numbers['coverage']:.1%} of the training rows, where rows of the "
             "true distribution cover about half: it collapsed to few rows, or is far from all"
         )
     return found

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from lit_causalmix.errors import ConfigurationError, TableError
-from lit_causalmix.metrics.quality import MEASURES, faults, lost_classes, quality_figures
+from lit_causalmix.metrics.quality import (
+    MEASURES,
+    assess,
+    faults,
+    lost_classes,
+    quality_numbers,
+)
 from lit_causalmix.metrics.quality.verdict import COLLAPSED, EXPECTED_ROWS, POOR_SHAPES, TOLD_APART
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
@@ -36,7 +42,7 @@ def table(task: str, n: int, *, seed: int) -> Table:
 def test_every_measure_for_classification_and_regression(task: str) -> None:
     train, held_out = table(task, 300, seed=0), table(task, 200, seed=1)
     fresh = table(task, 300, seed=2).values
-    found = quality_figures(train, held_out, fresh, seed=0)
+    found = quality_numbers(train, held_out, fresh, seed=0)
     assert all(math.isfinite(value) for value in found.values())
     assert found["column_shapes"] > 0.85
     assert found["two_sample_auc"] == pytest.approx(0.5, abs=0.12)
@@ -46,19 +52,35 @@ def test_every_measure_for_classification_and_regression(task: str) -> None:
     assert found["faed"] < 3 * found["faed_held_out"]
     assert found["rfis"] == pytest.approx(found["rfis_held_out"], rel=0.15)
     assert faults(found, lost_classes(train.schema, train.values, fresh)) == []
-    assert quality_figures(train, held_out, fresh, seed=0) == found
+    assert quality_numbers(train, held_out, fresh, seed=0) == found
     shuffled = np.random.default_rng(0).permuted(fresh, axis=0)
-    broken = quality_figures(train, held_out, shuffled, seed=0)
+    broken = quality_numbers(train, held_out, shuffled, seed=0)
     for name in ("pair_trends", "tstr"):
         assert broken[name] < found[name] - 0.05, name
     for name in ("two_sample_auc", "fpcad", "faed"):
         assert broken[name] > found[name] + 0.05, name
 
 
+@pytest.mark.parametrize("task", SCHEMAS)
+def test_numbers_and_report_draw_on_one_measurement(task: str) -> None:
+    train, held_out = table(task, 120, seed=0), table(task, 80, seed=1)
+    fresh = table(task, 120, seed=2).values
+    numbers = quality_numbers(train, held_out, fresh, seed=3)
+    report = assess(train, held_out, fresh, seed=3)
+    assert numbers["tstr"] == report.synthetic.utility.value
+    assert numbers["trtr"] == report.training.utility.value
+    assert numbers["closer_to_train"] == report.records.closer_to_train
+    swapped = assess(held_out, train, fresh, seed=3)  # the numbers compare with training rows
+    assert numbers["column_shapes"] == swapped.synthetic.shape_score
+    assert numbers["pair_trends"] == swapped.synthetic.trends.score
+    assert numbers["two_sample_auc"] == swapped.synthetic.auc
+    assert (report.n_train, report.n_held_out, report.n_synthetic) == (120, 80, 120)
+
+
 def test_without_held_out_rows_what_needs_them_is_left_out() -> None:
     train = table("classification", 60, seed=0)
     fresh = table("classification", 60, seed=1).values
-    found = quality_figures(train, train.take(np.arange(0)), fresh, seed=0)
+    found = quality_numbers(train, train.take(np.arange(0)), fresh, seed=0)
     assert not NEED_HELD_OUT & set(found)
     assert not [name for name in found if name.endswith("held_out")]
     assert {"column_shapes", "coverage", "fpcad", "faed", "rfis"} <= set(found)
@@ -66,18 +88,18 @@ def test_without_held_out_rows_what_needs_them_is_left_out() -> None:
 
 def test_a_handful_of_rows_is_enough_for_every_measure() -> None:
     train, held_out = table("classification", 4, seed=0), table("classification", 1, seed=1)
-    found = quality_figures(train, held_out, train.values[:2], seed=0)
+    found = quality_numbers(train, held_out, train.values[:2], seed=0)
     assert {"column_shapes", "fpcad", "rfis"} <= set(found)
 
 
 def test_only_what_is_asked_for_is_measured_and_the_unknown_refused() -> None:
     train = table("regression", 30, seed=0)
-    found = quality_figures(train, train, train.values, seed=0, measures=["fpcad"])
+    found = quality_numbers(train, train, train.values, seed=0, measures=["fpcad"])
     assert set(found) == {"fpcad", "fpcad_held_out"}
     with pytest.raises(ConfigurationError, match=r"no quality measure 'is': choose from shapes,"):
-        quality_figures(train, train, train.values, seed=0, measures=["is", "fpcad"])
+        quality_numbers(train, train, train.values, seed=0, measures=["is", "fpcad"])
     with pytest.raises(TableError, match=r"got 30 and 1"):
-        quality_figures(train, train, train.values[:1], seed=0)
+        quality_numbers(train, train, train.values[:1], seed=0)
     assert set(MEASURES) >= {"fpcad", "faed", "rfis", "precision_recall"}
 
 
