@@ -109,17 +109,9 @@ class Constraints:
 
 def find_cycle(edges: Sequence[Edge]) -> list[str]:
     """Returns the nodes of one directed cycle in order, or nothing where there is none."""
-    children: dict[str, list[str]] = {}
-    for cause, effect in edges:
-        children.setdefault(cause, []).append(effect)
-    # What has no child left lies on no cycle.
-    while leaves := {e for found in children.values() for e in found} - set(children):
-        children = {
-            c: rest for c, es in children.items() if (rest := [e for e in es if e not in leaves])
-        }
-    if not children:
+    import networkx as nx
+
+    try:
+        return [cause for cause, _ in nx.find_cycle(nx.DiGraph(list(edges)))]
+    except nx.NetworkXNoCycle:
         return []
-    path = [next(iter(children))]
-    while (child := children[path[-1]][0]) not in path:
-        path.append(child)
-    return path[path.index(child) :]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,21 +19,41 @@ def topological_order(adjacency: NDArray[np.bool_]) -> list[int]:
     Raises:
         GeneratorError: If the graph has a cycle; the nodes on or behind it are named.
     """
-    waiting = adjacency.sum(axis=0).astype(int)
+    import networkx as nx
+
+    graph = nx.from_numpy_array(adjacency, create_using=nx.DiGraph)
     order: list[int] = []
-    ready = np.flatnonzero(waiting == 0).tolist()
-    while ready:
-        node = min(ready)
-        ready.remove(node)
-        order.append(node)
-        for child in np.flatnonzero(adjacency[node]).tolist():
-            waiting[child] -= 1
-            if waiting[child] == 0:
-                ready.append(child)
-    if len(order) < len(adjacency):
+    try:
+        for node in nx.lexicographical_topological_sort(graph):
+            order.append(node)
+    except nx.NetworkXUnfeasible as error:
         stuck = sorted(set(range(len(adjacency))) - set(order))
-        raise GeneratorError(f"the graph must be acyclic, but nodes {stuck} wait for each other")
+        raise GeneratorError(
+            f"the graph must be acyclic, but nodes {stuck} wait for each other"
+        ) from error
     return order
+
+
+def acyclic(edges: Iterable[tuple[int, int]], d: int) -> NDArray[np.bool_]:
+    """Inserts edges in their order and skips each that would close a cycle.
+
+    Args:
+        edges: Pairs (i, j) for i → j, of different nodes.
+        d: Number of nodes.
+
+    Returns:
+        Adjacency, bool (d, d).
+
+    >>> acyclic([(0, 1), (1, 2), (2, 0)], 3).astype(int).tolist()
+    [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    """
+    adjacency = np.zeros((d, d), dtype=bool)
+    reaches = np.eye(d, dtype=bool)  # [i, j]: a directed path leads from i to j
+    for i, j in edges:
+        if not reaches[j, i]:
+            adjacency[i, j] = True
+            reaches |= np.outer(reaches[:, i], reaches[j])
+    return adjacency
 
 
 def sample_dag(
@@ -68,15 +90,7 @@ def sample_dag(
     start, end = start[shuffle], end[shuffle]
     given = np.zeros((d, d), dtype=bool) if required is None else required
     order = np.lexsort((-probabilities[start, end], ~given[start, end]))  # the last key leads
-    adjacency = np.zeros((d, d), dtype=bool)
-    reaches = np.eye(d, dtype=bool)  # [i, j]: a directed path leads from i to j
-    for i, j in zip(start[order].tolist(), end[order].tolist(), strict=True):
-        if reaches[j, i]:
-            continue
-        adjacency[i, j] = True
-        reaches |= np.outer(reaches[:, i], reaches[j])
-    topological_order(adjacency)
-    return adjacency
+    return acyclic(zip(start[order].tolist(), end[order].tolist(), strict=True), d)
 
 
 def sample_dags(

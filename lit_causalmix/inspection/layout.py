@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.dags import topological_order
+from lit_causalmix.causal.dags import acyclic, topological_order
 
 _SWEEPS = 6
 
@@ -19,15 +19,9 @@ def acyclic_part(weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     Returns:
         bool (d, d).
     """
-    adjacency = np.zeros(weights.shape, dtype=bool)
-    reaches = np.eye(len(weights), dtype=bool)
     start, end = np.nonzero(weights)
-    for k in np.argsort(-weights[start, end], kind="stable"):
-        i, j = start[k], end[k]
-        if not reaches[j, i]:
-            adjacency[i, j] = True
-            reaches |= np.outer(reaches[:, i], reaches[j])
-    return adjacency
+    order = np.argsort(-weights[start, end], kind="stable")
+    return acyclic(zip(start[order], end[order], strict=True), len(weights))
 
 
 def layered(adjacency: NDArray[np.bool_], width: int) -> NDArray[np.float64]:
