@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,19 @@ def test_every_package_is_listed_and_exists() -> None:
     expected = {folder.relative_to(ROOT).as_posix().replace("/", ".") for folder in folders}
     mapped = {f"lit_causalmix.{name}" for name in ("callbacks", "configs", "datamodules")}
     assert listed == expected | mapped
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    lists = [project["dependencies"], *extras]
+    names = (re.match(r"[\w-]+", text) for given in lists for text in given)
+    declared = {name[0].replace("-", "_") for name in names if name}
+    differing = {"causallearn": "causal_learn", "sklearn": "scikit_learn", "yaml": "pyyaml"}
+    own = {"lit_causalmix", *sys.stdlib_module_names}
+    for path in [*CORE, *(ROOT / "datamodules").glob("*.py"), *(ROOT / "callbacks").glob("*.py")]:
+        roots = {name.partition(".")[0] for name in _imports(path)} - own
+        assert {differing.get(root, root) for root in roots} <= declared, path
 
 
 @pytest.mark.slow
