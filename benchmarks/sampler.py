@@ -38,12 +38,12 @@ from sampler_problems import N_DAGS, Problem, bare_torch, generated, german_cred
 from sampler_report import markdown, verdicts
 
 from lit_causalmix.backbones import Backbone, Nano, TabPFNV1
-from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture
-from lit_causalmix.causal.global_state import quiet_dowhy, single_thread
-from lit_causalmix.causal.scm import fit_scms
+from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
+from lit_causalmix.causal.models.fit import fit_scms
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.quiet import quiet_dowhy, single_thread
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import SplitSpec, TableSpec
 
@@ -78,7 +78,7 @@ def speed(
     data, dags = problem
     fitted = fit_scms(data, dags, mechanism=mechanism, seed=0, progress=False)
     ensemble, random = fitted.ensemble, rng(0, "draws")
-    model, on_torch = ensemble.model(0), ensemble.to_torch("cpu")
+    model = ensemble.model(0)
     stock = stock_dowhy(data, dags[0], mechanism)
     bare = bare_torch(model, dags[0]) if mechanism == "linear" else None
     cells = []
@@ -94,7 +94,6 @@ def speed(
         every = {
             "dowhy": lambda share=share: [gcm.draw_samples(m, share) for m in fitted.models],
             "ours": partial(ensemble.sample, n, random, rows_per_model=share),
-            "torch_cpu": partial(on_torch.sample, n, random, rows_per_model=share),
         }
         for graphs, calls in ((1, one), (len(dags), every)):
             facts = {"table": table, "mechanism": mechanism, "graphs": graphs, "rows": n}

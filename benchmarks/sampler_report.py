@@ -56,13 +56,13 @@ def markdown(results: dict[str, Any]) -> str:
         "",
         "Times faster than DoWhy. *Stock* is DoWhy with its own mechanisms at their defaults, "
         "*bare* a float32 torch loop over levels without support or categories (above 1: the "
-        'compiled sampler is the faster one), *torch* the same ensemble by `to_torch("cpu")`.',
+        "compiled sampler is the faster one).",
         "",
-        "| table | mechanism | graphs | rows | DoWhy | DoWhy, stock | bare torch | torch, CPU |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| table | mechanism | graphs | rows | DoWhy | DoWhy, stock | bare torch |",
+        "|---|---|---:|---:|---:|---:|---:|",
     ]
     for c in results["speed"]:
-        others = ("dowhy", "dowhy_stock", "bare_torch", "torch_cpu")
+        others = ("dowhy", "dowhy_stock", "bare_torch")
         cells = [f"{ratio(c, o):.3g}" if o in c["seconds"] else "–" for o in others]
         head = (c["table"], c["mechanism"], c["graphs"], f"{c['rows']:,}")
         lines.append(f"| {' | '.join(map(str, (*head, *cells)))} |")

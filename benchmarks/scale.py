@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
-from lit_causalmix.causal.global_state import single_thread
-from lit_causalmix.causal.warp import SCALES
+from lit_causalmix.causal.models.warp import SCALES
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.metrics.quality import Likeness, assess
+from lit_causalmix.quiet import single_thread
 from lit_causalmix.seeding import rng
 from lit_causalmix.study.table_list import find_tables
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits

@@ -52,9 +52,9 @@ from structure_report import key as table_of
 from structure_report import report as averages
 from structure_scores import cpdag, scores
 
-from lit_causalmix.causal.discovery import DiscoverySettings, discover
-from lit_causalmix.causal.edges import votes
-from lit_causalmix.causal.encoding import Encoded, encode_for_discovery
+from lit_causalmix.causal.graphs.edges import votes
+from lit_causalmix.causal.search.problem.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.search.problem.encoding import Encoded, encode_for_discovery
 from lit_causalmix.tables.schema import Column
 
 NETWORKS = {

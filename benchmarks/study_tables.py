@@ -21,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 
+from lit_causalmix.configuration import config_folder
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.comparison import ranked_summary
@@ -34,7 +35,6 @@ from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.statistics import paired_effects, scaling_curve, summarise, verdict
 from lit_causalmix.study.store import OK
 from lit_causalmix.study.transfer import read_records
-from lit_causalmix.trainer_cli import config_folder
 
 METHOD, REFERENCE, MIN_GAIN = "causalmixft", "default", 1.0
 NANO, TABPFN, GRAPHS = "nano-study", "tabpfn-v1-study", "known-graphs"

@@ -22,7 +22,7 @@ from lit_causalmix.callbacks.evaluation import (
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import Score
-from lit_causalmix.selection import selection_of
+from lit_causalmix.training.selection import selection_of
 
 _log = logging.getLogger(__name__)
 

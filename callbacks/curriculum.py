@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.scheduling import mixing_datamodule, over_the_fit
-from lit_causalmix.schedules import Linear, Schedule
+from lit_causalmix.training.schedules import Linear, Schedule
 
 
 class ConfidenceCurriculum(pl.Callback):
@@ -13,8 +13,8 @@ class ConfidenceCurriculum(pl.Callback):
 
     A judge that tells real training rows from synthetic ones gives each synthetic row its
     plausibility; of the rows drawn for an episode the most plausible share is kept
-    (`lit_causalmix.generators.confidence`). The share follows a schedule over the fit, a function
-    of the episode's place alone. It may stand beside a `RatioSchedule`.
+    (`lit_causalmix.generators.parts.confidence`). The share follows a schedule over the fit, a
+    function of the episode's place alone. It may stand beside a `RatioSchedule`.
 
     Args:
         share: The share that is admitted, above 0 and at most 1; null takes a straight line from

@@ -16,8 +16,8 @@ from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score, normalized_scores
-from lit_causalmix.selection import selection_of
-from lit_causalmix.task import StepOutput
+from lit_causalmix.training.selection import selection_of
+from lit_causalmix.training.task import StepOutput
 
 
 class DomainMetrics(pl.Callback):

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lit_causalmix.callbacks.best_weights import zero_shot_bar
-from lit_causalmix.selection import selection_of
+from lit_causalmix.training.selection import selection_of
 
 
 class ZeroShotEarlyStopping(EarlyStopping):

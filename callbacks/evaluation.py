@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from lit_causalmix.adversarial import attack_direction, perturbed
 from lit_causalmix.callbacks.evaluation import (
     Stage,
     as_task,
@@ -24,8 +23,9 @@ from lit_causalmix.callbacks.evaluation import (
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score, normalized_scores
-from lit_causalmix.report import ReportRow, report_rows
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.adversarial import attack_direction, perturbed
+from lit_causalmix.training.report import ReportRow, report_rows
+from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ class FGSM(pl.Callback):
     """Logs `test/perturbed_EPSILON/metric` and `…_normalized` of FGSM-perturbed test rows.
 
     The numerical cells of each real test row move by epsilon along the sign of the gradient of the
-    loss (`lit_causalmix.adversarial`); categorical and missing cells and the context stay. The
-    context is real rows only, as in every test.
+    loss (`lit_causalmix.training.adversarial`); categorical and missing cells and the context
+    stay. The context is real rows only, as in every test.
 
     Each model meets its own attack: the score to normalise by is that of the zero-shot weights
     under the attack computed on the zero-shot weights, at the same epsilon [our choice]. So the

@@ -10,9 +10,8 @@ from typing import Protocol, runtime_checkable
 import lightning.pytorch as pl
 import numpy as np
 
-from lit_causalmix.causal.global_state import single_thread
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.generated import GeneratedTable
+from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.metrics.quality import (
     MEASURES,
     check_measures,
@@ -20,6 +19,7 @@ from lit_causalmix.metrics.quality import (
     lost_classes,
     quality_numbers,
 )
+from lit_causalmix.quiet import single_thread
 
 _log = logging.getLogger(__name__)
 

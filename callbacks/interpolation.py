@@ -20,7 +20,7 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.task import backbone_state
+from lit_causalmix.training.task import backbone_state
 
 _log = logging.getLogger(__name__)
 

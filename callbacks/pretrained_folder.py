@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import is_trial, monitored, run_folder
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 

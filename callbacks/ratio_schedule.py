@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.scheduling import mixing_datamodule, over_the_fit
-from lit_causalmix.schedules import EpisodeSchedule, Schedule
+from lit_causalmix.training.schedules import EpisodeSchedule, Schedule
 
 
 class RatioSchedule(pl.Callback):

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import lightning.pytorch as pl
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.schedules import EpisodeSchedule, Progress, Schedule
+from lit_causalmix.training.schedules import EpisodeSchedule, Progress, Schedule
 
 
 @runtime_checkable

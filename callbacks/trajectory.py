@@ -14,7 +14,7 @@ from lit_causalmix.callbacks.evaluation import Stage, as_task, find_callback, sc
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import Score, normalized_scores, rank_gap, selection_gap
-from lit_causalmix.report import score_to_json
+from lit_causalmix.training.report import score_to_json
 
 _DOMAIN = "real/"
 

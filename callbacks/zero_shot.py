@@ -18,7 +18,7 @@ from lit_causalmix.callbacks.evaluation import (
     unpacked,
 )
 from lit_causalmix.metrics import Score
-from lit_causalmix.task import CausalMixTask, backbone_state
+from lit_causalmix.training.task import CausalMixTask, backbone_state
 
 
 class ZeroShotBaseline(pl.Callback):

@@ -11,20 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from lit_causalmix.cache import draw_or_load, fit_or_load
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream, MixtureStream
-from lit_causalmix.entries import seconds_spent
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.backbone import BackboneGenerator, HasBackbone
+from lit_causalmix.files.entries import seconds_spent
 from lit_causalmix.generators.base import Generator
-from lit_causalmix.generators.confidence import ConfidentRows
-from lit_causalmix.generators.draws import SyntheticRows
-from lit_causalmix.generators.generated import GeneratedTable
-from lit_causalmix.mixing import Placement, mixture_counts
+from lit_causalmix.generators.parts.backbone import BackboneGenerator, HasBackbone
+from lit_causalmix.generators.parts.cache import draw_or_load, fit_or_load
+from lit_causalmix.generators.parts.confidence import ConfidentRows
+from lit_causalmix.generators.parts.draws import SyntheticRows
+from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.paths import cache_root
-from lit_causalmix.schedules import EpisodeSchedule
 from lit_causalmix.tables import (
     Encoder,
     SplitSpec,
@@ -34,6 +32,8 @@ from lit_causalmix.tables import (
     load_rows,
     load_splits,
 )
+from lit_causalmix.training.mixing import Placement, mixture_counts
+from lit_causalmix.training.schedules import EpisodeSchedule
 
 
 @runtime_checkable

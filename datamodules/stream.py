@@ -12,10 +12,15 @@ from torch.utils.data import Dataset
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.mixing import Placement, mixture_counts, pick_real_rows, stratified_order
-from lit_causalmix.schedules import EpisodeSchedule
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.training.mixing import (
+    Placement,
+    mixture_counts,
+    pick_real_rows,
+    stratified_order,
+)
+from lit_causalmix.training.schedules import EpisodeSchedule
 
 _EPOCH_SHIFT = 32
 

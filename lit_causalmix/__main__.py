@@ -2,6 +2,6 @@
 
 import sys
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 
 sys.exit(main())

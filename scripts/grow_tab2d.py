@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lit_causalmix.backbones import Tab2D
-from lit_causalmix.backbones.tab2d_preprocessing import bin_edges
+from lit_causalmix.backbones.tab2d.preprocessing import bin_edges
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 
 RESIDUAL_OUTPUTS = ("attention1.o", "linear2", "attention2.o", "linear4")

@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
-    from lit_causalmix.task import CausalMixTask
+    from lit_causalmix.training.task import CausalMixTask
 
 # One thread: tests run beside each other, and small matrices gain nothing from more.
 torch.set_num_threads(1)
@@ -92,7 +92,7 @@ def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
     from lit_causalmix.datamodules import CausalMixDataModule
     from lit_causalmix.generators.scm import SCMGenerator
     from lit_causalmix.tables import TableSpec
-    from lit_causalmix.task import CausalMixTask
+    from lit_causalmix.training.task import CausalMixTask
 
     def run(
         name: str,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 
 FOLDER = Path(__file__).parent.parent / "configs" / "baselines"
 TINY = Path(__file__).parent / "conf" / "tiny.yaml"

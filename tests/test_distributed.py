@@ -19,15 +19,15 @@ import lightning.pytorch as pl
 import torch
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.callbacks import BestWeights, DomainMetrics, PredictionWriter, ZeroShotBaseline
-from lit_causalmix.adapters import LoRA
+from lit_causalmix.training.adapters import LoRA
 from lit_causalmix.callbacks import ConfidenceCurriculum, EMAWeights, RatioSchedule
 from lit_causalmix.callbacks import WeightInterpolation, ZeroShotEarlyStopping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.schedules import Linear
-from lit_causalmix.selection import MixedValidation
+from lit_causalmix.training.schedules import Linear
+from lit_causalmix.training.selection import MixedValidation
 from lit_causalmix.tables import SplitSpec, TableSpec
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 torch.set_num_threads(1)
 csv, folder, devices, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

@@ -20,5 +20,10 @@ def test_the_plain_loop_learns_from_mixed_rows(tmp_path: Path) -> None:
 
 def test_the_plain_loop_uses_neither_task_nor_backbone_nor_command_line() -> None:
     source = (EXAMPLES / "plain_loop.py").read_text()
-    for part in ("lit_causalmix.task", "lit_causalmix.backbones", "lit_causalmix.cli", "Trainer("):
+    for part in (
+        "lit_causalmix.training.task",
+        "lit_causalmix.backbones",
+        "lit_causalmix.commands.main",
+        "Trainer(",
+    ):
         assert part not in source

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from lit_causalmix.backbones import Tab2D
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 
 EASY = str(Path(__file__).parent / "conf" / "pretrain.yaml")
 BRIEF = ["--data.init_args.steps_per_epoch=4", "--data.init_args.val_tasks=4"]

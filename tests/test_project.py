@@ -10,15 +10,18 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted(p for p in (ROOT / "lit_causalmix").rglob("*.py"))
 
 
-def _imports(path: Path) -> set[str]:
+def _imports(path: Path, *, lazy: bool = True) -> set[str]:
+    """Modules, and names in them, that a file imports; `lazy`: inside functions, too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if lazy else tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
@@ -27,20 +30,59 @@ def _imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_core_imports_neither_datamodules_nor_callbacks(path: Path) -> None:
-    if path.name.endswith("cli.py") or "study" in path.parts:
-        return  # only the command line and a study put the parts together
-    above = tuple(
-        f"lit_causalmix.{name}" for name in ("datamodules", "callbacks", "configs", "study")
-    )
-    assert not [name for name in _imports(path) if name.startswith(above)]
+FLOORS = (
+    ("errors", "episode", "names", "paths", "quiet", "seeding"),
+    ("files", "configuration"),
+    ("tables", "prior", "weights", "pages"),
+    ("causal", "backbones", "metrics"),
+    ("training",),
+    ("generators",),
+    ("datamodules", "callbacks", "inspection"),
+    ("study",),
+    ("commands",),
+)
+"""The parts of the package from the ground up; each imports from the floors below it alone."""
+
+FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 
 
-def test_datamodules_do_not_import_callbacks_nor_the_task() -> None:
-    for path in (ROOT / "datamodules").glob("*.py"):
-        above = ("lit_causalmix.callbacks", "lit_causalmix.task", "lit_causalmix.backbones")
-        assert not [name for name in _imports(path) if name.startswith(above)], path
+def _modules() -> dict[str, Path]:
+    """Every module of the installed package by its name."""
+    folders = {"lit_causalmix": ROOT / "lit_causalmix"}
+    folders |= {f"lit_causalmix.{n}": ROOT / n for n in ("datamodules", "callbacks")}
+    return {
+        ".".join((name, *path.relative_to(folder).with_suffix("").parts)): path
+        for name, folder in folders.items()
+        for path in sorted(folder.rglob("*.py"))
+    }
+
+
+MODULES = _modules()
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n.count(".") > 1])
+def test_imports_point_one_way(name: str) -> None:
+    part = name.split(".")[1]
+    for imported in _imports(MODULES[name]):
+        package, _, rest = imported.partition(".")
+        other = rest.partition(".")[0]
+        if package == "lit_causalmix" and other in FLOOR and other != part:
+            assert FLOOR[other] < FLOOR[part], f"{name} imports {imported}"
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {name.split(".")[1] for name in MODULES}
+    assert parts - {"__init__", "__main__"} == set(FLOOR)
+
+
+def test_no_two_modules_import_each_other_in_a_circle() -> None:
+    graph = nx.DiGraph()
+    for name, path in MODULES.items():
+        module = name.removesuffix(".__init__")
+        for imported in _imports(path, lazy=False):
+            if imported != module and (imported in MODULES or f"{imported}.__init__" in MODULES):
+                graph.add_edge(module, imported)
+    assert not list(nx.simple_cycles(graph))
 
 
 def test_nothing_is_unpickled() -> None:
@@ -54,7 +96,7 @@ def test_nothing_is_unpickled() -> None:
 
 def test_heavy_libraries_are_imported_lazily() -> None:
     code = (
-        "import sys; import lit_causalmix.cli; "
+        "import sys; import lit_causalmix.commands.main; "
         "heavy = {'torch', 'lightning', 'dowhy', 'causallearn', 'sklearn', 'pandas'}; "
         "found = ', '.join(sorted(heavy & set(sys.modules))); sys.exit(found or 0)"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.weights import locate
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 
 TABLES = ("credit_g", "splice", "maternal_health_risk", "concrete")
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.many_classes import decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
-from lit_causalmix.backbones.views import views
-from lit_causalmix.backbones.wide_tables import keep_columns
+from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables.schema import Schema
@@ -144,3 +145,97 @@ class Nano(Backbone):
 
     def _half(self, episode: Episode) -> Tab2D:
         return self.classifier if episode.is_classification else self.regressor
+
+
+@dataclass(frozen=True)
+class View:
+    """What a member of an ensemble sees differently.
+
+    Attributes:
+        flip_features: Whether the signs of all features are turned round, and with them their order
+            and which of two tied values counts as below a quantile.
+        turn: Places by which the class indices are rotated; for regression, 1 turns the target's
+            sign round.
+    """
+
+    flip_features: bool = False
+    turn: int = 0
+
+    def apply(self, episode: Episode) -> Episode:
+        """The episode as this member sees it; unknown query targets stay as they are."""
+        y_context = episode.y_context
+        if self.turn:
+            y_context = (
+                (y_context + self.turn) % episode.n_classes if episode.n_classes else -y_context
+            )
+        if not self.flip_features:
+            return replace(episode, y_context=y_context)
+        return replace(
+            episode,
+            y_context=y_context,
+            x_context=-episode.x_context,
+            x_query=-episode.x_query,
+        )
+
+    def restore(self, output: Tensor, episode: Episode) -> Tensor:
+        """Maps a Tab2D output for this view to one for the episode itself.
+
+        Args:
+            output: Logits of the classes (Q, K), of the bins (Q, n_bins), or values (Q,).
+            episode: The episode that `apply` was given.
+        """
+        if not self.turn:
+            return output
+        if episode.n_classes:
+            return output.roll(-self.turn, dims=-1)
+        return -output if output.ndim == 1 else output.flip(-1)  # bins lie symmetrically
+
+
+def views(n_views: int, episode: Episode) -> list[View]:
+    """At most `n_views` views, all different; the first is the episode as it is [our choice]."""
+    n_turns = episode.n_classes or 2
+    return list(dict.fromkeys(View(bool(i % 2), i * n_turns // n_views) for i in range(n_views)))
+
+
+def relevance(x: Tensor, y: Tensor, n_classes: int) -> Tensor:
+    """How much of each column the target explains, alone and by its class means or linearly: (F,).
+
+    Both are the share of the column's variance, in [0, 1]: eta squared of an analysis of variance
+    (what `SelectKBest(f_classif)` orders by), and the squared correlation (`f_regression`).
+
+    Args:
+        x: float32 (R, F), finite, standardised; zero in constant columns.
+        y: int64 (R,) classes, or float32 (R,) numbers.
+        n_classes: Number of classes; 0 for regression.
+    """
+    if not n_classes:
+        centred = y.float() - y.float().mean()
+        covariance = centred @ x / len(y)
+        return covariance.square() / centred.square().mean().clamp_min(1e-12)
+    members = one_hot(y, n_classes).float()
+    size = members.sum(dim=0)
+    means = members.T @ x / size.clamp_min(1)[:, None]
+    return (size / len(y)) @ means.square()
+
+
+def keep_columns(episode: Episode, most: int) -> Episode:
+    """Leaves the `most` columns that the context's targets tell most about, in their order.
+
+    A filter by one column at a time is the field's usual answer (AutoGluon does it for Mitra); it
+    may miss columns that tell something only together. Columns are compared by their places among
+    the context's quantiles, as Tab2D sees them [our choice]. No query row takes part. Ties go to
+    the earlier column.
+    """
+    if episode.x_context.shape[1] <= most:
+        return episode
+    with torch.no_grad():
+        x, _ = impute(episode.x_context, episode.x_context[:0])
+        places = quantile_features(x[None], x[None, :0])[0][0]
+        told = relevance(places, episode.y_context, episode.n_classes)
+        kept = told.argsort(descending=True, stable=True)[:most].sort().values
+    return replace(
+        episode,
+        x_context=episode.x_context[:, kept],
+        x_query=episode.x_query[:, kept],
+        categorical=episode.categorical[kept],
+    )

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal import forest_scores, mechanisms, noise, scores
 from lit_causalmix.causal.columns import SetAside
-from lit_causalmix.causal.edges import EdgeProbabilities
-from lit_causalmix.causal.interventions import hold
-from lit_causalmix.causal.missingness import Gap, draw_gaps
-from lit_causalmix.causal.sampler import Ensemble
-from lit_causalmix.causal.warp import Warp
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.causal.models.missingness import Gap, draw_gaps
+from lit_causalmix.causal.models.warp import Warp
+from lit_causalmix.causal.sampler.ensemble import mechanisms, noise, scores
+from lit_causalmix.causal.sampler.ensemble.ensemble import Ensemble, hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +118,7 @@ CLASSES: dict[str, type] = {
         noise.ScaledAdditive,
         scores.LinearScores,
         scores.BoostedScores,
-        forest_scores.ForestScores,
+        scores.ForestScores,
         scores.TableScores,
         scores.CategoryTable,
         scores.Bins,

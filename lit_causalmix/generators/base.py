@@ -21,6 +21,7 @@ class Generator(ABC):
     safetensors only; nothing is unpickled.
 
     Attributes:
+        libraries: Distribution names of what it fits with; another version fits anew.
         slow: Whether a draw takes so long that rows are drawn once, before training, and kept.
         progress: Whether a draw that takes long shows a progress bar on stderr.
         parts: Folder in which a fit keeps what other generators can use, too (the edges of a
@@ -28,12 +29,17 @@ class Generator(ABC):
     """
 
     slow: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scikit-learn")
     progress: bool = True
     parts: Path | None = None
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Returns, as JSON values, every setting that can change what `fit` learns."""
+
+    def classes(self) -> tuple[type, ...]:
+        """The classes that a configuration chose: a fit is kept as long as their source is."""
+        return (type(self),)
 
     @abstractmethod
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.columns import check_rows, impute
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators import ctgan_network
-from lit_causalmix.generators.ctgan_network import CTGANNetwork
-from lit_causalmix.generators.saved import SavedGenerator, settings_text
-from lit_causalmix.generators.support import Support
+from lit_causalmix.generators.parts import ctgan_network
+from lit_causalmix.generators.parts.ctgan_network import CTGANNetwork
+from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.seeding import derived_seed
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 STATE = "ctgan"
@@ -144,6 +144,7 @@ class CTGANGenerator(SavedGenerator[CTGANState]):
         ConfigurationError: If a setting is out of its range.
     """
 
+    libraries = ("numpy", "torch", "ctgan", "rdt")
     state_name = STATE
     state_class = CTGANState
     state_classes = CLASSES

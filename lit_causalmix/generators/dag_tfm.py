@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.causal.columns import SetAside
-from lit_causalmix.causal.dags import topological_order
-from lit_causalmix.causal.discovery import DiscoverySettings
-from lit_causalmix.causal.edges import EdgeProbabilities
-from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.graphs.dags import topological_order
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.causal.graphs.knowledge import Knowledge
+from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.structure import LIBRARIES, Graphs, Nodes, find_graphs, known_edges
 from lit_causalmix.errors import ConfigurationError, LimitError
-from lit_causalmix.generators.backbone import BackboneGenerator
-from lit_causalmix.generators.dag_tfm_columns import Conditional, Conditioning, Inputs
-from lit_causalmix.generators.graphs import Graphs, Nodes, find_graphs, known_edges
-from lit_causalmix.generators.saved import SavedGenerator, settings_text
-from lit_causalmix.generators.support import Support
+from lit_causalmix.generators.parts.backbone import BackboneGenerator
+from lit_causalmix.generators.parts.conditional import Conditional, Conditioning, Inputs
+from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 STATE = "dag_tfm"
@@ -114,6 +114,7 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
         ConfigurationError: If a setting is out of its range.
     """
 
+    libraries = (*LIBRARIES, "torch")
     state_name = STATE
     state_class = DagTFMState
     state_classes = CLASSES

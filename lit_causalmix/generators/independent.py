@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.generators.refitted import RefittedGenerator
+from lit_causalmix.generators.parts.refitted import RefittedGenerator
 from lit_causalmix.tables.table import Table
 
 

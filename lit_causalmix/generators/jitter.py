@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.scaling import location_scale
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.refitted import RefittedGenerator
-from lit_causalmix.generators.support import Support
+from lit_causalmix.generators.parts.refitted import RefittedGenerator
+from lit_causalmix.tables.scaling import location_scale
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 

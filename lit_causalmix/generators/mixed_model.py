@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lit_causalmix.causal.columns import impute
-from lit_causalmix.causal.global_state import single_thread
-from lit_causalmix.causal.scaling import location_scale
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.mixture import GaussianMixture, LatentColumns, fit_mixture
-from lit_causalmix.generators.refitted import RefittedGenerator
-from lit_causalmix.generators.support import Support
-from lit_causalmix.generators.teachers import TEACHERS, fit_teacher
+from lit_causalmix.generators.parts.mixture import GaussianMixture, LatentColumns, fit_mixture
+from lit_causalmix.generators.parts.refitted import RefittedGenerator
+from lit_causalmix.generators.parts.teachers import TEACHERS, fit_teacher
+from lit_causalmix.quiet import single_thread
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.scaling import location_scale
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 TRIAL_ROWS = 256

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.backbones.base import Backbone
-from lit_causalmix.causal import store
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.backbone import BackboneGenerator
+from lit_causalmix.files import state as store
 from lit_causalmix.generators.base import Generator
-from lit_causalmix.generators.dag_tfm_columns import Conditional, Conditioning, Inputs
-from lit_causalmix.generators.saved import SavedGenerator, settings_text
+from lit_causalmix.generators.parts.backbone import BackboneGenerator
+from lit_causalmix.generators.parts.conditional import Conditional, Conditioning, Inputs
+from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.generators.support import Support
+from lit_causalmix.names import public_name
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 STATE = "relabelled"
@@ -97,11 +98,13 @@ class RelabelledGenerator(BackboneGenerator, SavedGenerator[RelabelledState]):
         self.n_bins = n_bins
         self.max_context_rows = max_context_rows
 
+    def classes(self) -> tuple[type, ...]:
+        return (*super().classes(), *self.generator.classes())
+
     def settings(self) -> dict[str, Any]:
-        kind = type(self.generator)
         return {
             **self.backbone_settings(),
-            "generator": f"{kind.__module__}.{kind.__qualname__}",
+            "generator": public_name(type(self.generator)),
             "features": self.generator.settings(),
             "n_bins": self.n_bins,
             "max_context_rows": self.max_context_rows,

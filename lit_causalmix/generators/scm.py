@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.discovery import DiscoverySettings
-from lit_causalmix.causal.edges import EdgeProbabilities
-from lit_causalmix.causal.global_state import single_thread
-from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.causal.graphs.knowledge import Knowledge
+from lit_causalmix.causal.learn import learn
+from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.settings import ScmSettings
 from lit_causalmix.causal.state import CLASSES, ScmState
+from lit_causalmix.causal.structure import LIBRARIES, known_edges
 from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.conditions import conditions as parse_conditions
-from lit_causalmix.generators.conditions import interventions as parse_interventions
-from lit_causalmix.generators.graphs import known_edges
-from lit_causalmix.generators.rejection import MAX_DRAWS, collect
-from lit_causalmix.generators.saved import SavedGenerator
-from lit_causalmix.generators.scm_fit import learn
-from lit_causalmix.generators.scm_settings import ScmSettings
+from lit_causalmix.generators.parts.conditions import MAX_DRAWS, collect
+from lit_causalmix.generators.parts.conditions import conditions as parse_conditions
+from lit_causalmix.generators.parts.conditions import interventions as parse_interventions
+from lit_causalmix.generators.parts.saved import SavedGenerator
+from lit_causalmix.quiet import single_thread
 from lit_causalmix.tables.schema import Schema
 from lit_causalmix.tables.table import Table
 
@@ -74,6 +74,7 @@ class SCMGenerator(SavedGenerator[ScmState]):
         ConfigurationError: If a setting is out of its range.
     """
 
+    libraries = (*LIBRARIES, "dowhy")
     state_name = STATE
     state_class = ScmState
     state_classes = CLASSES

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.causal.columns import check_rows
 from lit_causalmix.errors import ConfigurationError, GeneratorError, LimitError
-from lit_causalmix.generators.backbone import BackboneGenerator
-from lit_causalmix.generators.binning import quantile_bins
-from lit_causalmix.generators.energy import (
+from lit_causalmix.generators.parts.backbone import BackboneGenerator
+from lit_causalmix.generators.parts.binning import quantile_bins
+from lit_causalmix.generators.parts.energy import (
     N_NEGATIVES,
     ClassEnergy,
     Langevin,
     surrogate_negatives,
 )
-from lit_causalmix.generators.saved import SavedGenerator, settings_text
-from lit_causalmix.generators.support import Support
+from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
 STATE = "tabebm"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.refitted import RefittedGenerator
+from lit_causalmix.generators.parts.refitted import RefittedGenerator
 from lit_causalmix.tables.table import Table
 
 

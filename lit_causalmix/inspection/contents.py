@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.metrics.quality import QualityReport
 from lit_causalmix.tables.table import TableSplits
 

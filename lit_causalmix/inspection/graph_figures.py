@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.inspection.layout import acyclic_part, layered
 from lit_causalmix.pages.drawing import (

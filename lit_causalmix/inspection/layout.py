@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.dags import acyclic, topological_order
+from lit_causalmix.causal.graphs.dags import acyclic, topological_order
 
 _SWEEPS = 6
 

@@ -9,7 +9,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,6 +18,7 @@ import lit_causalmix
 from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
 from lit_causalmix.callbacks.evaluation import Stage, all_callbacks, find_callback
 from lit_causalmix.callbacks.run_report import AddsContent
+from lit_causalmix.files import fingerprint
 from lit_causalmix.metrics import Score
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.grid import Cell
@@ -28,10 +28,7 @@ from lit_causalmix.study.probe import CellProbe
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.store import FAILED, OK, Record, Store
 
-_PACKAGES = (
-    *("torch", "lightning", "numpy", "pandas", "scikit-learn", "dowhy", "causal-learn"),
-    *("ctgan", "peft"),
-)
+_PACKAGES = ("torch", "lightning", "numpy", "pandas", "scikit-learn")
 _STAGES: tuple[Stage, ...] = ("val", "test")
 _TRACEBACK_LINES = 12
 _MOST_NOTES = 20
@@ -106,15 +103,15 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def versions() -> dict[str, str]:
-    """Versions of this package, Python and what it computes with."""
-    found = {"lit-causalmix": lit_causalmix.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+def versions(*parts: object) -> dict[str, str]:
+    """Versions of this package, Python and what every cell computes with.
+
+    Args:
+        parts: Objects of the cell that may declare further `libraries`, its generator for one.
+    """
+    further = [name for part in parts for name in getattr(part, "libraries", ())]
+    own = {"lit-causalmix": lit_causalmix.__version__, "python": platform.python_version()}
+    return own | fingerprint.versions((*_PACKAGES, *further))
 
 
 def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
@@ -132,6 +129,7 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
     best = find_callback(trainer, BestWeights)
     return {
         "config": portable(cli.values(with_defaults=True)),
+        "versions": versions(data.generator, cli.model.adapter),
         "domain": data.splits.train.domain,
         "task": str(data.splits.train.schema.task),
         "n_train": len(data.splits.train),

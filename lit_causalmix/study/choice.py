@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 from jsonargparse import Namespace
 
+from lit_causalmix.configuration import Parser, config_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.results import selected
 from lit_causalmix.study.spec import read_study
-from lit_causalmix.trainer_cli import Parser, config_folder
 
 RESULTS = Path("runs") / "study"
 """Where results lie unless a command is told otherwise, in a folder of the study's name."""

@@ -6,23 +6,27 @@ import inspect
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+import lit_causalmix.backbones
+import lit_causalmix.callbacks
+import lit_causalmix.generators
+import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
+from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.names import key_name, resolve
 from lit_causalmix.study.merging import merged
-from lit_causalmix.task import CausalMixTask
-from lit_causalmix.trainer_cli import Parser, TrainerCLI, config_folder, with_packaged_configs
+from lit_causalmix.training.task import CausalMixTask
 
 _DEFAULT = "default"
 
 
-class FitCLI(TrainerCLI):
+class FitCLI(ConfiguredCLI):
     """`lit-causalmix fit` up to the built objects; nothing is run.
 
     Args:
@@ -50,9 +54,6 @@ class FitCLI(TrainerCLI):
             )
         except MisconfigurationException as error:
             raise ConfigurationError(str(error)) from error
-
-    def _parse_ckpt_path(self) -> None:
-        return  # a cell starts from the backbone's own weights
 
     def instantiate_classes(self) -> None:
         """Builds the objects; the parsed configuration stays as it was read."""
@@ -140,12 +141,11 @@ def _without_defaults(value: Any) -> Any:
 
 @cache
 def _class_facts(path: str) -> tuple[str, dict[str, Any]]:
-    """The place where a class is defined, and its arguments' defaults as JSON values."""
-    module, _, name = path.rpartition(".")
-    kind = getattr(import_module(module), name)
+    """The name of a class in keys, and its arguments' defaults as JSON values."""
+    kind = resolve(path)
     defaults = {
         name: json.loads(json.dumps(parameter.default, default=str))
         for name, parameter in inspect.signature(kind).parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
-    return f"{kind.__module__}.{kind.__qualname__}", defaults
+    return key_name(kind), defaults

@@ -3,7 +3,8 @@
 A key holds what was asked for and what was learned from, not how the code answers: settings that
 differ from their defaults, the content of the table's source, the backbone's weights. So a key
 outlives a new option with a default, a moved folder, another machine, and another package version
-that computes the same thing; package versions are recorded in each result instead, where a reader
+that computes the same thing, and classes go by names that survive a move (`names.key_name`);
+package versions are recorded in each result instead, where a reader
 can group by them. A change of the method itself, or of a default, raises `RECIPE`.
 """
 
@@ -17,11 +18,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from lit_causalmix.backbones import Nano
+from lit_causalmix.generators import SCMGenerator
+from lit_causalmix.names import key_name
+
 RECIPE = 2
 """Version of what a cell does. Raise it when code or defaults change what a cell computes."""
 
-_DEFAULT_BACKBONE = {"class_path": "lit_causalmix.backbones.nano.Nano", "init_args": {}}
-_DEFAULT_GENERATOR = {"class_path": "lit_causalmix.generators.scm.SCMGenerator", "init_args": {}}
+_DEFAULT_BACKBONE = {"class_path": key_name(Nano), "init_args": {}}
+_DEFAULT_GENERATOR = {"class_path": key_name(SCMGenerator), "init_args": {}}
 
 _WHERE_AND_HOW = {
     "trainer": (

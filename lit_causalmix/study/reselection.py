@@ -8,10 +8,10 @@ from typing import Any
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import SIGNS, Score
 from lit_causalmix.metrics.gap import selection_gap
-from lit_causalmix.report import score_to_json
-from lit_causalmix.selection import CautiousValidation
 from lit_causalmix.study.results import headline, number
 from lit_causalmix.study.store import Record
+from lit_causalmix.training.report import score_to_json
+from lit_causalmix.training.selection import CautiousValidation
 
 _STAGES = ("val", "test")
 

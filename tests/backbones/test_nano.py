@@ -13,7 +13,7 @@ import torch
 
 from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.backbones.nano import embedded_weights
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import EvaluationStream
 from lit_causalmix.datamodules.stream import EpisodeParts
 from lit_causalmix.errors import ConfigurationError, LimitError

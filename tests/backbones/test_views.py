@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from lit_causalmix.backbones.tab2d_preprocessing import target_bins, target_range
-from lit_causalmix.backbones.views import View, views
+from lit_causalmix.backbones.nano import View, views
+from lit_causalmix.backbones.tab2d.preprocessing import target_bins, target_range
 from lit_causalmix.episode import Episode
 from lit_causalmix.prior import PriorSettings, draw_episode
 

@@ -9,7 +9,7 @@ import torch
 
 from lit_causalmix.callbacks import BestWeights, EMAWeights, RunReport, ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.selection import FixedBudget
+from lit_causalmix.training.selection import FixedBudget
 
 Weights = dict[str, torch.Tensor]
 

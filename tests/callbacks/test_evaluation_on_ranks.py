@@ -20,7 +20,7 @@ from lit_causalmix.backbones import Tab2D
 from lit_causalmix.callbacks import FGSM, DomainMetrics, ScoreTrajectory, ZeroShotBaseline
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.tables import TableSpec
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 torch.set_num_threads(1)
 csv, folder, devices = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lit_causalmix.callbacks import GeneratorQuality
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
@@ -199,7 +199,7 @@ from lit_causalmix.callbacks import DomainMetrics, GeneratorQuality
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables import TableSpec
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 torch.set_num_threads(1)
 quality = GeneratorQuality()

@@ -10,9 +10,9 @@ import torch
 
 from lit_causalmix.callbacks import BestWeights, WeightInterpolation, ZeroShotBaseline
 from lit_causalmix.callbacks.interpolation import interpolate
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.selection import FixedBudget
+from lit_causalmix.training.selection import FixedBudget
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 

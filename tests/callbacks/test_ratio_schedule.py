@@ -11,10 +11,10 @@ import torch
 
 from lit_causalmix.callbacks import ConfidenceCurriculum, RatioSchedule
 from lit_causalmix.callbacks.scheduling import run_progress
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.episode import Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.schedules import Constant, Linear, Progress, Step
+from lit_causalmix.training.schedules import Constant, Linear, Progress, Step
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 MIXED = {"synthetic_ratio": 0.5}

@@ -15,8 +15,8 @@ from lit_causalmix.callbacks import (
     ScoreTrajectory,
     ZeroShotBaseline,
 )
-from lit_causalmix.cli import main
-from lit_causalmix.selection import (
+from lit_causalmix.commands.main import main
+from lit_causalmix.training.selection import (
     CautiousValidation,
     FixedBudget,
     MixedValidation,

@@ -18,11 +18,11 @@ from lit_causalmix.callbacks import (
     ScoreTrajectory,
     ZeroShotBaseline,
 )
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import TableSpec
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 

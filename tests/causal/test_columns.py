@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.collinearity import linear_dependencies
-from lit_causalmix.causal.columns import Reason, impute, prepare_columns
+from lit_causalmix.causal.columns import Reason, impute, linear_dependencies, prepare_columns
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lit_causalmix.adapters import LoRA
 from lit_causalmix.backbones import Nano, Tab2D, TabPFNV1
-from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture
-from lit_causalmix.cache import generator_fingerprint
+from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.backbone import BackboneGenerator, HasBackbone, content_hash
+from lit_causalmix.generators.parts.backbone import BackboneGenerator, HasBackbone, content_hash
+from lit_causalmix.generators.parts.cache import generator_fingerprint
 from lit_causalmix.tables.table import Table
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.adapters import LoRA
+from lit_causalmix.training.task import CausalMixTask
 
 
 class Constant(BackboneGenerator):

@@ -10,7 +10,7 @@ import torch
 
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.ctgan import CTGANGenerator, Layout
-from lit_causalmix.generators.ctgan_network import Mixture, draw_category
+from lit_causalmix.generators.parts.ctgan_network import Mixture, draw_category
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.tables.table import Table
 

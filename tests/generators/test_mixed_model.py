@@ -17,13 +17,13 @@ from lit_causalmix.causal.columns import impute
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators import MixedModelGenerator
 from lit_causalmix.generators.mixed_model import Pair
-from lit_causalmix.generators.mixture import (
+from lit_causalmix.generators.parts.mixture import (
     MAX_FULL_COLUMNS,
     GaussianMixture,
     LatentColumns,
     fit_mixture,
 )
-from lit_causalmix.generators.teachers import TEACHERS
+from lit_causalmix.generators.parts.teachers import TEACHERS
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
@@ -262,7 +262,9 @@ def test_a_state_that_gives_other_rows_here_is_refused(
     mixed: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted(mixed, n_models=1).save(tmp_path)
-    monkeypatch.setattr("lit_causalmix.generators.mixture.MAX_COMPONENTS", 3)  # another version
+    monkeypatch.setattr(
+        "lit_causalmix.generators.parts.mixture.MAX_COMPONENTS", 3
+    )  # another version
     with pytest.raises(GeneratorError, match="gives other rows here"):
         MixedModelGenerator(n_models=1).load(tmp_path, mixed)
 

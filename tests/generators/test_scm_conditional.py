@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import ConditionalGenerator
 from lit_causalmix.generators.scm import SCMGenerator

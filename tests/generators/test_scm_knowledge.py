@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.knowledge import Knowledge
+from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from lit_causalmix.backbones import Backbone, Nano, Tab2D, TabPFNV1
-from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture
+from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.errors import ConfigurationError, GeneratorError, LimitError
-from lit_causalmix.generators.energy import ClassEnergy, Langevin, surrogate_negatives
+from lit_causalmix.generators.parts.energy import ClassEnergy, Langevin, surrogate_negatives
 from lit_causalmix.generators.tabebm import TabEBMGenerator
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
@@ -62,7 +62,7 @@ def test_negatives_are_distinct_corners_and_their_opposites() -> None:
 
 def test_the_energy_is_that_of_the_paper() -> None:
     energy, x = energy_of(smooth_backbone()), points()
-    from lit_causalmix.generators.backbone import in_context
+    from lit_causalmix.generators.parts.backbone import in_context
 
     logits = energy.backbone(
         in_context(

@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from lit_causalmix.causal.edges import EdgeProbabilities
+from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.inspection import draw_edges
 

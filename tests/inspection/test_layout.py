@@ -1,6 +1,6 @@
 import numpy as np
 
-from lit_causalmix.causal.dags import topological_order
+from lit_causalmix.causal.graphs.dags import topological_order
 from lit_causalmix.inspection.layout import acyclic_part, layered
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.weights import REGISTRY
 from lit_causalmix.weights.files import cached_file
 

@@ -12,7 +12,7 @@ from lit_causalmix import backbones, generators
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.generators import Generator
 from lit_causalmix.study.identity import RECIPE
-from lit_causalmix.task import CausalMixTask
+from lit_causalmix.training.task import CausalMixTask
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "defaults.json"
 CONFIGS = Path(__file__).parents[2] / "configs"

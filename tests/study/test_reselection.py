@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.reselection import reselected
 from lit_causalmix.study.store import Record, Store
@@ -17,7 +17,7 @@ CAUTIOUS = {
     "config": "baselines/jitter",
     "model": {
         "selection": {
-            "class_path": "lit_causalmix.selection.CautiousValidation",
+            "class_path": "lit_causalmix.training.selection.CautiousValidation",
             "init_args": {"min_gain": GAIN},
         }
     },

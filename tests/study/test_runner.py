@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lit_causalmix.callbacks import FGSM
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.jitter import JitterGenerator
 from lit_causalmix.study import runner

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lit_causalmix.backbones.tabpfn_v1_network import TabPFNV1Architecture, random_network
+from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture, random_network
 from lit_causalmix.weights import REGISTRY
 
 # A build backend inside the archive needs nothing from an index.

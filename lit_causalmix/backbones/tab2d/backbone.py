@@ -1,0 +1,238 @@
+"""Tab2D, the architecture of Mitra, as a backbone: any size, classification or regression."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.tab2d.batch import Stack, stacks
+from lit_causalmix.backbones.tab2d.files import (
+    Tab2DConfig,
+    locate,
+    read_config,
+    read_weights,
+    write,
+)
+from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
+from lit_causalmix.backbones.tab2d.preprocessing import (
+    bin_mean,
+    impute_and_drop_constant,
+    target_bins,
+    target_range,
+)
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
+from lit_causalmix.seeding import derived_seed
+
+_DEFAULT_OUTPUTS = {"classification": 10, "regression": 1}  # Mitra v1
+
+
+class Tab2D(Backbone):
+    """Attention over rows and over columns of cell embeddings (Mitra, arXiv 2510.21204).
+
+    Inside `forward`, as in the official code: gaps take the context mean, columns constant in the
+    context are left out, each column becomes its context quantile's place, standardised; regression
+    targets are scaled to [0, 1] by the context's minimum and maximum. The official code also flips
+    the sign of random columns and regression targets; this class does not.
+
+    Predictions do not depend on the order of context rows or of columns, and no query row
+    influences another. The gradient in `x_query` follows a smoothed quantile place
+    (`tab2d_preprocessing.quantile_features`). Memory grows with rows x columns: one layer keeps
+    about 20 x dim numbers per cell for the backward pass, one with activation checkpointing.
+
+    Args:
+        dim: Width of the embedding, a multiple of `n_heads` (Mitra: 512).
+        n_layers: Number of layers (Mitra: 12).
+        n_heads: Attention heads (Mitra: 4).
+        n_outputs: Most classes (default 10, as Mitra); for regression 1 (default; squared error,
+            Mitra v1) or the number of bins (Mitra v2: 1000; cross-entropy, mean of the bins).
+        task: What the model predicts.
+        weights: A folder in the official format, or a hub id. The four sizes above then come from
+            its `config.json`, and the arguments are not read; `task` must agree with it.
+        seed: Source of the random weights where `weights` is None.
+        activation_checkpointing: Trade time for memory in training.
+        max_context_rows: Limit on context rows; 10,000 is AutoGluon's bound for Mitra.
+        max_columns: Limit on feature columns; 500 is AutoGluon's bound for Mitra.
+
+    Raises:
+        ConfigurationError: If the sizes do not fit together.
+        WeightsError: If the weights are missing, cut, incompatible or for another task.
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        n_layers: int = 3,
+        n_heads: int = 4,
+        n_outputs: int | None = None,
+        task: Literal["classification", "regression"] = "classification",
+        weights: str | None = None,
+        seed: int = 0,
+        activation_checkpointing: bool = False,
+        max_context_rows: int = 10_000,
+        max_columns: int = 500,
+    ) -> None:
+        super().__init__()
+        folder = None if weights is None else locate(weights)
+        if folder is None:
+            outputs = _DEFAULT_OUTPUTS[task] if n_outputs is None else n_outputs
+            self.config = Tab2DConfig(dim, outputs, n_layers, n_heads, task.upper())
+            if problem := self.config.problem():
+                raise ConfigurationError(f"Tab2D: {problem}")
+        else:
+            self.config = read_config(folder)
+            if self.config.task != task.upper():
+                raise WeightsError(
+                    f"the weights in {folder} are for {self.config.task.lower()}, the task is "
+                    f"{task}: set the backbone's task to {self.config.task.lower()}, or choose "
+                    "other weights"
+                )
+        self.max_context_rows = max_context_rows
+        self.max_columns = max_columns
+        # On the meta device nothing is drawn from torch's global generator.
+        with torch.device("meta"):
+            self.network = Tab2DNetwork(
+                self.config.dim,
+                self.config.dim_output,
+                self.config.n_layers,
+                self.config.n_heads,
+                classification=self._classifies,
+            )
+        self.network.activation_checkpointing = activation_checkpointing
+        expected = self.network.state_dict()
+        self.network.to_empty(device="cpu")
+        if folder is None:
+            initialise(self.network, torch.Generator().manual_seed(derived_seed(seed, "tab2d")))
+        else:
+            self.network.load_state_dict(read_weights(folder, expected))
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], **options: Any) -> Self:
+        """Loads a model, of whichever task its `config.json` names.
+
+        Args:
+            source: A folder (no network access), or a hub id such as "autogluon/mitra-classifier".
+            **options: Constructor arguments other than sizes, task and weights.
+
+        Raises:
+            WeightsError: If the model is missing, cut or incompatible.
+        """
+        folder = locate(source)
+        task: Any = read_config(folder).task.lower()
+        return cls(task=task, weights=str(folder), **options)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the official `config.json` and `model.safetensors` (float32)."""
+        write(folder, self.config, self.network.state_dict())
+
+    @property
+    def _classifies(self) -> bool:
+        return self.config.task == "CLASSIFICATION"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            context_rows=self.max_context_rows,
+            columns=self.max_columns,
+            classes=self.config.dim_output if self._classifies else 0,
+            regression=not self._classifies,
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Returns "embedding", "layers" and "head"."""
+        net = self.network
+        return {
+            "embedding": [*net.x_embedding.parameters(), *net.y_embedding.parameters()],
+            "layers": list(net.layers.parameters()),
+            "head": [*net.final_layer_norm.parameters(), *net.final_layer.parameters()],
+        }
+
+    def forward(self, episode: Episode) -> Tensor:
+        """Predicts the query rows.
+
+        Returns:
+            Classification: logits (Q, n_classes). Regression: (Q,) in standardised target units,
+            or with bins their logits (Q, n_outputs).
+
+        Raises:
+            LimitError: If the episode's task or number of classes is not the model's.
+        """
+        self._check_episode(episode)
+        x_context, x_query = impute_and_drop_constant(episode.x_context, episode.x_query)
+        y_context = self._known_target(episode.y_context)
+        output: Tensor = self.network(x_context[None], y_context[None], x_query[None])[0]
+        if self._classifies:
+            return output[:, : episode.n_classes]
+        if self.config.dim_output == 1:
+            low, span = target_range(episode.y_context)
+            return low + span * output[:, 0].float()
+        return output
+
+    def loss(self, output: Tensor, episode: Episode) -> Tensor:
+        """Training loss: cross-entropy over classes or bins, or squared error.
+
+        The error is in standardised units, where all tables weigh alike; the official code has it
+        in units of the context's range [our choice, the same up to a factor per table].
+        """
+        if self._classifies or self.config.dim_output == 1:
+            return super().loss(output, episode)
+        y_query = self._scaled_target(episode.y_query, *target_range(episode.y_context))
+        return nn.functional.cross_entropy(output.float(), y_query)
+
+    def losses(self, episodes: Sequence[Episode]) -> Tensor:
+        """`loss` of each episode, (B,): one pass for all of equal shape."""
+        for episode in episodes:
+            self._check_episode(episode)
+        groups = stacks(episodes)
+        order = torch.tensor([i for stack in groups for i in stack.positions])
+        return torch.cat([self._stack_losses(stack) for stack in groups])[order.argsort()]
+
+    def _stack_losses(self, stack: Stack) -> Tensor:
+        y_context = self._known_target(stack.y_context)
+        output: Tensor = self.network(stack.x_context, y_context, stack.x_query).float()
+        low, span = target_range(stack.y_context)
+        if self.config.dim_output == 1:
+            errors = (low + span * output[..., 0] - stack.y_query).square()
+        elif self._classifies:
+            index = torch.arange(self.config.dim_output, device=output.device)
+            output = output.masked_fill(index >= stack.n_classes[:, None, None], -torch.inf)
+            errors = nn.functional.cross_entropy(output.mT, stack.y_query, reduction="none")
+        else:
+            bins = self._scaled_target(stack.y_query, low, span)
+            errors = nn.functional.cross_entropy(output.mT, bins, reduction="none")
+        return (errors * stack.weight).sum(dim=1)
+
+    def predict(self, output: Tensor, episode: Episode) -> Tensor:
+        if not self._classifies and self.config.dim_output > 1:
+            low, span = target_range(episode.y_context)
+            output = low + span * bin_mean(output)
+        return super().predict(output, episode)
+
+    def _known_target(self, y_context: Tensor) -> Tensor:
+        """Returns context targets (..., R) as the network knows them: classes, [0, 1] or bins."""
+        if self._classifies:
+            return y_context
+        return self._scaled_target(y_context, *target_range(y_context))
+
+    def _scaled_target(self, y: Tensor, low: Tensor, span: Tensor) -> Tensor:
+        """Returns regression targets in units of the context's range, or their bin."""
+        scaled = (y.float() - low) / span
+        n_bins = self.config.dim_output
+        return scaled if n_bins == 1 else target_bins(scaled, n_bins)
+
+    def _check_episode(self, episode: Episode) -> None:
+        if episode.is_classification != self._classifies:
+            raise LimitError(
+                f"this Tab2D is for {self.config.task.lower()}, the episode for the other task: "
+                "set the backbone's task"
+            )
+        if episode.n_classes > self.config.dim_output:
+            raise LimitError(
+                f"this Tab2D takes at most {self.config.dim_output} classes, the episode has "
+                f"{episode.n_classes}"
+            )

@@ -1,0 +1,1 @@
+"""Edge probabilities, what is known of them, and the DAGs drawn from them."""

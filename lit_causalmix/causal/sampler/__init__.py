@@ -1,0 +1,1 @@
+"""Fitted models compiled into a vectorised sampler of rows."""

@@ -1,0 +1,1 @@
+"""Causal discovery: from rows to votes for edges."""

@@ -1,0 +1,118 @@
+"""`fit`, `validate`, `test` and `predict`: one LightningCLI over our task and datamodule."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import ArgsType
+
+import lit_causalmix.backbones
+import lit_causalmix.callbacks
+import lit_causalmix.generators
+import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
+from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.training.task import CausalMixTask
+
+_CKPT_KEYWORDS = ("best", "last", "hpc")
+
+
+class TrainerCLI(ConfiguredCLI):
+    """LightningCLI with our defaults; after a fit it tests the selected weights."""
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
+        # none. What is left to do is to refuse a damaged file before any work starts.
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path and path not in _CKPT_KEYWORDS:
+            check_checkpoint(Path(path))
+
+    def after_fit(self) -> None:
+        """Scores the selected weights on the test rows, so that a fit ends with an answer."""
+        if isinstance(self.datamodule, CausalMixDataModule) and len(self.datamodule.splits.test):
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def check_checkpoint(path: Path) -> None:
+    """Refuses a file that is no Lightning checkpoint.
+
+    Raises:
+        ConfigurationError: With the path and what is wrong with it.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"ckpt_path {str(path)!r} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigurationError(
+            f"ckpt_path {str(path)!r} is damaged or no checkpoint: {first}"
+        ) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise ConfigurationError(f"ckpt_path {str(path)!r} is no Lightning checkpoint")
+
+
+def run(args: ArgsType) -> int:
+    """Runs one command of the trainer.
+
+    Raises:
+        LitCausalMixError: For anything that the user can put right.
+    """
+    # The arguments differ from the process's own only where a packaged configuration is named.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    # Hardware lines, tips and the echo of the seed; warnings and our own messages stay.
+    for name in (
+        "pytorch.utilities.rank_zero",
+        "fabric.utilities.rank_zero",
+        "fabric.utilities.seed",
+    ):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
+    args = with_packaged_configs(args)
+    other = _names_datamodule(args)
+    defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
+    try:
+        TrainerCLI(
+            CausalMixTask,
+            pl.LightningDataModule if other else CausalMixDataModule,
+            subclass_mode_data=other,
+            save_config_kwargs={"overwrite": True},
+            parser_class=Parser,
+            parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            # A checkpoint's stored hyper-parameters would silently override the YAML.
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+    except MisconfigurationException as error:
+        raise ConfigurationError(str(error)) from error
+    return 0
+
+
+def _names_datamodule(args: Any) -> bool:
+    """Whether a configuration chooses a datamodule by `data.class_path`.
+
+    Then any datamodule is taken, and nothing is preset: such a configuration is complete in
+    itself. Otherwise `data` is a `CausalMixDataModule`, whose options need no class path.
+    """
+    given = list(args)
+    for argument, following in zip(given, [*given[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option in ("--data", "--data.class_path"):
+            return True
+        path = Path(value if equals else following)
+        if option in ("--config", "-c") and path.is_file():
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = content.get("data") if isinstance(content, dict) else None
+            if isinstance(data, dict) and "class_path" in data:
+                return True
+    return False

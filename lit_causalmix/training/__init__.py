@@ -1,0 +1,32 @@
+"""Fine-tuning: the task, what selects its weights, schedules, adapters, optimisers, reports."""
+
+from lit_causalmix.training.adapters import Adapter, LoRA
+from lit_causalmix.training.optim import MuonAdamW
+from lit_causalmix.training.schedules import Constant, Cosine, Linear, Schedule, Step
+from lit_causalmix.training.selection import (
+    CautiousValidation,
+    FixedBudget,
+    MixedValidation,
+    RealValidation,
+    Selection,
+    SyntheticValidation,
+)
+from lit_causalmix.training.task import CausalMixTask
+
+__all__ = [
+    "Adapter",
+    "CausalMixTask",
+    "CautiousValidation",
+    "Constant",
+    "Cosine",
+    "FixedBudget",
+    "Linear",
+    "LoRA",
+    "MixedValidation",
+    "MuonAdamW",
+    "RealValidation",
+    "Schedule",
+    "Selection",
+    "Step",
+    "SyntheticValidation",
+]

@@ -1,0 +1,171 @@
+"""The LightningModule that fine-tunes any backbone over episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from lit_causalmix.backbones import Backbone, Nano
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.training.adapters import Adapter
+from lit_causalmix.training.l2_sp import L2SP
+from lit_causalmix.training.selection import RealValidation, Selection
+
+
+class StepOutput(TypedDict):
+    """What one step computed.
+
+    Attributes:
+        loss: Scalar, with gradient in training.
+        predictions: Probabilities float32 (Q, K), or values float32 (Q,) in the target's units;
+            detached.
+    """
+
+    loss: Tensor
+    predictions: Tensor
+
+
+def _adamw(parameters: object) -> Optimizer:
+    return AdamW(parameters, lr=1e-5, weight_decay=0.01)  # type: ignore[arg-type]
+
+
+class CausalMixTask(pl.LightningModule):
+    """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
+
+    Args:
+        backbone: The tabular foundation model; null takes the embedded `Nano`.
+        optimizer: Makes the optimiser from parameter groups; by default AdamW at 1e-5 with weight
+            decay 0.01, the rate that TabPFN's and TabICL's own recipes use.
+        lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
+            null keeps the rate constant.
+        freeze: Names of the backbone's parameter groups that stay at their pre-trained values.
+        adapter: Trains a small part in a frozen backbone (`LoRA`); null trains the backbone itself.
+        l2_sp: Coefficient of the penalty on the distance to the pre-trained weights, of those that
+            are trained: l2_sp / 2 * ||w - w0||² is added to the training loss. 0 leaves it out.
+        selection: What `val/loss` is made of and which weights are kept; null takes the real
+            validation rows.
+
+    Raises:
+        ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | None = None,
+        optimizer: OptimizerCallable = _adamw,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        freeze: Sequence[str] = (),
+        adapter: Adapter | None = None,
+        l2_sp: float = 0.0,
+        selection: Selection | None = None,
+    ) -> None:
+        super().__init__()
+        backbone = Nano() if backbone is None else backbone
+        self.backbone = backbone
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.adapter = adapter
+        self.selection: Selection = RealValidation() if selection is None else selection
+        if adapter is not None:
+            adapter.insert(backbone)
+        groups = backbone.parameter_groups()
+        unknown = sorted(set(freeze) - set(groups))
+        if unknown:
+            raise ConfigurationError(
+                f"freeze names no parameter group of {type(backbone).__name__}: "
+                f"{', '.join(unknown)}; there are {', '.join(groups)}"
+            )
+        for name in freeze:
+            for parameter in groups[name]:
+                parameter.requires_grad_(False)
+        if not any(p.requires_grad for p in backbone.parameters()):
+            raise ConfigurationError(
+                f"freeze leaves nothing to train of {type(backbone).__name__}: {', '.join(freeze)}"
+                f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
+            )
+        self.l2_sp = L2SP(backbone, l2_sp)
+
+    def plain_backbone(self) -> Backbone:
+        """The backbone; with an adapter, a copy in which it is worked into plain weights."""
+        return self.backbone if self.adapter is None else self.adapter.merged(self.backbone)
+
+    def check_table(self, train: Table, encoder: Encoder) -> None:
+        """Refuses a table that the backbone does not take, and specialises the backbone to it.
+
+        Called before anything slow, and again on every rank.
+
+        Raises:
+            LimitError: With the limit, the value received and what to do.
+        """
+        self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
+        self.backbone.specialise(train.schema)
+
+    def forward(self, episode: Episode) -> Tensor:
+        """Predicts the query rows: probabilities (Q, K), or values (Q,) in the target's units."""
+        prediction: Tensor = self.backbone.predict(self.backbone(episode), episode)
+        return prediction
+
+    def evaluate(self, episode: Episode) -> StepOutput:
+        """One forward pass with its loss; every labelled step goes through here."""
+        output = self.backbone(episode)
+        loss = self.backbone.loss(output, episode)
+        with torch.no_grad():
+            predictions = self.backbone.predict(output.detach(), episode)
+        return StepOutput(loss=loss, predictions=predictions)
+
+    def training_step(self, batch: Episode | list[Episode], batch_idx: int) -> Tensor:
+        """The loss of an episode, or the mean loss of several that make one step."""
+        episodes = [batch] if isinstance(batch, Episode) else batch
+        loss = self.backbone.losses(episodes).mean()
+        n_query = sum(episode.n_query for episode in episodes)
+        self.log("train/loss", loss, prog_bar=True, batch_size=n_query)
+        if self.l2_sp.coefficient == 0:
+            return loss
+        penalty = self.l2_sp()
+        self.log("train/l2_sp", penalty, batch_size=n_query)
+        return loss + penalty
+
+    def validation_step(self, episode: Episode, batch_idx: int) -> StepOutput:
+        return self.evaluate(episode)
+
+    def test_step(self, episode: Episode, batch_idx: int) -> StepOutput:
+        return self.evaluate(episode)
+
+    def predict_step(self, episode: Episode, batch_idx: int) -> Tensor:
+        prediction: Tensor = self(episode)
+        return prediction
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A weights-only checkpoint leaves out the callbacks' states; the zero-shot scores among
+        # them are a few numbers, and without them a test could not be normalised.
+        states = {c.state_key: c.state_dict() for c in self.trainer.callbacks}  # type: ignore[attr-defined]
+        checkpoint.setdefault("callbacks", {key: state for key, state in states.items() if state})
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        groups = [
+            {"name": name, "params": trained}
+            for name, parameters in self.backbone.parameter_groups().items()
+            if (trained := [p for p in parameters if p.requires_grad])
+        ]
+        optimizer = self.optimizer(groups)
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+
+def backbone_state(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's weights on the CPU, which later training steps do not touch."""
+    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -1,0 +1,42 @@
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from lit_causalmix.quiet import quiet_dowhy, single_thread
+
+
+def test_numpy_and_dowhy_are_as_before_even_after_an_error() -> None:
+    from dowhy.gcm import config
+
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random(3)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    bars = config.show_progress_bars
+    with pytest.raises(ZeroDivisionError), quiet_dowhy(1):
+        _draw_and_fail(config)
+    assert config.show_progress_bars == bars
+    assert (np.random.random(3) == expected).all()  # noqa: NPY002
+
+
+def _draw_and_fail(config: ModuleType) -> None:
+    assert not config.show_progress_bars
+    np.random.random(100)  # noqa: NPY002
+    raise ZeroDivisionError
+
+
+def test_inside_the_seed_counts() -> None:
+    draws = []
+    for seed in (1, 1, 2):
+        with quiet_dowhy(seed):
+            draws.append(np.random.random())  # noqa: NPY002
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_single_thread_is_undone() -> None:
+    from threadpoolctl import threadpool_info
+
+    with single_thread():
+        inside = [pool["num_threads"] for pool in threadpool_info()]
+    assert inside
+    assert set(inside) == {1}

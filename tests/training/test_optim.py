@@ -1,0 +1,81 @@
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+
+from lit_causalmix.backbones import Tab2D
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.prior import PriorSettings, draw_tasks
+from lit_causalmix.training.optim import MuonAdamW
+
+
+def parts(**settings: Any) -> tuple[Tab2D, MuonAdamW, OneCycleLR]:
+    model = Tab2D(dim=16, n_layers=2)
+    groups = [{"name": name, "params": p} for name, p in model.parameter_groups().items()]
+    optimizer = MuonAdamW(groups, lr=5e-3, **settings)
+    return model, optimizer, OneCycleLR(optimizer, 5e-3, total_steps=40, cycle_momentum=False)
+
+
+TASKS = draw_tasks(
+    PriorSettings(columns=(1, 2), max_classes=2), cells=1_000, seed=0, epoch=0, index=0
+)
+
+
+def steps(n: int, model: Tab2D, optimizer: MuonAdamW, schedule: OneCycleLR) -> list[float]:
+    values = []
+    for _ in range(n):
+        loss = model.losses(TASKS).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        values.append(loss.item())
+    return values
+
+
+def test_every_parameter_moves_and_the_loss_falls() -> None:
+    model, optimizer, schedule = parts()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    values = steps(30, model, optimizer, schedule)
+    assert values[-1] < values[0] - 0.01
+    still = [n for n, p in model.named_parameters() if torch.equal(p, before[n])]
+    # A key's bias shifts all attention scores of a query alike, so it has no gradient.
+    assert all(name.endswith("k.bias") for name in still)
+
+
+def test_muon_takes_the_matrices_of_the_layers_alone() -> None:
+    model, optimizer, _ = parts()
+    muon, adamw = optimizer.param_groups
+    assert all(p.ndim == 2 for p in muon["params"])
+    assert len(muon["params"]) == 2 * 12
+    everything = {id(p) for p in [*muon["params"], *adamw["params"]]}
+    assert everything == {id(p) for p in model.parameters()}
+
+
+def test_it_resumes_with_the_same_bits() -> None:
+    first = parts()
+    steps(3, *first)
+    states = copy.deepcopy([part.state_dict() for part in first])
+    second = parts()
+    for part, state in zip(second, states, strict=True):
+        part.load_state_dict(state)
+    assert steps(3, *second) == steps(3, *first)
+    assert second[1].param_groups[0]["lr"] == first[1].param_groups[0]["lr"]
+
+
+def test_weight_decay_and_rate_reach_both() -> None:
+    moved = []
+    for settings in ({"weight_decay": 0.0}, {"weight_decay": 0.5}):
+        model, optimizer, schedule = parts(**settings)
+        steps(2, model, optimizer, schedule)
+        moved.append(model.network)
+    plain, decayed = moved
+    assert decayed.final_layer.weight.norm() < plain.final_layer.weight.norm()
+    assert decayed.layers[0].linear1.weight.norm() < plain.layers[0].linear1.weight.norm()
+
+
+def test_groups_without_the_layers_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"finds 0 matrices in .* named body"):
+        parts(hidden=("body",))
