@@ -37,10 +37,10 @@ from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
 from lit_causalmix.causal.columns import prepare_columns
-from lit_causalmix.causal.search.problem.discovery import RESAMPLED
-from lit_causalmix.causal.search.problem.encoding import Encoded
-from lit_causalmix.causal.search.problem.independence import Correlations
-from lit_causalmix.causal.search.problem.skeleton import Allowance, find_skeleton
+from lit_causalmix.causal.search.discovery import RESAMPLED
+from lit_causalmix.causal.search.encoding import Encoded
+from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.skeleton import Allowance, find_skeleton
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_splits
 

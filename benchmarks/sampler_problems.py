@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.columns import prepare_columns
 from lit_causalmix.causal.models.fit import NodeData
-from lit_causalmix.causal.sampler.ensemble.ensemble import CompiledScm
-from lit_causalmix.causal.sampler.ensemble.mechanisms import Additive, Root
-from lit_causalmix.causal.sampler.ensemble.scores import LinearScores
+from lit_causalmix.causal.sampler.ensemble import CompiledScm
+from lit_causalmix.causal.sampler.mechanisms import Additive, Root
+from lit_causalmix.causal.sampler.scores import LinearScores
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits

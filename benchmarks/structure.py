@@ -53,8 +53,8 @@ from structure_report import report as averages
 from structure_scores import cpdag, scores
 
 from lit_causalmix.causal.graphs.edges import votes
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings, discover
-from lit_causalmix.causal.search.problem.encoding import Encoded, encode_for_discovery
+from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.search.encoding import Encoded, encode_for_discovery
 from lit_causalmix.tables.schema import Column
 
 NETWORKS = {

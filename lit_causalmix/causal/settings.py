@@ -8,8 +8,8 @@ from typing import Any
 from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.models.families import FAMILIES
 from lit_causalmix.causal.models.warp import SCALES
-from lit_causalmix.causal.sampler.ensemble.noise import NOISES
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.sampler.noise import NOISES
+from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.errors import ConfigurationError
 
 MISSING = ("pattern", "conditional", "none")

@@ -12,8 +12,8 @@ from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.models.missingness import Gap, draw_gaps
 from lit_causalmix.causal.models.warp import Warp
-from lit_causalmix.causal.sampler.ensemble import mechanisms, noise, scores
-from lit_causalmix.causal.sampler.ensemble.ensemble import Ensemble, hold
+from lit_causalmix.causal.sampler import mechanisms, noise, scores
+from lit_causalmix.causal.sampler.ensemble import Ensemble, hold
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from lit_causalmix.causal.graphs.dags import sample_dags
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.models.fit import NodeData
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings, discover
-from lit_causalmix.causal.search.problem.encoding import encode_for_discovery
+from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.search.encoding import encode_for_discovery
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.entries import make_once
 from lit_causalmix.files.fingerprint import code_fingerprint

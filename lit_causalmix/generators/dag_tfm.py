@@ -14,7 +14,7 @@ from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.graphs.dags import topological_order
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.graphs.knowledge import Knowledge
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.causal.structure import LIBRARIES, Graphs, Nodes, find_graphs, known_edges
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.generators.parts.backbone import BackboneGenerator

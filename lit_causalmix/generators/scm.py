@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.learn import learn
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.causal.settings import ScmSettings
 from lit_causalmix.causal.state import CLASSES, ScmState
 from lit_causalmix.causal.structure import LIBRARIES, known_edges

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lit_causalmix import generators
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.generators import (

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.causal.graphs.knowledge import Knowledge
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings
+from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.errors import ConfigurationError, GeneratorError, LimitError
 from lit_causalmix.generators.dag_tfm import DagTFMGenerator
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.base import FittedClassifier, FittedRegressor
-from lit_causalmix.causal.sampler.ensemble.scores import LEAVES, Bins, BoostedScores
+from lit_causalmix.causal.sampler.scores import LEAVES, Bins, BoostedScores
 
 MAX_CATEGORIES = 255
 """Most categories of a parent that histogram boosting takes."""

@@ -15,7 +15,7 @@ from dowhy.gcm.ml import ClassificationModel, PredictionModel
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.families import ClassEstimator, Estimator
-from lit_causalmix.causal.sampler.ensemble.mechanisms import (
+from lit_causalmix.causal.sampler.mechanisms import (
     Additive,
     Classifier,
     Mechanism,
@@ -23,8 +23,8 @@ from lit_causalmix.causal.sampler.ensemble.mechanisms import (
     cumulative_weights,
     keep_support,
 )
-from lit_causalmix.causal.sampler.ensemble.noise import SPREAD, ScaledAdditive, smooth
-from lit_causalmix.causal.sampler.ensemble.tabulate import tabulate
+from lit_causalmix.causal.sampler.noise import SPREAD, ScaledAdditive, smooth
+from lit_causalmix.causal.sampler.tabulate import tabulate
 
 
 def labels(codes: NDArray[np.float64]) -> NDArray[np.object_]:

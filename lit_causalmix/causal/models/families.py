@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lit_causalmix.causal.models.boosted import MAX_CATEGORIES, BoostedClassifier, BoostedRegressor
 from lit_causalmix.causal.models.forest import ForestClassifier, ForestRegressor
 from lit_causalmix.causal.models.linear import LogisticMechanism, RidgeMechanism
-from lit_causalmix.causal.sampler.ensemble.scores import Bins, Scores
+from lit_causalmix.causal.sampler.scores import Bins, Scores
 
 FOLDS = 3
 GAIN = 0.01

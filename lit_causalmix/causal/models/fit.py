@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.dags import topological_order
 from lit_causalmix.causal.models.families import FAMILIES, choose_family
-from lit_causalmix.causal.sampler.ensemble.ensemble import Ensemble
+from lit_causalmix.causal.sampler.ensemble import Ensemble
 from lit_causalmix.quiet import quiet_dowhy
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.seeding import rng as rng_for

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.base import FittedClassifier, FittedRegressor
 from lit_causalmix.causal.models.linear import Design
-from lit_causalmix.causal.sampler.ensemble.scores import ALL_LEAVES, FOREST_LEAVES, Bins, ForestScores
+from lit_causalmix.causal.sampler.scores import (
+    ALL_LEAVES,
+    FOREST_LEAVES,
+    Bins,
+    ForestScores,
+)
 
 TREES = 50
 """Trees of a forest [our choice]."""

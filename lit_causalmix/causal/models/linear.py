@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.base import FittedClassifier, FittedRegressor
-from lit_causalmix.causal.sampler.ensemble.scores import Bins, CategoryTable, LinearScores
+from lit_causalmix.causal.sampler.scores import Bins, CategoryTable, LinearScores
 from lit_causalmix.tables.scaling import location_scale
 
 RIDGE_PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)

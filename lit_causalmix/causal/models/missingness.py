@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.families import FAMILIES, choose_family
-from lit_causalmix.causal.sampler.ensemble.scores import LinearScores, Scores
+from lit_causalmix.causal.sampler.scores import LinearScores, Scores
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Column
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.sampler.ensemble.mechanisms import Mechanism, Root
+from lit_causalmix.causal.sampler.mechanisms import Mechanism, Root
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.sampler.ensemble.scores import Scores
+from lit_causalmix.causal.sampler.scores import Scores
 
 
 class Mechanism(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.sampler.ensemble.mechanisms import keep_support
-from lit_causalmix.causal.sampler.ensemble.scores import Scores
+from lit_causalmix.causal.sampler.mechanisms import keep_support
+from lit_causalmix.causal.sampler.scores import Scores
 
 NOISES = ("residual", "smoothed", "heteroscedastic")
 """What the noise of a numerical node with parents is drawn from."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.sampler.ensemble.scores import Bins, Scores, TableScores
+from lit_causalmix.causal.sampler.scores import Bins, Scores, TableScores
 
 CELLS = 4096
 """Largest table that replaces a computation [our choice]."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import votes
-from lit_causalmix.causal.search.problem.independence import Correlations
-from lit_causalmix.causal.search.problem.orientation import fci_marks, pc_marks, possible_d_sep
-from lit_causalmix.causal.search.problem.problem import Outcome, Problem
-from lit_causalmix.causal.search.problem.skeleton import (
+from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.orientation import fci_marks, pc_marks, possible_d_sep
+from lit_causalmix.causal.search.problem import Outcome, Problem
+from lit_causalmix.causal.search.skeleton import (
     Allowance,
     Skeleton,
     find_skeleton,

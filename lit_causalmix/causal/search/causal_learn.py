@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import votes
-from lit_causalmix.causal.search.problem.problem import Outcome, Problem
+from lit_causalmix.causal.search.problem import Outcome, Problem
 
 Known = dict[tuple[int, int, tuple[int, ...]], float]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.encoding import Encoded
+from lit_causalmix.causal.search.encoding import Encoded
 
 LEAST_ROWS = 800
 """Below so many rows nothing is counted [our choice, by measurement].

@@ -17,11 +17,11 @@ import numpy as np
 
 from lit_causalmix.causal.graphs.constraints import Constraints
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
-from lit_causalmix.causal.search.problem.batched import batched
-from lit_causalmix.causal.search.problem.causal_learn import causal_learn
-from lit_causalmix.causal.search.problem.encoding import Encoded
-from lit_causalmix.causal.search.problem.independence import Correlations
-from lit_causalmix.causal.search.problem.problem import Outcome, Problem
+from lit_causalmix.causal.search.batched import batched
+from lit_causalmix.causal.search.causal_learn import causal_learn
+from lit_causalmix.causal.search.encoding import Encoded
+from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.problem import Outcome, Problem
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.seeding import rng as rng_for
 

@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.contingency import Categories
-from lit_causalmix.causal.search.problem.encoding import Encoded
+from lit_causalmix.causal.search.contingency import Categories
+from lit_causalmix.causal.search.encoding import Encoded
 
 _SINGULAR = 1e-7
 _SHRINK = 1e-6

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import ARROW, CIRCLE, TAIL
-from lit_causalmix.causal.search.problem.skeleton import Skeleton
+from lit_causalmix.causal.search.skeleton import Skeleton
 
 Marks = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.constraints import Constraints
-from lit_causalmix.causal.search.problem.independence import Correlations
+from lit_causalmix.causal.search.independence import Correlations
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.independence import Correlations
+from lit_causalmix.causal.search.independence import Correlations
 
 
 @dataclass

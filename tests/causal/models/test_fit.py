@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.fit import FittedScms, NodeData, fit_scms
-from lit_causalmix.causal.sampler.ensemble.mechanisms import Additive, Classifier
-from lit_causalmix.causal.sampler.ensemble.noise import NOISES
-from lit_causalmix.causal.sampler.ensemble.scores import (
+from lit_causalmix.causal.sampler.mechanisms import Additive, Classifier
+from lit_causalmix.causal.sampler.noise import NOISES
+from lit_causalmix.causal.sampler.scores import (
     BoostedScores,
     ForestScores,
     LinearScores,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.forest import ForestClassifier, ForestRegressor
-from lit_causalmix.causal.sampler.ensemble.scores import Bins, ForestScores
+from lit_causalmix.causal.sampler.scores import Bins, ForestScores
 from lit_causalmix.files import state as store
 
 CARDINALITIES = (0, 4, 0, 2)

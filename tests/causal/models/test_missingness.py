@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.models.missingness import Gap, calibrate, draw_gaps, fit_gaps
-from lit_causalmix.causal.sampler.ensemble.scores import LinearScores
+from lit_causalmix.causal.sampler.scores import LinearScores
 from lit_causalmix.tables.schema import Column, ColumnKind
 
 N = 1500

@@ -1,15 +1,15 @@
 import numpy as np
 
-from lit_causalmix.causal.sampler.ensemble.ensemble import Ensemble
-from lit_causalmix.causal.sampler.ensemble.mechanisms import (
+from lit_causalmix.causal.sampler.ensemble import Ensemble
+from lit_causalmix.causal.sampler.mechanisms import (
     Additive,
     Classifier,
     Root,
     cumulative_weights,
     keep_support,
 )
-from lit_causalmix.causal.sampler.ensemble.scores import Bins, LinearScores
-from lit_causalmix.causal.sampler.ensemble.tabulate import tabulate
+from lit_causalmix.causal.sampler.scores import Bins, LinearScores
+from lit_causalmix.causal.sampler.tabulate import tabulate
 
 NONE = np.empty(0)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lit_causalmix.causal.models.fit import NodeData, fit_scms
-from lit_causalmix.causal.sampler.ensemble.noise import ScaledAdditive, smooth
-from lit_causalmix.causal.sampler.ensemble.scores import LinearScores
+from lit_causalmix.causal.sampler.noise import ScaledAdditive, smooth
+from lit_causalmix.causal.sampler.scores import LinearScores
 from lit_causalmix.tables.schema import Column, ColumnKind
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.constraints import Constraints
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
-from lit_causalmix.causal.search.problem import problem
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings, discover
-from lit_causalmix.causal.search.problem.encoding import Encoded, encode_for_discovery
+from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.search.encoding import Encoded, encode_for_discovery
+from lit_causalmix.causal.search import problem
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.tables.schema import Column, ColumnKind
 
@@ -123,6 +123,6 @@ def test_processes_have_no_influence(name: str) -> None:
 
 def test_causal_learn_is_not_imported_before_it_is_needed() -> None:
     code = (
-        "import sys, lit_causalmix.causal.search.problem.discovery; sys.exit('causallearn' in sys.modules)"
+        "import sys, lit_causalmix.causal.search.discovery; sys.exit('causallearn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

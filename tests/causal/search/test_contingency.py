@@ -6,10 +6,10 @@ import pytest
 from causallearn.utils.cit import CIT
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.contingency import LEAST_ROWS, Categories
-from lit_causalmix.causal.search.problem.discovery import DiscoverySettings, discover
-from lit_causalmix.causal.search.problem.encoding import Encoded, encode_for_discovery
-from lit_causalmix.causal.search.problem.independence import Correlations
+from lit_causalmix.causal.search.contingency import LEAST_ROWS, Categories
+from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
+from lit_causalmix.causal.search.encoding import Encoded, encode_for_discovery
+from lit_causalmix.causal.search.independence import Correlations
 from lit_causalmix.tables.schema import Column, ColumnKind
 
 SIZES = (2, 3, 2, 4, 2)

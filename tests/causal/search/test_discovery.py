@@ -3,8 +3,12 @@ import logging
 import numpy as np
 import pytest
 
-from lit_causalmix.causal.search.problem.discovery import MOST_COLUMNS, DiscoverySettings, discover
-from lit_causalmix.causal.search.problem.encoding import MAX_INDICATORS, Encoded, encode_for_discovery
+from lit_causalmix.causal.search.discovery import MOST_COLUMNS, DiscoverySettings, discover
+from lit_causalmix.causal.search.encoding import (
+    MAX_INDICATORS,
+    Encoded,
+    encode_for_discovery,
+)
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.tables.schema import Column, ColumnKind
 

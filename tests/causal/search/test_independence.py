@@ -3,8 +3,8 @@ import pytest
 from causallearn.utils.cit import CIT
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.encoding import Encoded, indicators
-from lit_causalmix.causal.search.problem.independence import Correlations
+from lit_causalmix.causal.search.encoding import Encoded, indicators
+from lit_causalmix.causal.search.independence import Correlations
 
 QUERIES: list[tuple[int, int, tuple[int, ...]]] = [
     (0, 1, ()),

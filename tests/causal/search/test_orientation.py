@@ -11,8 +11,8 @@ from causallearn.utils.cit import CIT_Base, register_ci_test
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import ARROW, CIRCLE, TAIL, votes
-from lit_causalmix.causal.search.problem.orientation import fci_marks, pc_marks, possible_d_sep
-from lit_causalmix.causal.search.problem.skeleton import Skeleton
+from lit_causalmix.causal.search.orientation import fci_marks, pc_marks, possible_d_sep
+from lit_causalmix.causal.search.skeleton import Skeleton
 
 
 class Oracle(CIT_Base):  # type: ignore[misc] # causal-learn has no types

@@ -5,9 +5,9 @@ import pytest
 from causallearn.search.ConstraintBased.PC import pc
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.search.problem.encoding import Encoded
-from lit_causalmix.causal.search.problem.independence import Correlations
-from lit_causalmix.causal.search.problem.skeleton import (
+from lit_causalmix.causal.search.encoding import Encoded
+from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.skeleton import (
     Allowance,
     Skeleton,
     find_skeleton,
