@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.constraints import Constraints
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.causal.search import problem
 from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
 from lit_causalmix.causal.search.encoding import Encoded, encode_for_discovery
-from lit_causalmix.causal.search import problem
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.tables.schema import Column, ColumnKind
 
