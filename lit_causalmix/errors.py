@@ -28,3 +28,7 @@ class WeightsError(LitCausalMixError, RuntimeError):
 
 class ConfigurationError(LitCausalMixError, ValueError):
     """Settings contradict each other or lie outside their range."""
+
+
+class FileError(LitCausalMixError, OSError):
+    """A file cannot be written: the disk is full or read-only, or something is in the way."""

@@ -1,1 +1,1 @@
-"""What touches the disk: cache entries, packed state."""
+"""What touches the disk: atomic writing, digests, cache entries, packed state."""
