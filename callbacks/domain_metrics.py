@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import (
     Stage,
+    as_logged,
     episode_datamodule,
     find_callback,
     log_scores,
@@ -89,7 +90,7 @@ class DomainMetrics(pl.Callback):
             scores = self._finish(trainer, pl_module, "val")
             is_classification = episode_datamodule(trainer).is_classification
             loss = selection_of(pl_module).loss(scores, is_classification)
-            pl_module.log("val/loss", loss, prog_bar=True, sync_dist=True)
+            pl_module.log("val/loss", as_logged(loss), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish(trainer, pl_module, "test")

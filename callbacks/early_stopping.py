@@ -29,7 +29,7 @@ class ZeroShotEarlyStopping(EarlyStopping):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not torch.isfinite(self.best_score) and not selection_of(pl_module).keeps_last:
-            self.best_score = torch.tensor(zero_shot_bar(trainer))
+            self.best_score = torch.tensor(zero_shot_bar(trainer), dtype=torch.float64)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not selection_of(pl_module).keeps_last:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_causalmix.episode import Episode
@@ -120,11 +121,19 @@ def log_scores(
         _log_defined(module, f"{stage}/{key}_normalized", score, undefined)
 
 
+def as_logged(value: float) -> Tensor:
+    """A number as Lightning keeps it whole: a plain float would be rounded to float32.
+
+    The weights are selected by logged scores, and an RMSE may lie outside of float32's range.
+    """
+    return torch.tensor(value, dtype=torch.float64)
+
+
 def _log_defined(
     module: pl.LightningModule, name: str, score: Score, undefined: dict[str, str]
 ) -> None:
     if score.defined:
-        module.log(name, score.value, sync_dist=True)
+        module.log(name, as_logged(score.value), sync_dist=True)
     else:
         undefined[name] = score.note
 

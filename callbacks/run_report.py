@@ -24,6 +24,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import specs
 from lit_causalmix.training.report import (
     ReportRow,
+    brief,
     format_table,
     plot_curves,
     report_rows,
@@ -173,9 +174,7 @@ class RunReport(pl.Callback):
             ],
             "best_step": best.best_step if best is not None else None,
             "best_checkpoint": best.best_model_path if best is not None else None,
-            "history": [
-                {k: v if v == v else None for k, v in point.items()} for point in self._history
-            ],
+            "history": [dict(point) for point in self._history],
         }
         for callback in all_callbacks(trainer):
             if isinstance(callback, AddsContent):
@@ -191,7 +190,7 @@ class RunReport(pl.Callback):
             monitored = rule.loss_name(episode_datamodule(trainer).is_classification)
             lines.append(
                 f"{'Last' if rule.keeps_last else 'Best'} weights ({chosen}, {rule.title} "
-                f"{monitored} {best.best_score:.4f}): {best.best_model_path}"
+                f"{monitored} {brief(best.best_score)}): {best.best_model_path}"
             )
         if self._history:
             lines.append(f"Curves: {folder / 'curves.png'}")

@@ -93,6 +93,7 @@ def make_episode(
         n_classes=encoder.n_classes,
         y_location=encoder.y_location,
         y_scale=encoder.y_scale,
+        y_true=None if encoder.n_classes else torch.from_numpy(query.values[:, -1].copy()),
         table_id=table_id,
         domain_id=domain_id,
     )

@@ -40,8 +40,11 @@ class Episode:
             `PADDING_ROW` for padding.
         categorical: bool (C,), True where the column holds category indices.
         n_classes: Number of classes of the table; 0 for regression.
-        y_location: Target units: prediction = y_location + y_scale * standardised value.
+        y_location: Target units: prediction = y_location + y_scale * standardised value, in
+            float64, as float32 would lose the digits of a target that is far from 0.
         y_scale: See `y_location`. (0, 1) for classification.
+        y_true: float64 (Q,), regression targets of the query rows in their own units, which scores
+            are computed with; None where only `y_query` is known.
         table_id: Index of the table in its datamodule.
         domain_id: Index of the table's domain label in its datamodule.
     """
@@ -57,6 +60,7 @@ class Episode:
     n_classes: int
     y_location: float = 0.0
     y_scale: float = 1.0
+    y_true: Tensor | None = None
     table_id: int = 0
     domain_id: int = 0
 
@@ -67,6 +71,15 @@ class Episode:
     @property
     def n_query(self) -> int:
         return self.x_query.shape[0]
+
+    @property
+    def target(self) -> Tensor:
+        """Targets of the query rows: int64 (Q,) classes, or float64 (Q,) in the target's units."""
+        if self.is_classification:
+            return self.y_query
+        if self.y_true is not None:
+            return self.y_true
+        return self.y_location + self.y_scale * self.y_query.double()
 
     def _map(self, function: Any) -> Episode:
         tensors = {

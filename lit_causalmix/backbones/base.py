@@ -68,10 +68,10 @@ class Backbone(nn.Module, ABC):
         return torch.stack([self.loss(self(episode), episode) for episode in episodes])
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
-        """Returns float32 probabilities (Q, n_classes), or values (Q,) in the target's units."""
+        """Returns float32 probabilities (Q, n_classes), or float64 (Q,) in the target's units."""
         if episode.is_classification:
             return torch.softmax(output.float(), dim=-1)
-        return episode.y_location + episode.y_scale * output.float()
+        return episode.y_location + episode.y_scale * output.double()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Names disjoint groups of all parameters, from input to output."""

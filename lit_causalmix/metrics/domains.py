@@ -40,9 +40,7 @@ class DomainScores:
             predictions: What `Backbone.predict` returned: (Q, K) or (Q,).
             episode: The episode that was predicted.
         """
-        targets = episode.y_query
-        if not episode.is_classification:
-            targets = episode.y_location + episode.y_scale * targets
+        targets = episode.target
         counted = episode.query_row != PADDING_ROW
         real = episode.query_origin == RowOrigin.REAL
         masks = {o.name.lower(): episode.query_origin == o for o in RowOrigin}

@@ -114,23 +114,45 @@ def brier_score(probabilities: Tensor, targets: Tensor) -> Score:
     return Score(float((p - one_hot).square().sum(1).mean()))
 
 
+def _unit(values: Tensor) -> float:
+    """A power of two near the largest magnitude: dividing by it is exact, and squares stay finite.
+
+    Between 2**-1000 and 2**1023, so that neither it nor its reciprocal overflows.
+    """
+    largest = float(values.abs().max())
+    exponent = math.frexp(largest)[1] + 1 if math.isfinite(largest) else 0
+    return math.ldexp(1.0, max(-1000, min(exponent, 1023)))
+
+
+def _errors(predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Errors and targets as multiples of a unit, float64 (N,) each, and the unit."""
+    unit = _unit(torch.cat([predictions.double(), targets.double()]))
+    scaled = targets.double() / unit
+    return predictions.double() / unit - scaled, scaled, unit
+
+
 def mean_absolute_error(predictions: Tensor, targets: Tensor) -> Score:
-    """MAE in the target's units."""
-    return Score(float((predictions.double() - targets.double()).abs().mean()))
+    """MAE in the target's units, whatever their scale."""
+    errors, _, unit = _errors(predictions, targets)
+    return Score(float(errors.abs().mean()) * unit)
 
 
 def root_mean_squared_error(predictions: Tensor, targets: Tensor) -> Score:
-    """RMSE in the target's units."""
-    return Score(math.sqrt(float((predictions.double() - targets.double()).square().mean())))
+    """RMSE in the target's units, whatever their scale."""
+    errors, _, unit = _errors(predictions, targets)
+    size = _unit(errors)  # errors can be far smaller than the numbers that they are errors of
+    return Score(math.sqrt(float((errors / size).square().mean())) * size * unit)
 
 
 def r2(predictions: Tensor, targets: Tensor) -> Score:
     """Coefficient of determination; undefined when all targets are equal."""
-    y = targets.double()
-    total = float((y - y.mean()).square().sum())
-    if total == 0:
+    if targets.max() == targets.min():
         return _undefined("R² needs targets that vary")
-    return Score(1.0 - float((predictions.double() - y).square().sum()) / total)
+    errors, scaled, _ = _errors(predictions, targets)
+    deviations = scaled - scaled.mean()
+    size = _unit(deviations)
+    total = float((deviations / size).square().sum())
+    return Score(1.0 - float((errors / size).square().sum()) / total)
 
 
 def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
@@ -147,6 +169,8 @@ def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
     """
     if not score.defined or not baseline.defined:
         return _undefined(score.note or baseline.note)
+    if math.isinf(score.value) or math.isinf(baseline.value):
+        return _undefined("a score beyond the range of float64 has no ratio")
     if baseline.value == 0:
         return _undefined("the zero-shot score is 0, nothing can be divided by it")
     return Score(sign * (score.value - baseline.value) / abs(baseline.value) * 100.0)

@@ -80,20 +80,24 @@ class Encoder:
         NaN stays NaN. Values beyond the range of float32 are clipped to it.
         """
         standardised = (values[:, self.index] - self.location) / self.scale
-        most = float(np.finfo(np.float32).max)
-        return np.clip(standardised, -most, most).astype(np.float32)
+        return _as_float32(standardised)
 
     def targets(self, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float32]:
         """Encodes the target of a coded matrix (n, C + 1).
 
         Returns:
             int64 (n,) class indices, `UNKNOWN_CLASS` where unknown; or for regression float32
-            (n,), standardised, NaN where unknown.
+            (n,), standardised, NaN where unknown, clipped to the range of float32.
         """
         target = values[:, -1]
         if self.n_classes:
             return np.where(np.isnan(target), UNKNOWN_CLASS, target).astype(np.int64)
-        return ((target - self.y_location) / self.y_scale).astype(np.float32)
+        return _as_float32((target - self.y_location) / self.y_scale)
+
+
+def _as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    most = float(np.finfo(np.float32).max)
+    return np.clip(values, -most, most).astype(np.float32)
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[float, float]:

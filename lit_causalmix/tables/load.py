@@ -223,7 +223,7 @@ def _check_target(whole: Table, ends: NDArray[np.int64]) -> None:
         "test": whole.target[ends[1] :],
     }
     for name, codes in parts.items():
-        absent = set(range(whole.schema.n_classes)) - set(codes.astype(int))
+        absent = set(range(whole.schema.n_classes)) - set(codes)
         if len(codes) and absent:
             labels = [whole.schema.target.categories[code] for code in sorted(absent)]
             warnings.warn(f"the {name} split has no row of class {listed(labels)}", stacklevel=4)

@@ -76,9 +76,9 @@ def format_table(rows: Sequence[ReportRow]) -> str:
             row.stage,
             row.domain,
             _with_direction(row.metric),
-            _number(row.zero_shot, "{:.4f}"),
-            _number(row.fine_tuned, "{:.4f}"),
-            _number(row.normalized, "{:+.2f} %"),
+            brief(row.zero_shot.value),
+            brief(row.fine_tuned.value),
+            f"{row.normalized.value:+.2f} %" if row.normalized.defined else "undefined",
         )
         for row in rows
     ]
@@ -105,19 +105,29 @@ def _align(line: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([*text, *numbers])
 
 
-def _number(score: Score, template: str) -> str:
-    return template.format(score.value) if score.defined else "undefined"
+def brief(value: float) -> str:
+    """A score in four decimals, or in powers of ten where these would show nothing or too much."""
+    if math.isnan(value):
+        return "undefined"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes JSON in one atomic step, so that a reader never sees half a file."""
+    """Writes JSON in one atomic step, so that a reader never sees half a file.
+
+    JSON has no NaN and no infinity: null stands for them, as a number that went wrong must not cost
+    the report of a whole training.
+    """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    whole = json.loads(json.dumps(content), parse_constant=lambda _: None)
+    scratch.write_text(json.dumps(whole, indent=1, allow_nan=False), encoding="utf-8")
     scratch.replace(path)
 
 
 def score_to_json(score: Score) -> dict[str, object]:
-    """A score as JSON values: the number or null, and the note."""
+    """A score as JSON values: the number, null where it is none or infinite, and the note."""
+    if math.isinf(score.value):
+        return {"value": None, "note": score.note or f"{score.value}: beyond the range of float64"}
     return {"value": score.value if score.defined else None, "note": score.note}
 
 

@@ -26,7 +26,7 @@ class StepOutput(TypedDict):
 
     Attributes:
         loss: Scalar, with gradient in training.
-        predictions: Probabilities float32 (Q, K), or values float32 (Q,) in the target's units;
+        predictions: Probabilities float32 (Q, K), or values float64 (Q,) in the target's units;
             detached.
     """
 

@@ -17,6 +17,7 @@ from lit_causalmix.metrics.functional import (
     log_loss,
     r2,
     roc_auc,
+    root_mean_squared_error,
 )
 
 
@@ -138,3 +139,26 @@ def test_every_metric_has_a_sign() -> None:
     assert {m.name for m in (*CLASSIFICATION, *REGRESSION)} == set(SIGNS)
     assert SIGNS["roc_auc"] == 1
     assert SIGNS["mae"] == -1
+
+
+@pytest.mark.parametrize("power", [-1060, -900, -170, 0, 170, 900, 1020])
+def test_regression_scores_follow_the_unit_of_the_target_exactly(power: int) -> None:
+    generator = np.random.default_rng(1)
+    y, p = (torch.tensor(generator.integers(-9, 9, 30).astype(np.float64)) for _ in range(2))
+    scale = 2.0**power
+    for spec in REGRESSION:
+        expected = spec.function(p, y).value
+        factor = 1.0 if spec.name == "r2" else scale
+        found = spec.function(p * scale, y * scale).value
+        assert found == pytest.approx(expected * factor, rel=1e-12, abs=5e-324)
+
+
+def test_errors_far_smaller_than_the_target_keep_their_digits() -> None:
+    y = torch.tensor([1e300, 2e300, 1e-10, 2e-10], dtype=torch.float64)
+    p = y + torch.tensor([0, 0, 1e-20, -1e-20], dtype=torch.float64)
+    assert root_mean_squared_error(p, y).value == pytest.approx(0.5e-20 * math.sqrt(2), rel=1e-3)
+
+
+def test_an_infinite_score_is_not_normalised() -> None:
+    assert not normalized_score(Score(math.inf), Score(1.0), -1).defined
+    assert not normalized_score(Score(1.0), Score(math.inf), -1).defined

@@ -1,0 +1,38 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from lit_causalmix.metrics import Score
+from lit_causalmix.training.report import brief, score_to_json, write_json
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
+    content = {"a": math.inf, "b": [-math.inf, {"c": math.nan}, 1e300], "NaN": "Infinity", "n": 2}
+    write_json(tmp_path / "r.json", content)
+    found = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert found == {"a": None, "b": [None, {"c": None}, 1e300], "NaN": "Infinity", "n": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_an_infinite_score_says_why_it_has_no_number() -> None:
+    assert score_to_json(Score(math.inf)) == {
+        "value": None,
+        "note": "inf: beyond the range of float64",
+    }
+    assert score_to_json(Score(2.5)) == {"value": 2.5, "note": ""}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.75711, "0.7571"),
+        (0.0, "0.0000"),
+        (1e60, "1e+60"),
+        (-2.5e-50, "-2.5e-50"),
+        (math.nan, "undefined"),
+    ],
+)
+def test_scores_of_any_size_are_short(value: float, text: str) -> None:
+    assert brief(value) == text
