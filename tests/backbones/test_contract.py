@@ -1,0 +1,272 @@
+"""What every backbone of the package promises, whatever it computes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lit_causalmix import backbones
+from lit_causalmix.backbones import Backbone, ManyClasses, Nano, Tab2D, TabPFNV1
+from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import LimitError
+from lit_causalmix.names import public_name
+from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
+
+SMALL = TabPFNV1Architecture(dim=16, n_heads=2, n_layers=2, dim_hidden=16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A backbone for one kind of task.
+
+    Attributes:
+        make: Makes it small; the seed governs random weights.
+        n_classes: Of the episodes it is given; 0 for regression.
+        column_order: Whether it promises that the order of columns does not matter.
+    """
+
+    make: Callable[[int], Backbone]
+    n_classes: int
+    column_order: bool = True
+
+
+def tab2d(seed: int, **settings: object) -> Tab2D:
+    return Tab2D(**{"dim": 16, "n_layers": 2, "n_heads": 2, "seed": seed} | settings)  # type: ignore[arg-type]
+
+
+CASES = {
+    "Tab2D": Case(tab2d, 3),
+    "Tab2D, number": Case(lambda seed: tab2d(seed, task="regression"), 0),
+    "Tab2D, bins": Case(lambda seed: tab2d(seed, task="regression", n_outputs=50), 0),
+    "TabPFNV1": Case(
+        lambda seed: TabPFNV1(None, architecture=SMALL, seed=seed), 3, column_order=False
+    ),
+    "ManyClasses": Case(lambda seed: ManyClasses(tab2d(seed, n_outputs=4)), 9),
+    "ManyClasses, few": Case(lambda seed: ManyClasses(tab2d(seed)), 3),
+    # Its weights are given, and evaluation averages views that go by the place of a column.
+    "Nano": Case(lambda _: Nano(), 3, column_order=False),
+    "Nano, one view": Case(lambda _: Nano(n_ensemble=1), 3),
+    "Nano, many classes": Case(lambda _: Nano(), 12, column_order=False),
+    "Nano, regression": Case(lambda _: Nano(), 0, column_order=False),
+}
+R, Q, C = 40, 7, 5
+
+
+def make_episode(n_classes: int) -> Episode:
+    """Gaps, a category, a constant column; every class is in the context."""
+    g = torch.Generator().manual_seed(3)
+    x = torch.randn(R + Q, C, generator=g)
+    x[:, 1] = torch.randint(3, (R + Q,), generator=g)
+    x[::9, 2] = torch.nan
+    x[:, 4] = 1.0
+    y = torch.arange(R + Q) % n_classes if n_classes else x[:, 0] + 0.3 * x[:, 1]
+    return Episode(
+        x_context=x[:R],
+        y_context=y[:R],
+        context_origin=torch.zeros(R, dtype=torch.int8),
+        x_query=x[R:],
+        y_query=y[R:],
+        query_origin=torch.zeros(Q, dtype=torch.int8),
+        query_row=torch.arange(Q),
+        categorical=torch.tensor([False, True, False, False, False]),
+        n_classes=n_classes,
+        y_location=0.0 if n_classes else 5.0,
+        y_scale=1.0 if n_classes else 2.0,
+    )
+
+
+def make_schema(n_classes: int, n_columns: int = C) -> Schema:
+    features = tuple(Column(f"x{i}", ColumnKind.NUMERICAL) for i in range(n_columns))
+    if not n_classes:
+        return Schema(features, Column("y", ColumnKind.NUMERICAL), TaskType.REGRESSION)
+    task = TaskType.BINARY if n_classes == 2 else TaskType.MULTICLASS
+    labels = tuple(map(str, range(n_classes)))
+    return Schema(features, Column("y", ColumnKind.CATEGORICAL, labels), task)
+
+
+def prepared(case: Case, seed: int = 0) -> Backbone:
+    """In evaluation, and specialised as the datamodule has it done."""
+    backbone = case.make(seed).eval()
+    backbone.specialise(make_schema(case.n_classes))
+    return backbone
+
+
+def prediction(backbone: Backbone, episode: Episode) -> Tensor:
+    with torch.no_grad():
+        return backbone.predict(backbone(episode), episode)
+
+
+def assert_same(a: Tensor, b: Tensor) -> None:
+    torch.testing.assert_close(a, b, atol=5e-5, rtol=1e-4)
+
+
+@pytest.fixture(params=list(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture
+def episode(case: Case) -> Episode:
+    return make_episode(case.n_classes)
+
+
+def test_every_backbone_of_the_package_is_here() -> None:
+    exported = {getattr(backbones, name) for name in backbones.__all__}
+    kinds = {k for k in exported if issubclass(k, Backbone) and k is not Backbone}
+    assert {type(c.make(0)) for c in CASES.values()} == kinds
+
+
+def test_every_backbone_has_a_configuration_by_name() -> None:
+    folder = Path(__file__).parents[2] / "configs" / "backbones"
+    contents = [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))]
+    named = {content["model"]["backbone"]["class_path"] for content in contents}
+    assert named == {public_name(type(case.make(0))) for case in CASES.values()}
+
+
+def test_predictions_are_probabilities_or_values(case: Case, episode: Episode) -> None:
+    found = prediction(prepared(case), episode)
+    assert torch.isfinite(found).all()
+    if not case.n_classes:
+        assert found.shape == (Q,)
+        return
+    assert found.shape == (Q, case.n_classes)
+    assert_same(found.sum(dim=1), torch.ones(Q, dtype=found.dtype))
+
+
+def test_the_same_seed_gives_the_same_bits_and_no_global_state_moves(
+    case: Case, episode: Episode
+) -> None:
+    state = torch.random.get_rng_state()
+    first = prediction(prepared(case, seed=1), episode)
+    assert torch.equal(prediction(prepared(case, seed=1), episode), first)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_order_of_context_rows_does_not_matter(case: Case, episode: Episode) -> None:
+    order = torch.randperm(R, generator=torch.Generator().manual_seed(0))
+    turned = replace(
+        episode, x_context=episode.x_context[order], y_context=episode.y_context[order]
+    )
+    backbone = prepared(case)
+    assert_same(prediction(backbone, turned), prediction(backbone, episode))
+
+
+def test_the_order_of_columns_does_not_matter_where_promised(case: Case, episode: Episode) -> None:
+    if not case.column_order:
+        pytest.skip("this backbone, as published or by its views, reads columns by their place")
+    order = torch.tensor([3, 0, 4, 1, 2])
+    turned = replace(
+        episode,
+        x_context=episode.x_context[:, order],
+        x_query=episode.x_query[:, order],
+        categorical=episode.categorical[order],
+    )
+    backbone = prepared(case)
+    assert_same(prediction(backbone, turned), prediction(backbone, episode))
+
+
+def test_no_query_row_sees_another_nor_a_query_label(case: Case, episode: Episode) -> None:
+    backbone = prepared(case)
+    alone = replace(
+        episode,
+        x_query=episode.x_query[2:3],
+        y_query=episode.y_query[2:3] * 0,
+        query_origin=episode.query_origin[2:3],
+        query_row=episode.query_row[2:3],
+    )
+    assert_same(prediction(backbone, alone)[0], prediction(backbone, episode)[2])
+
+
+def test_gradients_reach_every_parameter_that_is_trained(case: Case, episode: Episode) -> None:
+    backbone = prepared(case).train()
+    loss = backbone.losses([episode, make_episode(case.n_classes)])
+    assert loss.shape == (2,)
+    loss.mean().backward()
+    trained = {n: p for n, p in backbone.named_parameters() if p.requires_grad}
+    assert trained
+    assert [n for n, p in trained.items() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_losses_are_those_of_each_episode(case: Case, episode: Episode) -> None:
+    backbone = prepared(case).train()
+    other = replace(episode, x_query=-episode.x_query)
+    single = [backbone.loss(backbone(e), e) for e in (episode, other)]
+    assert_same(backbone.losses([episode, other]), torch.stack(single))
+
+
+def test_groups_hold_each_parameter_once(case: Case) -> None:
+    backbone = case.make(0)
+    grouped = [p for group in backbone.parameter_groups().values() for p in group]
+    assert len({id(p) for p in grouped}) == len(grouped)
+    assert {id(p) for p in grouped} == {id(p) for p in backbone.parameters()}
+
+
+def test_bfloat16_runs_both_ways_and_stays_near(case: Case, episode: Episode) -> None:
+    backbone = prepared(case)
+    exact = prediction(backbone, episode)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = prediction(backbone, episode)
+        loss = backbone.train().losses([episode]).mean()
+    loss.backward()
+    scale = 1.0 if case.n_classes else float(exact.std().clamp_min(1.0))
+    assert float((rough.double() - exact.double()).abs().max()) < 0.1 * scale
+
+
+def test_saved_weights_give_the_same_bits(case: Case, episode: Episode, tmp_path: Path) -> None:
+    trained = prepared(case)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
+    save_file(trained.state_dict(), tmp_path / "weights.safetensors")
+    fresh = prepared(case, seed=9)
+    before = prediction(fresh, episode)
+    fresh.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    expected = prediction(trained, episode)
+    assert torch.equal(prediction(fresh, episode), expected)
+    assert not torch.equal(before, expected)
+
+
+def test_regression_is_in_the_targets_units(case: Case, episode: Episode) -> None:
+    if case.n_classes:
+        pytest.skip("classification")
+    backbone = prepared(case)
+    moved = replace(episode, y_location=-300.0, y_scale=7.0)
+    standard = (prediction(backbone, episode).double() - 5.0) / 2.0
+    assert_same(prediction(backbone, moved).double(), -300.0 + 7.0 * standard)
+
+
+def test_what_exceeds_the_limits_is_refused_by_name_and_number(case: Case) -> None:
+    backbone = case.make(0)
+    limits, name = backbone.limits, type(backbone).__name__
+    fitting = make_schema(case.n_classes)
+    backbone.check(fitting, R)
+    if limits.context_rows is not None:
+        with pytest.raises(LimitError, match=rf"{name} takes at most {limits.context_rows} con"):
+            backbone.check(fitting, limits.context_rows + 1)
+    if limits.columns is not None:
+        with pytest.raises(LimitError, match=rf"{name} takes at most {limits.columns} feature"):
+            backbone.check(make_schema(case.n_classes, limits.columns + 1), R)
+    if limits.classes:
+        with pytest.raises(LimitError, match=rf"{name} takes at most {limits.classes} classes"):
+            backbone.check(make_schema(limits.classes + 1), R)
+    if not limits.regression:
+        with pytest.raises(LimitError, match="classification only"):
+            backbone.check(make_schema(0), R)
+
+
+def test_many_classes_up_to_the_limit_are_predicted(case: Case) -> None:
+    backbone = case.make(0)
+    most = backbone.limits.classes
+    if not most or not case.n_classes:
+        pytest.skip("regression")
+    episode = make_episode(min(most, R))
+    found = prediction(backbone.eval(), episode)
+    assert found.shape == (Q, episode.n_classes)
+    assert torch.isfinite(found).all()
