@@ -14,6 +14,7 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*.md"))
 CORE = sorted(p for p in (ROOT / "lit_causalmix").rglob("*.py"))
 
 
@@ -103,6 +104,20 @@ def test_heavy_libraries_are_imported_lazily() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_the_readme_is_short_and_runs_within_twenty_lines() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) < 1100
+    assert "```bash" in "\n".join(text.splitlines()[:20])
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
 
 
 def test_ci_runs_the_readmes_first_two_commands() -> None:
