@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,18 @@ class Backbone(nn.Module, ABC):
     context rows alone. Where possible it is differentiable in `x_query`, as adversarial evaluation
     follows that gradient.
     """
+
+    @classmethod
+    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:  # noqa: ARG003
+        """Checksum of the weights that an object starts from, without building it.
+
+        Args:
+            arguments: Of the class, as JSON values, as far as they are given.
+
+        Returns:
+            `weights_checksum(cls(**arguments))`; None where only building it tells.
+        """
+        return None
 
     @property
     @abstractmethod

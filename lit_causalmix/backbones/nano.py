@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.checksum import tensors_checksum
 from lit_causalmix.backbones.many_classes import decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
+from lit_causalmix.backbones.tab2d.files import WEIGHTS_FILE
 from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -82,6 +87,18 @@ class Nano(Backbone):
         self.regressor = load("regression")
         self._used = ""  # the half's name; the module itself would register a second time
         self._limits = Limits(max_context_rows, max_columns, max_classes, regression=True)
+
+    @classmethod
+    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:  # noqa: ARG003
+        """Checksum of the two embedded models, whatever the arguments."""
+        halves = {"classifier": "classification", "regressor": "regression"}
+        return tensors_checksum(
+            {
+                f"{half}.network.{name}": tensor
+                for half, task in halves.items()
+                for name, tensor in load_file(embedded_weights(task) / WEIGHTS_FILE).items()
+            }
+        )
 
     @property
     def limits(self) -> Limits:

@@ -12,7 +12,14 @@ from jsonargparse import Namespace
 
 from lit_causalmix.configuration import Parser
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.choice import RESULTS, add_choice, add_min_gain, chosen
+from lit_causalmix.study.checksums import Checksum, built_and_noted, known, known_or_built
+from lit_causalmix.study.choice import (
+    RESULTS,
+    add_choice,
+    add_min_gain,
+    chosen_cells,
+    chosen_study,
+)
 from lit_causalmix.study.comparison import comparison_table
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.reselection import reselected
@@ -71,7 +78,8 @@ def _run(argv: Sequence[str]) -> int:
     parser = _study_parser("run", "Runs the cells of a study that are not finished.")
     parser.add_class_arguments(RunOptions, as_group=True)
     parser.add_argument("--plan", action="store_true", help="say what there is to do, and stop")
-    options, cells, store = _prepared(parser, argv)
+    options = parser.parse_args(list(argv))
+    cells, store = _prepared(options, known if options.plan else built_and_noted)
     if options.plan:
         return _say(_state(cells, store))
     given = RunOptions(**{name: options[name] for name in RunOptions.__dataclass_fields__})
@@ -92,7 +100,7 @@ def _comparison(cells: Sequence[Cell], store: Store) -> str:
 
 def _status(argv: Sequence[str]) -> int:
     parser = _study_parser("status", "Says how far a study is.")
-    _, cells, store = _prepared(parser, argv)
+    cells, store = _prepared(parser.parse_args(list(argv)), known)
     return _say(_state(cells, store))
 
 
@@ -100,7 +108,8 @@ def _table(argv: Sequence[str]) -> int:
     parser = _study_parser("table", "Prints the comparison table of the finished cells.")
     parser.add_argument("--metric", type=str | None, help="a metric, such as log_loss or mae")
     add_min_gain(parser)
-    options, cells, store = _prepared(parser, argv)
+    options = parser.parse_args(list(argv))
+    cells, store = _prepared(options, known_or_built)
     records = finished(store, cells)
     if options.min_gain is not None:
         records = reselected(records, options.min_gain)
@@ -116,7 +125,8 @@ def _report(argv: Sequence[str]) -> int:
 def _export(argv: Sequence[str]) -> int:
     parser = _study_parser("export", "Writes the finished cells into one compact file.")
     parser.add_argument("--to", type=str | None, help="the file; default: OUT.jsonl.gz")
-    options, cells, store = _prepared(parser, argv)
+    options = parser.parse_args(list(argv))
+    cells, store = _prepared(options, known_or_built)
     path = Path(options.to) if options.to else store.root.with_name(f"{store.root.name}.jsonl.gz")
     count = export(store, path, keys=[cell.key for cell in cells])
     return _say(f"{count} finished cells: {path}")
@@ -162,14 +172,16 @@ def _study_parser(command: str, description: str) -> Parser:
     return parser
 
 
-def _prepared(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, list[Cell], Store]:
-    """The options, the plan, and the store."""
-    options = parser.parse_args(list(argv))
-    name, cells = chosen(options)
+def _prepared(
+    options: Namespace, checksum: Callable[[Store], Checksum]
+) -> tuple[list[Cell], Store]:
+    """The plan and the store; what `checksum` makes of the store says whether anything is built."""
+    name, spec = chosen_study(options)
     out = Path(options.out) if options.out else RESULTS / name
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"--out names a folder for results, but {out} is a file")
-    return options, cells, Store(out)
+    store = Store(out)
+    return chosen_cells(spec, options, checksum(store)), store
 
 
 def _state(cells: Sequence[Cell], store: Store) -> str:
@@ -188,6 +200,12 @@ def _state(cells: Sequence[Cell], store: Store) -> str:
             groups.setdefault(cell.labels[axis], Counter())[status[cell.key]] += 1
         parts = [f"{name} {c[OK]}/{c.total()}" for name, c in groups.items()]
         lines.append(f"  {axis}: {', '.join(parts)}")
+    unknown = sorted({cell.backbone for cell in fits if cell.weights is None})
+    if unknown:
+        lines.append(
+            f"  the weights of {', '.join(unknown)} are known once study run has built it: until "
+            "then its cells count as to run"
+        )
     seconds = [r["seconds"]["total"] for r in records.values() if r and r["status"] == OK]
     if seconds and counts["to run"]:
         hours = sum(seconds) / len(seconds) * counts["to run"] / 3600

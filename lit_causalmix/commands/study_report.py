@@ -9,9 +9,17 @@ from pathlib import Path
 from lit_causalmix.configuration import Parser
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages.files import check_writable
-from lit_causalmix.study.choice import RESULTS, add_choice, add_min_gain, chosen
+from lit_causalmix.study.checksums import known_or_built
+from lit_causalmix.study.choice import (
+    RESULTS,
+    add_choice,
+    add_min_gain,
+    chosen_cells,
+    chosen_study,
+)
 from lit_causalmix.study.report.contents import Study, read_study_results
 from lit_causalmix.study.report.page import write_report
+from lit_causalmix.study.store import Store
 
 _DESCRIPTION = """Writes one HTML page about the finished cells of a study: a verdict, the
 comparison of all methods, scaling curves, and what is missing. Its pictures and numbers go to a
@@ -47,12 +55,13 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(list(argv))
     if options.store and options.cells:
         raise ConfigurationError("a report takes --store or --cells, got both")
-    planned, cells = chosen(options) if options.config else (None, None)
+    planned, spec = chosen_study(options) if options.config else (None, None)
     given = options.store or options.cells or (planned and RESULTS / planned)
     if given is None:
         raise ConfigurationError(
             "a report needs --store runs/study/NAME, --cells FILE.jsonl.gz or --config STUDY"
         )
+    cells = spec and chosen_cells(spec, options, known_or_built(Store(Path(given))))
     source = Path(given).resolve()
     name = source.name.removesuffix(_CELLS)
     out = Path(options.out or Path(given).parent / f"{name}.html")

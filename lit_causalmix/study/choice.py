@@ -10,9 +10,10 @@ from jsonargparse import Namespace
 
 from lit_causalmix.configuration import Parser, config_folder
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.checksums import Checksum
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.results import selected
-from lit_causalmix.study.spec import read_study
+from lit_causalmix.study.spec import StudySpec, read_study
 
 RESULTS = Path("runs") / "study"
 """Where results lie unless a command is told otherwise, in a folder of the study's name."""
@@ -62,17 +63,31 @@ def add_min_gain(parser: Parser) -> None:
     )
 
 
-def chosen(options: Namespace) -> tuple[str, list[Cell]]:
-    """Name and cells of the study that a command was given.
+def chosen_study(options: Namespace) -> tuple[str, StudySpec]:
+    """Name and declaration of the study that a command was given.
 
     Raises:
-        LitCausalMixError: For an unknown study, or an unusable part of it.
+        LitCausalMixError: For an unknown study, or an unusable declaration.
     """
     overrides = {
         name: yaml.safe_load(options[name]) for name in _OVERRIDES if options[name] is not None
     }
     path = _study_file(options.config)
-    return path.stem, selected(plan(read_study(path, overrides)), options.only)
+    return path.stem, read_study(path, overrides)
+
+
+def chosen_cells(spec: StudySpec, options: Namespace, checksum: Checksum) -> list[Cell]:
+    """The cells of a study that a command is about.
+
+    Args:
+        spec: The study.
+        options: Of the command.
+        checksum: See `grid.plan`.
+
+    Raises:
+        LitCausalMixError: For an unusable part of the study.
+    """
+    return selected(plan(spec, checksum), options.only)
 
 
 def _study_file(value: str) -> Path:

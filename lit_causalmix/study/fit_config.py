@@ -21,6 +21,7 @@ from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import key_name, resolve
 from lit_causalmix.study.merging import merged
+from lit_causalmix.tables import TableSpec
 from lit_causalmix.training.task import CausalMixTask
 
 _DEFAULT = "default"
@@ -74,6 +75,20 @@ class ParsedFit(FitCLI):
 
     def instantiate_classes(self) -> None:
         self._parsed = self.config.clone()
+
+
+def parsed_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a table: `data.table` of a configuration, without what equals a default.
+
+    Raises:
+        ConfigurationError: For what the command line would refuse.
+    """
+    parser = Parser()
+    parser.add_argument("--table", type=TableSpec)
+    parsed = parser.parse_object({"table": dict(table)})
+    text = parser.dump(parsed, format="json", skip_default=True, with_comments=False)
+    content: dict[str, Any] = json.loads(text)["table"]
+    return content
 
 
 def read_fragment(fragment: str | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -143,9 +158,13 @@ def _without_defaults(value: Any) -> Any:
 def _class_facts(path: str) -> tuple[str, dict[str, Any]]:
     """The name of a class in keys, and its arguments' defaults as JSON values."""
     kind = resolve(path)
+    try:
+        parameters = inspect.signature(kind).parameters
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"class_path {path!r} names no class: {error}") from error
     defaults = {
         name: json.loads(json.dumps(parameter.default, default=str))
-        for name, parameter in inspect.signature(kind).parameters.items()
+        for name, parameter in parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
     return key_name(kind), defaults

@@ -8,8 +8,14 @@ from itertools import product
 from typing import Any, TypeVar
 
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
-from lit_causalmix.study.fit_config import FitCLI, ParsedFit, default_fragment, read_fragment
-from lit_causalmix.study.identity import asked_for, cell_key, generator_key, weights_checksum
+from lit_causalmix.study.checksums import Checksum, Start, built
+from lit_causalmix.study.fit_config import (
+    ParsedFit,
+    default_fragment,
+    parsed_table,
+    read_fragment,
+)
+from lit_causalmix.study.identity import asked_backbone, asked_for, cell_key, generator_key
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.spec import StudySpec
@@ -42,6 +48,8 @@ class Cell:
         config: Complete configuration of `fit`.
         key: Content hash of everything that decides the result; cells of equal key are one fit.
         generator: Content hash of the generator's fit, which cells share; None without one.
+        weights: Checksum of the weights that it starts from; None where only building the backbone
+            tells, and the cell cannot be known as finished.
     """
 
     table: str
@@ -53,6 +61,7 @@ class Cell:
     config: dict[str, Any]
     key: str
     generator: str | None
+    weights: str | None
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -63,11 +72,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """A method on a backbone: what its cells have in common, checked by building it once."""
+    """A method on a backbone: what its cells have in common, checked by parsing it once."""
 
     config: dict[str, Any]
     asked: dict[str, Any]
-    checksum: str
+    checksum: str | None
     ratio: float
     size: float | None
     val_synthetic_rows: int
@@ -81,14 +90,17 @@ class _Recipe:
             yield (0.0, 0.0) if 0 in (ratio, size) else (float(ratio), size)
 
 
-def plan(spec: StudySpec) -> list[Cell]:
+def plan(spec: StudySpec, checksum: Checksum = built) -> list[Cell]:
     """Lists the cells of a study, seed by seed, and checks every part of it beforehand.
 
-    Each method is parsed and built once on each backbone, so that what `fit` would refuse is
+    Each method is parsed once on each backbone, so that what the parser of `fit` would refuse is
     refused here.
 
     Args:
         spec: The study.
+        checksum: Tells the weights that a method starts from on a backbone. By default it is built
+            once, so that what `fit` would refuse later is refused here, too; `checksums.known`
+            builds nothing.
 
     Returns:
         Cells that differ in their labels. Where two methods mean the same fit (a ratio of 0 and
@@ -98,12 +110,12 @@ def plan(spec: StudySpec) -> list[Cell]:
         LitCausalMixError: For an unknown table or an unusable piece of configuration.
     """
     with quietly():
-        return _plan(spec)
+        return _plan(spec, checksum)
 
 
-def _plan(spec: StudySpec) -> list[Cell]:
+def _plan(spec: StudySpec, checksum: Checksum) -> list[Cell]:
     cells: dict[tuple[Any, ...], Cell] = {}
-    recipe = _Recipes(spec)
+    recipe = _Recipes(spec, checksum)
     for grid in spec.each_grid():
         tables = find_tables(grid.tables, spec.tables_dir)
         axes = product(grid.seeds, tables.items(), grid.backbones, grid.methods)
@@ -120,8 +132,9 @@ def _plan(spec: StudySpec) -> list[Cell]:
 class _Recipes:
     """Recipes and tables, each parsed once."""
 
-    def __init__(self, spec: StudySpec) -> None:
+    def __init__(self, spec: StudySpec, checksum: Checksum) -> None:
         self._spec = spec
+        self._checksum = checksum
         self._base = merged(default_fragment(), read_fragment(spec.base))
         self._known: dict[tuple[str, str], _Recipe] = {}
         self._tables: dict[str, dict[str, Any]] = {}
@@ -141,8 +154,8 @@ class _Recipes:
         return self._tables[name]
 
     def _asked(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        parsed = ParsedFit(merged(self._base, {"data": {"table": table}}))
-        asked: dict[str, Any] = parsed.values(with_defaults=False)["data"]["table"]
+        given = merged(self._base, {"data": {"table": table}})["data"]["table"]
+        asked = parsed_table(given)
         for label in ("name", "domain"):
             asked.pop(label, None)
         return asked | {"source": source_fingerprint(str(asked["source"]))}
@@ -154,15 +167,18 @@ class _Recipes:
             raise ConfigurationError("data.table belongs to the tables of the study or to its base")
         config = merged(self._base, own, _QUIET)
         config["trainer"]["callbacks"] = _without_writers(config["trainer"].get("callbacks"))
-        built = FitCLI(merged(config, {"data": {"table": table}}))
-        data = built.datamodule
+        complete = merged(config, {"data": {"table": table}})
+        parsed = ParsedFit(complete)
+        asked = parsed.values(with_defaults=False)
+        values = parsed.values(with_defaults=True)
+        data = values["data"]
         return _Recipe(
             config=config,
-            asked=built.values(with_defaults=False),
-            checksum=weights_checksum(built.model.backbone),
-            ratio=data.synthetic_ratio,
-            size=data.synthetic_size,
-            val_synthetic_rows=data.val_synthetic_rows,
+            asked=asked,
+            checksum=self._checksum(Start(complete, asked_backbone(values))),
+            ratio=data["synthetic_ratio"],
+            size=data.get("synthetic_size"),  # a dump leaves nulls out
+            val_synthetic_rows=data["val_synthetic_rows"],
         )
 
 
@@ -189,6 +205,7 @@ def _cell(
         "config": config,
         "key": cell_key(asked, recipe.checksum),
         "generator": generator_key(asked) if ratio > 0 or recipe.val_synthetic_rows else None,
+        "weights": recipe.checksum,
     }
 
 

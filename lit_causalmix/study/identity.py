@@ -15,9 +15,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import nn
-
 from lit_causalmix.backbones import Nano
 from lit_causalmix.generators import SCMGenerator
 from lit_causalmix.names import key_name
@@ -59,7 +56,7 @@ def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
         for name in names:
             part.pop(name, None)
     data["table"] = dict(table)
-    model["backbone"] = _without_weights(model.get("backbone") or _DEFAULT_BACKBONE)
+    model["backbone"] = _without_weights(asked_backbone(config))
     if data["synthetic_ratio"] > 0 or data.get("val_synthetic_rows"):
         data["generator"] = data.get("generator") or _DEFAULT_GENERATOR
     else:
@@ -70,12 +67,19 @@ def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
     return {**rest, "trainer": trainer, "model": model, "data": data}
 
 
-def cell_key(asked: Mapping[str, Any], checksum: str) -> str:
+def asked_backbone(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The backbone of a configuration: its `class_path` and `init_args`."""
+    backbone: Mapping[str, Any] = config.get("model", {}).get("backbone") or _DEFAULT_BACKBONE
+    return backbone
+
+
+def cell_key(asked: Mapping[str, Any], checksum: str | None) -> str:
     """Content hash of a cell.
 
     Args:
         asked: From `asked_for`.
-        checksum: Of the backbone's weights.
+        checksum: Of the backbone's weights; None where they are not known yet, which no finished
+            cell has.
     """
     return content_hash({"recipe": RECIPE, "asked": asked, "weights": checksum})
 
@@ -90,16 +94,6 @@ def content_hash(content: Any) -> str:
     """The first 128 bits of the SHA-256 over JSON values, in hexadecimal."""
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def weights_checksum(module: nn.Module) -> str:
-    """SHA-256 over names, types, shapes and values of all weights."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        tensor = value.detach().cpu().contiguous()
-        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.callbacks import FGSM, ZeroShotBaseline
 from lit_causalmix.callbacks.evaluation import Stage, as_task, find_callback
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.metrics import Score
-from lit_causalmix.study.identity import content_hash, weights_checksum
+from lit_causalmix.study.identity import content_hash
 from lit_causalmix.study.store import Store
 
 _STAGES: tuple[Stage, ...] = ("val", "test")

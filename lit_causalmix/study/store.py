@@ -40,6 +40,7 @@ class Store:
         self.root = root
         self._cells = root / "cells"
         self._zero_shot = root / "zero_shot"
+        self._weights = root / "weights"
 
     def get(self, key: str) -> Record | None:
         """The record of a cell, None where there is none yet."""
@@ -124,6 +125,14 @@ class Store:
     def put_zero_shot(self, key: str, content: Mapping[str, Any]) -> None:
         """Keeps zero-shot scores for the cells that share them."""
         _write(self._zero_shot / f"{key}.json", content)
+
+    def weights(self, key: str) -> Record | None:
+        """The checksum of a backbone's weights that a former run noted."""
+        return _read(self._weights / f"{key}.json")
+
+    def put_weights(self, key: str, content: Mapping[str, Any]) -> None:
+        """Notes the checksum of a backbone's weights."""
+        _write(self._weights / f"{key}.json", content)
 
 
 def make_folder(folder: Path) -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lit_causalmix.backbones import Tab2D
+from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.study.grid import Cell, plan
-from lit_causalmix.study.identity import weights_checksum
 from lit_causalmix.study.runner import distinct, in_order
 from lit_causalmix.study.spec import StudySpec
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
 from lit_causalmix.backbones.tab2d.files import (
     Tab2DConfig,
@@ -110,6 +111,11 @@ class Tab2D(Backbone):
             initialise(self.network, torch.Generator().manual_seed(derived_seed(seed, "tab2d")))
         else:
             self.network.load_state_dict(read_weights(folder, expected))
+
+    @classmethod
+    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:
+        """Checksum of the random weights, drawn once more; None for those of a folder or hub."""
+        return None if arguments.get("weights") else weights_checksum(cls(**arguments))
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str], **options: Any) -> Self:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,10 @@ from lit_causalmix.weights import load
 
 TEMPERATURE = 0.8
 """The published predictions divide the logits by this."""
+
+_STARTING = {"tabpfn-v1": "baf76739181fdad52c18ddea27e5d3d87b01bb70dd3ae37dca4fcbec720582a0"}
+"""Checksum of the network by the name of the official weights, which are pinned by their SHA-256
+(`weights.registry`): it is known before they are pulled."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,11 @@ class TabPFNV1(Backbone):
         self.max_context_rows = max_context_rows
         self.n_ensemble = n_ensemble
         self.activation_checkpointing = activation_checkpointing
+
+    @classmethod
+    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:
+        """Checksum of the official weights, pulled or not; None for a file or random weights."""
+        return _STARTING.get(str(arguments.get("weights", "tabpfn-v1")))
 
     @property
     def limits(self) -> Limits:
