@@ -61,7 +61,8 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigurationError(
             "a report needs --store runs/study/NAME, --cells FILE.jsonl.gz or --config STUDY"
         )
-    cells = spec and chosen_cells(spec, options, known_or_built(Store(Path(given))))
+    checksum = known_or_built(Store(Path(given)))
+    cells = None if spec is None else chosen_cells(spec, options, checksum)
     source = Path(given).resolve()
     name = source.name.removesuffix(_CELLS)
     out = Path(options.out or Path(given).parent / f"{name}.html")

@@ -9,7 +9,7 @@ import yaml
 
 from lit_causalmix.backbones import Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.checksum import weights_checksum
-from lit_causalmix.cli import main
+from lit_causalmix.commands.main import main
 from lit_causalmix.study.checksums import built_and_noted, known, known_or_built
 from lit_causalmix.study.grid import plan
 from lit_causalmix.study.spec import StudySpec
