@@ -31,6 +31,12 @@ def rng(seed: int, *keys: int | str) -> np.random.Generator:
 
     Raises:
         ConfigurationError: If the seed or an integer key is negative.
+
+    Example:
+        >>> float(rng(0, "episode", 1, 2).random()) == float(rng(0, "episode", 1, 2).random())
+        True
+        >>> float(rng(0, "episode", 1, 2).random()) == float(rng(0, "episode", 2, 1).random())
+        False
     """
     return np.random.default_rng(np.random.SeedSequence([_entropy(k) for k in (seed, *keys)]))
 

@@ -39,6 +39,14 @@ class Backbone(nn.Module, ABC):
     pre-trained with (imputation, quantiles, clipping, padding) happens inside `forward`, from the
     context rows alone. Where possible it is differentiable in `x_query`, as adversarial evaluation
     follows that gradient.
+
+    Example:
+        >>> from lit_causalmix.backbones import Tab2D
+        >>> from lit_causalmix.prior import PriorSettings, draw_episode
+        >>> episode = draw_episode(PriorSettings(), seed=0, epoch=0, index=0)
+        >>> backbone = Tab2D(dim=16, n_layers=1)
+        >>> backbone(episode).shape == (episode.n_query, episode.n_classes)
+        True
     """
 
     @classmethod

@@ -34,6 +34,10 @@ def codebook(n_classes: int, n_symbols: int) -> NDArray[np.int64]:
     Each of E = `REDUNDANCY` * ceil(log(n_classes) / log(n_symbols)) rows spreads the classes
     evenly. Of a hundred random books the one is taken whose closest classes differ in most rows
     [our choice]. A pure function of its arguments.
+
+    Example:
+        >>> codebook(30, 10).shape
+        (8, 30)
     """
     n_rows = REDUNDANCY * _fewest_rows(n_classes, n_symbols)
     generator = rng(0, "codebook", n_classes, n_symbols)

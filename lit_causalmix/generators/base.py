@@ -26,6 +26,16 @@ class Generator(ABC):
         progress: Whether a draw that takes long shows a progress bar on stderr.
         parts: Folder in which a fit keeps what other generators can use, too (the edges of a
             table, say); None keeps nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> from lit_causalmix.generators import JitterGenerator
+        >>> from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
+        >>> train = load_splits(TableSpec("sklearn:iris"), SplitSpec()).train
+        >>> generator = JitterGenerator()
+        >>> generator.fit(train, seed=0, progress=False)
+        >>> generator.sample(3, np.random.default_rng(0)).shape
+        (3, 5)
     """
 
     slow: ClassVar[bool] = False

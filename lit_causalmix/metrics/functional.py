@@ -45,6 +45,13 @@ def roc_auc(probabilities: Tensor, targets: Tensor) -> Score:
     Args:
         probabilities: float (N, K).
         targets: int64 (N,), class indices.
+
+    Example:
+        >>> p = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+        >>> roc_auc(p, torch.tensor([0, 1, 1])).value
+        1.0
+        >>> roc_auc(p, torch.tensor([1, 1, 1])).note
+        'ROC-AUC needs two classes among the rows, only one is present'
     """
     n_classes = probabilities.shape[1]
     present = torch.bincount(targets, minlength=n_classes) > 0
@@ -63,18 +70,33 @@ def roc_auc(probabilities: Tensor, targets: Tensor) -> Score:
 
 
 def log_loss(probabilities: Tensor, targets: Tensor) -> Score:
-    """Mean negative log-likelihood in nats, probabilities clipped to at least 1e-7."""
+    """Mean negative log-likelihood in nats, probabilities clipped to at least 1e-7.
+
+    Example:
+        >>> round(log_loss(torch.tensor([[0.5, 0.5]]), torch.tensor([1])).value, 4)
+        0.6931
+    """
     chosen = probabilities.double().gather(1, targets[:, None]).clamp_min(_SMALLEST_PROBABILITY)
     return Score(float(-chosen.log().mean()))
 
 
 def accuracy(probabilities: Tensor, targets: Tensor) -> Score:
-    """Share of rows whose most probable class is the target, 0 to 1."""
+    """Share of rows whose most probable class is the target, 0 to 1.
+
+    Example:
+        >>> accuracy(torch.tensor([[0.9, 0.1], [0.8, 0.2]]), torch.tensor([0, 1])).value
+        0.5
+    """
     return Score(float((probabilities.argmax(1) == targets).double().mean()))
 
 
 def balanced_accuracy(probabilities: Tensor, targets: Tensor) -> Score:
-    """Mean recall over the classes that are present, 0 to 1."""
+    """Mean recall over the classes that are present, 0 to 1.
+
+    Example:
+        >>> balanced_accuracy(torch.tensor([[1.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])).value
+        0.5
+    """
     n_classes = probabilities.shape[1]
     rows = torch.bincount(targets, minlength=n_classes).double()
     hits = torch.bincount(targets[probabilities.argmax(1) == targets], minlength=n_classes).double()
@@ -95,6 +117,11 @@ def expected_calibration_error(
         probabilities: float (N, K).
         targets: int64 (N,), class indices.
         n_bins: Number of bins.
+
+    Example:
+        >>> sure = torch.tensor([[1.0, 0.0]] * 4)
+        >>> expected_calibration_error(sure, torch.tensor([0, 0, 0, 1])).value
+        0.25
     """
     confidence, predicted = probabilities.double().max(1)
     bins = ((confidence * n_bins).ceil().long() - 1).clamp(0, n_bins - 1)
@@ -108,6 +135,10 @@ def brier_score(probabilities: Tensor, targets: Tensor) -> Score:
     """Mean over rows of the squared distance of the probabilities to the one-hot target, 0 to 2.
 
     Summed over all classes (Brier, 1950): with two classes it is twice the one-class form.
+
+    Example:
+        >>> brier_score(torch.tensor([[0.5, 0.5]]), torch.tensor([0])).value
+        0.5
     """
     p = probabilities.double()
     one_hot = torch.nn.functional.one_hot(targets, p.shape[1])
@@ -132,20 +163,35 @@ def _errors(predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, float
 
 
 def mean_absolute_error(predictions: Tensor, targets: Tensor) -> Score:
-    """MAE in the target's units, whatever their scale."""
+    """MAE in the target's units, whatever their scale.
+
+    Example:
+        >>> mean_absolute_error(torch.tensor([1.0, 5.0]), torch.tensor([1.0, 1.0])).value
+        2.0
+    """
     errors, _, unit = _errors(predictions, targets)
     return Score(float(errors.abs().mean()) * unit)
 
 
 def root_mean_squared_error(predictions: Tensor, targets: Tensor) -> Score:
-    """RMSE in the target's units, whatever their scale."""
+    """RMSE in the target's units, whatever their scale.
+
+    Example:
+        >>> root_mean_squared_error(torch.tensor([1.0, 5.0]), torch.tensor([1.0, 1.0])).value ** 2
+        8.000000000000002
+    """
     errors, _, unit = _errors(predictions, targets)
     size = _unit(errors)  # errors can be far smaller than the numbers that they are errors of
     return Score(math.sqrt(float((errors / size).square().mean())) * size * unit)
 
 
 def r2(predictions: Tensor, targets: Tensor) -> Score:
-    """Coefficient of determination; undefined when all targets are equal."""
+    """Coefficient of determination; undefined when all targets are equal.
+
+    Example:
+        >>> r2(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 3.0])).value
+        1.0
+    """
     if targets.max() == targets.min():
         return _undefined("R² needs targets that vary")
     errors, scaled, _ = _errors(predictions, targets)
@@ -166,6 +212,12 @@ def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
         score: Score of the method.
         baseline: Zero-shot score of the same model on the same rows.
         sign: +1 where more is better, −1 where less is better.
+
+    Example:
+        >>> round(normalized_score(Score(0.84), Score(0.80), sign=+1).value, 6)
+        5.0
+        >>> round(normalized_score(Score(2.2), Score(2.0), sign=-1).value, 6)  # an error that grew
+        -10.0
     """
     if not score.defined or not baseline.defined:
         return _undefined(score.note or baseline.note)

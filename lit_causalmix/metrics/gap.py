@@ -29,6 +29,12 @@ def rank_gap(validation: Sequence[float], test: Sequence[float]) -> Score:
 
     Returns:
         0 to 2; undefined with fewer than 3 checkpoints or where a series is constant.
+
+    Example:
+        >>> rank_gap([0.0, 0.1, 0.3], [0.0, 0.2, 0.4]).value
+        0.0
+        >>> rank_gap([0.0, 0.1, 0.3], [0.4, 0.2, 0.0]).value
+        2.0
     """
     from scipy.stats import spearmanr
 
@@ -46,7 +52,12 @@ def rank_gap(validation: Sequence[float], test: Sequence[float]) -> Score:
 
 
 def selection_gap(validation: Score, test: Score) -> Score:
-    """|validation − test| normalised score at the selected checkpoint, in percentage points."""
+    """|validation − test| normalised score at the selected checkpoint, in percentage points.
+
+    Example:
+        >>> selection_gap(Score(1.5), Score(-0.5)).value
+        2.0
+    """
     if not validation.defined or not test.defined:
         return Score(math.nan, validation.note or test.note)
     return Score(abs(validation.value - test.value))

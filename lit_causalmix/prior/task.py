@@ -39,6 +39,12 @@ def draw_episode(
 
     Raises:
         GeneratorError: If 50 draws in a row are unusable, which sound settings never see.
+
+    Example:
+        >>> from lit_causalmix.prior import PriorSettings
+        >>> episode = draw_episode(PriorSettings(), seed=0, epoch=0, index=0)
+        >>> episode.x_context.shape[1] == len(episode.categorical)
+        True
     """
     rng = make_rng(seed, "prior", stream, epoch, index)
     for _ in range(_ATTEMPTS):

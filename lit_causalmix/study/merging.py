@@ -19,6 +19,10 @@ def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         *pieces: JSON values, in rising precedence.
+
+    Example:
+        >>> merged({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}})
+        {'a': 1, 'b': {'c': 2, 'd': 3}}
     """
     result: dict[str, Any] = {}
     for piece in pieces:

@@ -96,7 +96,12 @@ def read_cells(frame: pd.DataFrame, missing_values: Iterable[str] = ()) -> dict[
 
 
 def canonical_label(value: object) -> str:
-    """Returns the canonical text of one value: 1, 1.0, "1" and " 1.00 " are all "1"."""
+    """Returns the canonical text of one value: 1, 1.0, "1" and " 1.00 " are all "1".
+
+    Example:
+        >>> canonical_label(3.0), canonical_label("3"), canonical_label(True)
+        ('3', '3', 'True')
+    """
     return _canonical(value)[0]
 
 

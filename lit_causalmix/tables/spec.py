@@ -35,6 +35,14 @@ class TableSpec:
         group_column: Rows that share this column's value never straddle two splits. Not a feature.
         split_column: Its cells (train, val, test) give the split. Not a feature.
         max_categories: Most categories that one column may have.
+
+    Example:
+        >>> TableSpec("houses.csv", target="price", kinds={"zip_code": "categorical"}).domain
+        'unlabelled'
+        >>> TableSpec("houses.csv", target="price", drop=["price"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        lit_causalmix.errors.ConfigurationError: column 'price' is named both as drop and as ...
     """
 
     source: str | Any
@@ -106,6 +114,10 @@ class SplitSpec:
             subset of a larger one's rows.
         max_val_rows: As max_train_rows, for validation.
         max_test_rows: As max_train_rows, for testing.
+
+    Example:
+        >>> SplitSpec(max_train_rows=300).test_fraction
+        0.25
     """
 
     seed: int = 0

@@ -51,6 +51,10 @@ def mixture_counts(
 
     Raises:
         ConfigurationError: If the ratio lies outside [0, 1].
+
+    Example:
+        >>> mixture_counts(80, 20, ratio=0.5, placement="query")
+        MixtureCounts(real_context=80, real_query=10, synthetic_context=0, synthetic_query=10)
     """
     if not 0.0 <= ratio <= 1.0:
         raise ConfigurationError(f"synthetic_ratio must lie in [0, 1], got {ratio}")
@@ -70,6 +74,12 @@ def stratified_order(
         labels: Class indices int64 (n,), or None for regression: a plain permutation.
         n: Number of rows.
         rng: Source of randomness.
+
+    Example:
+        >>> labels = np.array([0] * 8 + [1] * 2)
+        >>> order = stratified_order(labels, 10, np.random.default_rng(0))
+        >>> sorted(labels[order[:5]].tolist())  # a prefix has the shares of the whole
+        [0, 0, 0, 0, 1]
     """
     order = rng.permutation(n)
     if labels is None:

@@ -49,6 +49,10 @@ class Linear(Schedule):
     Args:
         start: Value at the first episode.
         end: Value at the last.
+
+    Example:
+        >>> Linear(0.25, 1.0).value(0.5)
+        0.625
     """
 
     def __init__(self, start: float, end: float) -> None:
@@ -63,7 +67,12 @@ class Linear(Schedule):
 
 
 class Cosine(Linear):
-    """Half a cosine from `start` to `end`: slow at both ends, fast in the middle."""
+    """Half a cosine from `start` to `end`: slow at both ends, fast in the middle.
+
+    Example:
+        >>> [round(Cosine(0.0, 1.0).value(p), 3) for p in (0.0, 0.25, 1.0)]
+        [0.0, 0.146, 1.0]
+    """
 
     def value(self, progress: float) -> float:
         return super().value((1.0 - math.cos(math.pi * progress)) / 2.0)

@@ -113,6 +113,10 @@ class MixedValidation(Selection):
 
     Raises:
         ConfigurationError: If the weight lies outside (0, 1).
+
+    Example:
+        >>> MixedValidation(synthetic_weight=0.25).weights()
+        {'real': 0.75, 'synthetic': 0.25}
     """
 
     title = "mixed validation"
@@ -142,6 +146,11 @@ class CautiousValidation(RealValidation):
 
     Raises:
         ConfigurationError: If it is negative.
+
+    Example:
+        >>> zero_shot = {"real/roc_auc": Score(0.80)}
+        >>> round(CautiousValidation(min_gain=1.0).bar(zero_shot, is_classification=True), 3)
+        0.192
     """
 
     title = "cautious validation"

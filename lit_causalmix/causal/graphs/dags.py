@@ -18,6 +18,10 @@ def topological_order(adjacency: NDArray[np.bool_]) -> list[int]:
 
     Raises:
         GeneratorError: If the graph has a cycle; the nodes on or behind it are named.
+
+    Example:
+        >>> topological_order(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0]], dtype=bool))
+        [2, 1, 0]
     """
     import networkx as nx
 
@@ -77,6 +81,11 @@ def sample_dag(
 
     Raises:
         GeneratorError: If the matrix breaks one of the rules above.
+
+    Example:
+        >>> certain = np.array([[0.0, 1.0], [0.0, 0.0]])
+        >>> sample_dag(certain, np.random.default_rng(0)).astype(int).tolist()
+        [[0, 1], [0, 0]]
     """
     check_probabilities(probabilities)
     d = len(probabilities)

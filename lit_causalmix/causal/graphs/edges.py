@@ -30,6 +30,12 @@ def votes(endpoints: NDArray[np.integer]) -> NDArray[np.float64]:
 
     Returns:
         float64 (d, d).
+
+    Example:
+        >>> import numpy as np
+        >>> arrow = np.array([[0, -1], [1, 0]])  # causal-learn's code of 0 → 1
+        >>> votes(arrow).tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
     """
     adjacent = (endpoints != 0) | (endpoints.T != 0)
     into_column = endpoints.T == ARROW

@@ -32,6 +32,10 @@ class Knowledge:
 
     Raises:
         ConfigurationError: If it contradicts itself, as far as that shows without a table.
+
+    Example:
+        >>> Knowledge(tiers=[["age"], ["income"]], target_is_sink=True).target_is_sink
+        True
     """
 
     required: list[list[str]] = field(default_factory=list)

@@ -19,6 +19,11 @@ def ks_complement(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> 
 
     Returns:
         1 for equal distributions, 0 for disjoint supports; NaN where a side has no value.
+
+    Example:
+        >>> a = np.arange(10.0)
+        >>> ks_complement(a, a), ks_complement(a, a + 100.0)
+        (1.0, 0.0)
     """
     a, b = np.sort(real[~np.isnan(real)]), np.sort(synthetic[~np.isnan(synthetic)])
     if not len(a) or not len(b):
@@ -40,6 +45,10 @@ def tv_complement(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> 
 
     Returns:
         1 for equal frequencies, 0 for disjoint ones; NaN where a side has no value.
+
+    Example:
+        >>> tv_complement(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 0.0, 0.0, 1.0]))
+        0.75
     """
     a, b = real[~np.isnan(real)].astype(np.int64), synthetic[~np.isnan(synthetic)].astype(np.int64)
     if not len(a) or not len(b):
