@@ -13,6 +13,9 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
 
+_FAMILY = "prior/"
+"""Names of held-out tasks of one family begin so: they are logged and select nothing."""
+
 
 @runtime_checkable
 class NamesTables(Protocol):
@@ -99,6 +102,7 @@ class TaskScores(pl.Callback):
             self._log(pl_module, f"val/{name}", metrics, means[name])
         prior = means.pop(names[0])
         overall = [prior]
+        means = {name: mean for name, mean in means.items() if not name.startswith(_FAMILY)}
         if means:
             tables = torch.stack(list(means.values())).mean(dim=0)
             self._log(pl_module, "val/tables", metrics, tables)

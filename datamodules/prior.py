@@ -133,6 +133,9 @@ class PriorDataModule(pl.LightningDataModule):
         stages: Curriculum of pre-training, in order; all but the last name their epochs.
         steps_per_epoch: Training steps (on one device) between two validations.
         val_tasks: Number of held-out tasks, drawn as in the last stage.
+        val_families: Further held-out tasks by name, which tell where a model is weak; they are
+            scored as `prior/NAME` and select nothing.
+        family_tasks: Number of held-out tasks of each of them.
         val_tables: Real tables to score besides; null takes scikit-learn's (breast_cancer, wine,
             iris and 18 pixels of digits; for regression diabetes, and one number each of iris, wine
             and breast_cancer). They select the weights, so tables that are to measure them later
@@ -157,6 +160,8 @@ class PriorDataModule(pl.LightningDataModule):
         stages: list[PriorStage],
         steps_per_epoch: int = 100,
         val_tasks: int = 64,
+        val_families: dict[str, PriorSettings] | None = None,
+        family_tasks: int = 24,
         val_tables: list[TableSpec] | None = None,
         val_context_rows: int = 256,
         seed: int = 0,
@@ -168,6 +173,7 @@ class PriorDataModule(pl.LightningDataModule):
         for name, value, least in (
             ("steps_per_epoch", steps_per_epoch, 1),
             ("val_tasks", val_tasks, 1),
+            ("family_tasks", family_tasks, 1),
             ("val_context_rows", val_context_rows, 2),
             ("seed", seed, 0),
         ):
@@ -177,7 +183,12 @@ class PriorDataModule(pl.LightningDataModule):
         if val_tables is None:
             regression = self.settings.regression
             val_tables = list(_REGRESSION_TABLES if regression else _CLASSIFICATION_TABLES)
+        families = val_families or {}
+        if any(family.regression != self.settings.regression for family in families.values()):
+            raise ConfigurationError("val_families must have the task of the stages")
         self.val_tasks = val_tasks
+        self.val_families = families
+        self.family_tasks = family_tasks
         self.val_tables = val_tables
         self.val_context_rows = val_context_rows
         self.seed = seed
@@ -197,6 +208,13 @@ class PriorDataModule(pl.LightningDataModule):
             for i in range(self.val_tasks)
         ]
         names = [PRIOR] * len(episodes)
+        for family, settings in self.val_families.items():
+            name = f"{PRIOR}/{family}"
+            names += [name] * self.family_tasks
+            episodes += [
+                draw_episode(settings, seed=self.seed, epoch=0, index=i, stream=f"val {family}")
+                for i in range(self.family_tasks)
+            ]
         for spec in self.val_tables:
             name, episode = self._table(spec)
             names.append(name)

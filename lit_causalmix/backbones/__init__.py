@@ -1,9 +1,10 @@
 """Tabular foundation models, behind one contract."""
 
+from lit_causalmix.backbones.axial import AxialTransformer
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.many_classes import ManyClasses
 from lit_causalmix.backbones.nano import Nano
 from lit_causalmix.backbones.tab2d import Tab2D
 from lit_causalmix.backbones.tabpfn_v1 import TabPFNV1
 
-__all__ = ["Backbone", "Limits", "ManyClasses", "Nano", "Tab2D", "TabPFNV1"]
+__all__ = ["AxialTransformer", "Backbone", "Limits", "ManyClasses", "Nano", "Tab2D", "TabPFNV1"]

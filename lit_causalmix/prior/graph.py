@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.prior.columns import Codes, cut_codes
-from lit_causalmix.prior.mechanisms import MECHANISMS, Array, choose, noise, standardise
+from lit_causalmix.prior.mechanisms import (
+    MECHANISMS,
+    Array,
+    Mechanism,
+    choose,
+    noise,
+    standardise,
+)
 
 TargetFunction = Callable[[Array | None], Array]
 """Draws the target from its parents (N, P), or None for a root; returns what its children see."""
@@ -25,6 +32,8 @@ class GraphStyle:
         noise_scale: Typical noise of a node beside its unit-variance signal.
         local: Whether parents are among the few nodes just before.
         code_share: Probability that a node is a category, also for its children.
+        mechanisms: What a node may do with its parents.
+        cut: Makes a node's values (N,) a category.
     """
 
     root_share: float
@@ -32,6 +41,8 @@ class GraphStyle:
     noise_scale: float
     local: bool
     code_share: float
+    mechanisms: tuple[Mechanism, ...] = MECHANISMS
+    cut: Callable[[Array, np.random.Generator], Codes] = cut_codes
 
     @classmethod
     def draw(cls, code_share: float, rng: np.random.Generator) -> GraphStyle:
@@ -94,7 +105,7 @@ def draw_nodes(
         is_root = position == 0 or rng.random() < style.root_share
         parents = _pick_parents(position, style.max_parents, style, rng)
         value = noise((n_rows,), rng) if is_root else _effect(seen[:, parents], style, rng)
-        code = cut_codes(value, rng) if rng.random() < style.code_share else None
+        code = style.cut(value, rng) if rng.random() < style.code_share else None
         codes.append(code)
         seen[:, position] = (
             value if code is None else standardise(rng.normal(size=int(code.max()) + 1)[code])
@@ -112,7 +123,7 @@ def _pick_parents(
 
 
 def _effect(parents: Array, style: GraphStyle, rng: np.random.Generator) -> Array:
-    signal = choose(MECHANISMS, rng)(parents, 1, rng)[:, 0]
+    signal = choose(style.mechanisms, rng)(parents, 1, rng)[:, 0]
     own = noise((len(parents),), rng)
     if rng.random() < 0.1:  # the noise depends on a parent, too
         own = own * np.exp(0.5 * parents[:, 0].clip(-3, 3))

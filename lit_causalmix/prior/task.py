@@ -11,6 +11,7 @@ from lit_causalmix.errors import GeneratorError
 from lit_causalmix.prior.columns import cut_codes, remove_cells, show_number, standardise_by
 from lit_causalmix.prior.graph import GraphStyle, Nodes, draw_nodes
 from lit_causalmix.prior.mechanisms import Array, noise, standardise, trees
+from lit_causalmix.prior.rich_task import draw_rich_table
 from lit_causalmix.prior.settings import PriorSettings
 from lit_causalmix.prior.targets import draw_classes, draw_numbers, show_target
 from lit_causalmix.seeding import rng as make_rng
@@ -74,10 +75,13 @@ def _draw(settings: PriorSettings, rng: np.random.Generator) -> Episode | None:
     if not settings.regression:
         few = settings.max_classes == 2 or rng.random() < 0.5
         n_classes = 2 if few else int(rng.integers(3, settings.max_classes + 1))
-    family = _tree_task if rng.random() < settings.tree_share else _graph_task
-    x, is_code, y = family(n_rows, n_columns, n_classes, code_share, rng)
-    if rng.random() < settings.missing_share:
-        x = remove_cells(x, rng)
+    if settings.families:
+        x, is_code, y = draw_rich_table(settings, n_rows, n_columns, n_classes, code_share, rng)
+    else:
+        family = _tree_task if rng.random() < settings.tree_share else _graph_task
+        x, is_code, y = family(n_rows, n_columns, n_classes, code_share, rng)
+        if rng.random() < settings.missing_share:
+            x = remove_cells(x, rng)
     make = _classification if n_classes else _regression
     features = standardise_by(x, n_context, ~is_code)
     return make(features, is_code, y, n_context, rng)

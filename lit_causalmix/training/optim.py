@@ -1,4 +1,4 @@
-"""An optimiser for training from nothing: Muon for the layers' matrices, AdamW for the rest."""
+"""Training from nothing: Muon for the layers' matrices and AdamW for the rest, and a schedule."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lit_causalmix.errors import ConfigurationError
 
@@ -89,3 +90,45 @@ class MuonAdamW(Optimizer):
         self._muon.step()  # type: ignore[no-untyped-call]
         self._adamw.step()
         return loss
+
+
+class WarmupStableDecay(LRScheduler):
+    """A rate that rises linearly, stays, and falls linearly to zero at the end; counts steps.
+
+    While it stays, training knows nothing of its end, so a run may be cut and continued, or ended
+    early: continue its checkpoint with a smaller `total_steps`. Hence the three numbers come from
+    the configuration, not from the checkpoint.
+
+    Args:
+        optimizer: Whose rates to set; their present ones are the highest.
+        total_steps: Steps until the rate is zero.
+        warmup_steps: Steps of the rise.
+        decay_steps: Steps of the fall.
+
+    Raises:
+        ConfigurationError: If rise and fall do not fit into the steps.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int, warmup_steps: int, decay_steps: int
+    ) -> None:
+        if min(warmup_steps, decay_steps) < 1 or warmup_steps + decay_steps > total_steps:
+            raise ConfigurationError(
+                "WarmupStableDecay needs warmup_steps and decay_steps >= 1 that fit into "
+                f"total_steps, got {warmup_steps}, {decay_steps} and {total_steps}"
+            )
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+        self.decay_steps = decay_steps
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        step = self.last_epoch
+        rise = (step + 1) / (self.warmup_steps + 1)
+        fall = (self.total_steps - step) / self.decay_steps
+        factor = max(0.0, min(1.0, rise, fall))
+        return [rate * factor for rate in self.base_lrs]
+
+    def state_dict(self) -> dict[str, Any]:
+        ours = ("total_steps", "warmup_steps", "decay_steps")
+        return {name: value for name, value in super().state_dict().items() if name not in ours}

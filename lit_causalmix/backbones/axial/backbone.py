@@ -1,0 +1,206 @@
+"""The axial transformer as a backbone: this package's own architecture of small models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from lit_causalmix.backbones.axial.batch import Batch, batches
+from lit_causalmix.backbones.axial.config import AxialConfig, read_config, write
+from lit_causalmix.backbones.axial.inputs import standardisation
+from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
+from lit_causalmix.backbones.axial.targets import bin_mean, target_bins
+from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.tab2d_files import read_weights
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
+from lit_causalmix.seeding import derived_seed
+
+_DEFAULT_OUTPUTS = {"classification": 10, "regression": 128}
+
+
+class AxialTransformer(Backbone):
+    """Attention along columns and rows of cell embeddings, made for small tables and CPUs.
+
+    Beside `Tab2D` (Mitra's), on whose plan it is: categories and gaps are told from numbers and
+    columns from each other, values are read by size as well as by rank, attention is narrower than
+    the cells, a layer has one MLP, and regression is a distribution over bins of the standardised
+    target. Predictions do not depend on the order of context rows; no query row influences another.
+    They depend a little on the order of columns and on which code stands for which category.
+
+    The gradient in `x_query` is that of the values and of a smoothed quantile place
+    (`tab2d_preprocessing.quantile_features`); none goes through codes of categories.
+
+    Args:
+        dim: Width of a cell.
+        attention_dim: Width of attention, a multiple of `n_heads`.
+        n_heads: Attention heads.
+        n_layers: Number of layers.
+        mlp_factor: Width of the MLP in units of `dim`.
+        n_outputs: Most classes (default 10), or number of bins for regression (default 128).
+        task: What the model predicts.
+        weights: A folder that `save_pretrained` wrote. The sizes above then come from its
+            `config.json`, and the arguments are not read; `task` must agree with it.
+        seed: Source of the random weights where `weights` is None.
+        activation_checkpointing: Trade time for memory in training.
+        max_context_rows: Limit on context rows.
+        max_columns: Limit on feature columns.
+
+    Raises:
+        ConfigurationError: If the sizes do not fit together.
+        WeightsError: If the weights are missing, cut, incompatible or for another task.
+    """
+
+    def __init__(
+        self,
+        dim: int = 64,
+        attention_dim: int = 64,
+        n_heads: int = 2,
+        n_layers: int = 4,
+        mlp_factor: int = 4,
+        n_outputs: int | None = None,
+        task: Literal["classification", "regression"] = "classification",
+        weights: str | None = None,
+        seed: int = 0,
+        activation_checkpointing: bool = False,
+        max_context_rows: int = 10_000,
+        max_columns: int = 500,
+    ) -> None:
+        super().__init__()
+        if weights is None:
+            outputs = _DEFAULT_OUTPUTS[task] if n_outputs is None else n_outputs
+            self.config = AxialConfig(
+                dim, attention_dim, n_heads, n_layers, mlp_factor, outputs, task
+            )
+            if problem := self.config.problem():
+                raise ConfigurationError(f"AxialTransformer: {problem}")
+        else:
+            self.config = read_config(Path(weights).expanduser())
+            if self.config.task != task:
+                raise WeightsError(
+                    f"the weights in {weights} are for {self.config.task}, the task is {task}: "
+                    f"set the backbone's task to {self.config.task}, or choose other weights"
+                )
+        self.max_context_rows = max_context_rows
+        self.max_columns = max_columns
+        # On the meta device nothing is drawn from torch's global generator.
+        with torch.device("meta"):
+            self.network = AxialNetwork(self.config)
+        self.network.activation_checkpointing = activation_checkpointing
+        expected = self.network.state_dict()
+        self.network.to_empty(device="cpu")
+        if weights is None:
+            initialise(self.network, torch.Generator().manual_seed(derived_seed(seed, "axial")))
+        else:
+            self.network.load_state_dict(read_weights(Path(weights).expanduser(), expected))
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str], **options: Any) -> Self:
+        """Loads a model, of whichever task its `config.json` names.
+
+        Args:
+            source: A folder that `save_pretrained` wrote.
+            **options: Constructor arguments other than sizes, task and weights.
+
+        Raises:
+            WeightsError: If the model is missing, cut or incompatible.
+        """
+        task: Any = read_config(Path(source).expanduser()).task
+        return cls(task=task, weights=str(source), **options)
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Writes `config.json` and `model.safetensors`; float16 halves the file."""
+        write(folder, self.config, self.network.state_dict(), dtype)
+
+    @property
+    def _classifies(self) -> bool:
+        return self.config.task == "classification"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            context_rows=self.max_context_rows,
+            columns=self.max_columns,
+            classes=self.config.n_outputs if self._classifies else 0,
+            regression=not self._classifies,
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Returns "embedding", "layers" and "head"."""
+        net = self.network
+        return {
+            "embedding": [*net.cell.parameters(), *net.target.parameters()],
+            "layers": list(net.layers.parameters()),
+            "head": [*net.head_norm.parameters(), *net.head.parameters()],
+        }
+
+    def forward(self, episode: Episode) -> Tensor:
+        """Predicts the query rows: logits of the classes (Q, n_classes) or bins (Q, n_outputs).
+
+        Raises:
+            LimitError: If the episode's task or number of classes is not the model's.
+        """
+        self._check_episode(episode)
+        output = self._output(batches([episode])[0])[0]
+        return output[:, : episode.n_classes] if self._classifies else output
+
+    def loss(self, output: Tensor, episode: Episode) -> Tensor:
+        """Cross-entropy over classes or bins."""
+        if self._classifies:
+            return super().loss(output, episode)
+        mean, deviation = standardisation(episode.y_context.float(), dim=-1)
+        bins = target_bins((episode.y_query.float() - mean) / deviation, self.config.n_outputs)
+        return nn.functional.cross_entropy(output.float(), bins)
+
+    def losses(self, episodes: Sequence[Episode]) -> Tensor:
+        """`loss` of each episode, (B,): one pass for all of equal shape."""
+        for episode in episodes:
+            self._check_episode(episode)
+        groups = batches(episodes)
+        order = torch.tensor([i for batch in groups for i in batch.positions])
+        return torch.cat([self._batch_losses(batch) for batch in groups])[order.argsort()]
+
+    def _batch_losses(self, batch: Batch) -> Tensor:
+        output = self._output(batch).float()
+        if self._classifies:
+            index = torch.arange(self.config.n_outputs, device=output.device)
+            output = output.masked_fill(index >= batch.n_classes, -torch.inf)
+            target = batch.y_query
+        else:
+            mean, deviation = standardisation(batch.y_context.float(), dim=-1)
+            target = target_bins((batch.y_query - mean) / deviation, self.config.n_outputs)
+        errors = nn.functional.cross_entropy(output.mT, target, reduction="none")
+        return (errors * batch.weight).sum(dim=1)
+
+    def predict(self, output: Tensor, episode: Episode) -> Tensor:
+        if not self._classifies:
+            mean, deviation = standardisation(episode.y_context.float(), dim=-1)
+            output = mean + deviation * bin_mean(output)
+        return super().predict(output, episode)
+
+    def _output(self, batch: Batch) -> Tensor:
+        y_context = batch.y_context
+        if not self._classifies:
+            mean, deviation = standardisation(y_context.float(), dim=-1)
+            y_context = (y_context.float() - mean) / deviation
+        output: Tensor = self.network(batch.x_context, y_context, batch.x_query, batch.categorical)
+        return output
+
+    def _check_episode(self, episode: Episode) -> None:
+        if episode.is_classification != self._classifies:
+            raise LimitError(
+                f"this AxialTransformer is for {self.config.task}, the episode for the other "
+                "task: set the backbone's task"
+            )
+        if episode.n_classes > self.config.n_outputs:
+            raise LimitError(
+                f"this AxialTransformer takes at most {self.config.n_outputs} classes, the "
+                f"episode has {episode.n_classes}"
+            )

@@ -1,0 +1,164 @@
+"""The network: attention along the columns and along the rows of a table, in every layer.
+
+Shape legend: B = tables of equal shape, R = context rows, Q = query rows, S = R + Q, F = columns,
+E = width. Column 0 of a cell tensor (B, S, F + 1, E) holds the target, the others the features.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
+
+from lit_causalmix.backbones.axial.config import AxialConfig
+from lit_causalmix.backbones.axial.inputs import (
+    N_CELL_INPUTS,
+    N_NUMBER_INPUTS,
+    CellInputs,
+    TargetInputs,
+)
+
+_USUAL_KEYS = 128
+_FIRST_SCALE = 3.0  # of place and value; the weights of their waves stay at 1 / sqrt(inputs)
+
+
+class Attention(nn.Module):
+    """Multi-head attention, in a narrower space than the cells' where `inner` < `dim`.
+
+    On a CPU attention and not the linear maps takes the time, so it is what to save on. With
+    `sharpened` the scores grow with the logarithm of the number of keys by a learned factor per
+    head, as otherwise attention spreads out over long contexts (arXiv 2501.19399).
+    """
+
+    def __init__(self, dim: int, inner: int, n_heads: int, *, sharpened: bool = False) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(dim, inner, bias=False)
+        self.key = nn.Linear(dim, inner, bias=False)
+        self.value = nn.Linear(dim, inner, bias=False)
+        self.output = nn.Linear(inner, dim)
+        self.sharpness = nn.Parameter(torch.zeros(n_heads)) if sharpened else None
+
+    def forward(self, query: Tensor, key: Tensor) -> Tensor:
+        """Attends from query (N, S, E) to key (N, T, E); returns (N, S, E)."""
+        q, k, v = (
+            t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+            for t in (self.query(query), self.key(key), self.value(key))
+        )
+        if self.sharpness is not None:
+            growth = math.log(max(key.shape[1], 1) / _USUAL_KEYS)
+            q = q * (1 + self.sharpness * growth)[:, None, None]
+        if q.device.type == "cpu":  # torch's bfloat16 kernel for the CPU is slower than float32's
+            with torch.autocast("cpu", enabled=False):
+                mixed = scaled_dot_product_attention(q.float(), k.float(), v.float())
+        else:
+            mixed = scaled_dot_product_attention(q.to(v.dtype), k, v)
+        return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+class Layer(nn.Module):
+    """Pre-norm residual blocks: attention over columns, attention over rows, MLP."""
+
+    def __init__(self, config: AxialConfig) -> None:
+        super().__init__()
+        dim, inner, n_heads = config.dim, config.attention_dim, config.n_heads
+        self.column_norm = nn.LayerNorm(dim)
+        self.columns = Attention(dim, inner, n_heads)
+        self.row_norm = nn.LayerNorm(dim)
+        self.rows = Attention(dim, inner, n_heads, sharpened=True)
+        self.norm = nn.LayerNorm(dim)
+        self.up = nn.Linear(dim, config.mlp_factor * dim)
+        self.down = nn.Linear(config.mlp_factor * dim, dim)
+
+    def forward(self, cells: Tensor, n_context: int, last: bool = False) -> Tensor:
+        """Maps cells (B, S, F + 1, E), whose first `n_context` rows are context, to the same shape.
+
+        No query row influences any other row. The `last` layer returns the query rows' target
+        cells alone, (B, Q, 1, E): nobody reads the others.
+        """
+        batch, n_rows = cells.shape[:2]
+        read = slice(0, 1) if last else slice(None)
+        x = self.column_norm(cells).flatten(0, 1)  # (B * S, F + 1, E)
+        cells = cells[:, :, read] + self.columns(x[:, read], x).unflatten(0, (batch, n_rows))
+        x = self.row_norm(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
+        rows = slice(n_context, None) if last else slice(None)
+        x = self.rows(x[:, rows], x[:, :n_context]).unflatten(0, (batch, cells.shape[2]))
+        cells = cells[:, rows] + x.transpose(1, 2)
+        return cells + self.down(relu(self.up(self.norm(cells))))  # type: ignore[no-any-return]
+
+
+class AxialNetwork(nn.Module):
+    """The trainable part, for a batch of tables of equal shape.
+
+    Attributes:
+        activation_checkpointing: Recompute each layer in the backward pass instead of keeping its
+            activations; may be switched at any time.
+    """
+
+    def __init__(self, config: AxialConfig) -> None:
+        super().__init__()
+        self.activation_checkpointing = False
+        self.inputs = CellInputs()
+        self.cell = nn.Linear(N_CELL_INPUTS, config.dim)
+        n_classes = config.n_outputs if config.task == "classification" else None
+        self.target = TargetInputs(config.dim, n_classes)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.head_norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, config.n_outputs)
+
+    def forward(
+        self, x_context: Tensor, y_context: Tensor, x_query: Tensor, categorical: Tensor
+    ) -> Tensor:
+        """Predicts the query rows.
+
+        Args:
+            x_context: float32 (B, R, F), NaN in gaps.
+            y_context: int64 (B, R) class index, or float32 (B, R) standardised by the context.
+            x_query: float32 (B, Q, F), NaN in gaps.
+            categorical: bool (B, F).
+
+        Returns:
+            float (B, Q, n_outputs).
+        """
+        n_context, n_query = x_context.shape[1], x_query.shape[1]
+        # In float32 also under autocast: bfloat16 would keep three digits of a value.
+        with torch.autocast(x_context.device.type, enabled=False):
+            x = self.cell(self.inputs(x_context, x_query, categorical))
+            cells = torch.cat([self.target(y_context, n_query), x], dim=2)
+        for i, layer in enumerate(self.layers, start=1):
+            last = i == len(self.layers)
+            if self.activation_checkpointing and torch.is_grad_enabled():
+                cells = checkpoint(layer, cells, n_context, last, use_reentrant=False)
+            else:
+                cells = layer(cells, n_context, last)
+        return self.head(self.head_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def initialise(network: AxialNetwork, generator: torch.Generator) -> None:
+    """Draws the weights, in the order of the modules, from a generator of its own.
+
+    Embeddings and fixed vectors are N(0, 1); linear maps uniform in ±1 / sqrt(inputs); norms start
+    at the identity, sharpness at none. Of the cells' inputs, numbers alone begin with a weight,
+    their waves with a small one: with codes and column keys of that size, in-context learning
+    begins about twice as late [measured].
+    """
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.reset_parameters()  # ones and zeros: draws nothing
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            module.weight.uniform_(-bound, bound, generator=generator)
+            if module.bias is not None:
+                module.bias.uniform_(-bound, bound, generator=generator)
+        elif isinstance(module, nn.Embedding):
+            module.weight.normal_(generator=generator)
+        elif isinstance(module, Attention) and module.sharpness is not None:
+            module.sharpness.zero_()
+    network.cell.weight[:, :2].mul_(_FIRST_SCALE)
+    network.cell.weight[:, N_NUMBER_INPUTS:].zero_()
+    for vector in (network.target.mask, network.inputs.codes, network.inputs.columns):
+        vector.normal_(generator=generator)
