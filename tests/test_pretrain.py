@@ -7,10 +7,11 @@ import pytest
 import torch
 import yaml
 
-from lit_causalmix.backbones import Tab2D
+from lit_causalmix.backbones import AxialTransformer, Tab2D
 from lit_causalmix.commands.main import main
 
 EASY = str(Path(__file__).parent / "conf" / "pretrain.yaml")
+SECOND = str(Path(__file__).parent / "conf" / "pretrain-axial.yaml")
 BRIEF = ["--data.init_args.steps_per_epoch=4", "--data.init_args.val_tasks=4"]
 
 
@@ -72,6 +73,49 @@ def test_it_resumes_in_the_middle_of_an_epoch_with_the_same_bits() -> None:
     first, second = (run(n) / "checkpoints" / "last.ckpt" for n in (1, 2))
     steps = [torch.load(path, weights_only=True)["global_step"] for path in (first, second)]
     assert steps == [12, 12]  # the last one, whether or not it was the best
+
+
+def test_families_are_scored_and_select_nothing() -> None:
+    assert main(["fit", "--config", SECOND, "--trainer.max_epochs=1"]) == 0
+    prior, smooth = (curve(0, f"val/{name}/loss")[0] for name in ("prior", "prior/smooth"))
+    assert prior != smooth
+    assert curve(0, "val/loss") == [pytest.approx(prior)]  # there are no tables
+
+
+def test_a_cut_run_with_averaged_weights_goes_on_with_the_same_bits_and_may_end_early() -> None:
+    assert main(["fit", "--config", SECOND]) == 0
+    assert main(["fit", "--config", SECOND, "--trainer.max_epochs=1"]) == 0
+    cut = f"--ckpt_path={run(1) / 'checkpoints' / 'last.ckpt'}"
+    assert main(["fit", "--config", SECOND, cut]) == 0
+    end = "--model.lr_scheduler.init_args.total_steps=8"
+    assert main(["fit", "--config", SECOND, cut, end, "--trainer.max_epochs=2"]) == 0
+    whole, resumed, ended = (
+        torch.load(run(n) / "checkpoints" / "last.ckpt", weights_only=True) for n in (0, 2, 3)
+    )
+    for name, value in whole["state_dict"].items():
+        assert torch.equal(value, resumed["state_dict"][name]), name
+    for name, value in whole["ema_weights"].items():
+        assert torch.equal(value, resumed["ema_weights"][name]), name
+    assert ended["global_step"] == 8
+    assert ended["lr_schedulers"][0]["_last_lr"] == [0.0, 0.0]
+    assert resumed["lr_schedulers"][0]["_last_lr"][0] > 0
+
+
+@pytest.mark.parametrize("task", ["classifier", "regressor"])
+def test_the_recipes_of_the_second_generation_run(task: str) -> None:
+    name = f"configs/pretrain/nano2-{task}.yaml"
+    brief = ["--data.init_args.steps_per_epoch=1", "--data.init_args.val_tasks=1"]
+    brief += ["--data.init_args.family_tasks=1", "--trainer.check_val_every_n_epoch=1"]
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+    assert main(["fit", "--config", name, "--trainer.max_epochs=1", *brief, *quiet]) == 0
+    folder = Path("runs") / f"nano2-{task}" / "version_0"
+    AxialTransformer.from_pretrained(folder / "weights")
+    recipe = yaml.safe_load((Path(__file__).parent.parent / name).read_text())
+    schedule = recipe["model"]["lr_scheduler"]["init_args"]
+    steps = recipe["trainer"]["max_epochs"] * recipe["data"]["init_args"]["steps_per_epoch"]
+    assert schedule["total_steps"] == steps  # the schedule ends with the training
+    size = (folder / "weights" / "model.safetensors").stat().st_size
+    assert size < 12_000_000
 
 
 @pytest.mark.parametrize("task", ["classifier", "regressor", "regressor-binned"])

@@ -1,7 +1,7 @@
 """Fine-tuning: the task, what selects its weights, schedules, adapters, optimisers, reports."""
 
 from lit_causalmix.training.adapters import Adapter, LoRA
-from lit_causalmix.training.optim import MuonAdamW
+from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
 from lit_causalmix.training.schedules import Constant, Cosine, Linear, Schedule, Step
 from lit_causalmix.training.selection import (
     CautiousValidation,
@@ -29,4 +29,5 @@ __all__ = [
     "Selection",
     "Step",
     "SyntheticValidation",
+    "WarmupStableDecay",
 ]

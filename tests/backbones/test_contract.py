@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lit_causalmix import backbones
-from lit_causalmix.backbones import Backbone, ManyClasses, Nano, Tab2D, TabPFNV1
+from lit_causalmix.backbones import AxialTransformer, Backbone, ManyClasses, Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import LimitError
@@ -40,7 +41,13 @@ def tab2d(seed: int, **settings: object) -> Tab2D:
     return Tab2D(**{"dim": 16, "n_layers": 2, "n_heads": 2, "seed": seed} | settings)  # type: ignore[arg-type]
 
 
+def axial(seed: int, task: Literal["classification", "regression"]) -> AxialTransformer:
+    return AxialTransformer(16, 8, 2, n_layers=2, task=task, seed=seed)
+
+
 CASES = {
+    "AxialTransformer": Case(lambda seed: axial(seed, "classification"), 3, column_order=False),
+    "AxialTransformer, bins": Case(lambda seed: axial(seed, "regression"), 0, column_order=False),
     "Tab2D": Case(tab2d, 3),
     "Tab2D, number": Case(lambda seed: tab2d(seed, task="regression"), 0),
     "Tab2D, bins": Case(lambda seed: tab2d(seed, task="regression", n_outputs=50), 0),

@@ -100,9 +100,22 @@ def test_validation_names_tasks_and_scikit_learns_tables() -> None:
     assert [e.x_context.shape[1] for e in numbers.held_out.episodes[3:]] == [10, 3, 12, 29]
 
 
+def test_families_are_held_out_by_name() -> None:
+    module = datamodule(val_families={"wide": WIDE}, family_tasks=2, val_tables=None)
+    module.setup()
+    assert module.table_names[:6] == ("prior",) * 3 + ("prior/wide",) * 2 + ("breast_cancer",)
+    assert all(e.x_context.shape[1] >= 6 for e in module.held_out.episodes[3:5])
+    alone = datamodule()
+    alone.setup()
+    for a, b in zip(alone.held_out.episodes[:3], module.held_out.episodes[:3], strict=True):
+        assert torch.equal(a.x_context.nan_to_num(), b.x_context.nan_to_num())
+
+
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
+        ({"val_families": {"a": PriorSettings(True)}}, "val_families must have the task"),
+        ({"family_tasks": 0}, "family_tasks must be >= 1, got 0"),
         ({"stages": []}, "at least one stage"),
         ({"stages": [PriorStage(SMALL), PriorStage(WIDE)]}, "every stage but the last"),
         (

@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_tasks
-from lit_causalmix.training.optim import MuonAdamW
+from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
 
 
 def parts(**settings: Any) -> tuple[Tab2D, MuonAdamW, OneCycleLR]:
@@ -79,3 +79,39 @@ def test_weight_decay_and_rate_reach_both() -> None:
 def test_groups_without_the_layers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"finds 0 matrices in .* named body"):
         parts(hidden=("body",))
+
+
+def rates(schedule: WarmupStableDecay, n: int) -> list[float]:
+    found = []
+    for _ in range(n):
+        found.append(float(schedule.get_last_lr()[0]))
+        schedule.optimizer.step()
+        schedule.step()
+    return found
+
+
+def stable(total: int) -> WarmupStableDecay:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=4.0)
+    return WarmupStableDecay(optimizer, total_steps=total, warmup_steps=3, decay_steps=4)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero() -> None:
+    assert rates(stable(12), 12) == [1, 2, 3, 4, 4, 4, 4, 4, 4, 3, 2, 1]
+    late = stable(12)
+    assert rates(late, 15)[-2:] == [0, 0]
+
+
+def test_a_continued_run_may_end_earlier_or_later() -> None:
+    long = stable(1_000)
+    assert rates(long, 6)[-1] == 4
+    short = stable(10)
+    short.load_state_dict(long.state_dict())
+    assert rates(short, 4)[1:] == [3, 2, 1]
+    same = stable(1_000)
+    same.load_state_dict(long.state_dict())
+    assert rates(same, 5) == rates(long, 5)
+
+
+def test_a_schedule_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="fit into total_steps, got 3, 4 and 6"):
+        stable(6)

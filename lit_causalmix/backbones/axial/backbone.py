@@ -16,7 +16,7 @@ from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
 from lit_causalmix.backbones.axial.targets import bin_mean, target_bins
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.tab2d_files import read_weights
+from lit_causalmix.backbones.tab2d.files import read_weights
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed

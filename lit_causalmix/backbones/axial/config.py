@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lit_causalmix.backbones.tab2d_files import CONFIG_FILE, WEIGHTS_FILE
+from lit_causalmix.backbones.tab2d.files import CONFIG_FILE, WEIGHTS_FILE
 from lit_causalmix.errors import WeightsError
 
 ARCHITECTURE = "axial"

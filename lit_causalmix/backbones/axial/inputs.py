@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lit_causalmix.backbones.tab2d_preprocessing import impute, quantile_features
+from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 
 FREQUENCIES = (1.0, 2.0, 4.0, 8.0)
 """Waves over the range of a column's places, in half periods per half range."""
