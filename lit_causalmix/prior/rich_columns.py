@@ -100,7 +100,7 @@ def show_rich_number(value: Array, rng: np.random.Generator) -> Array:
         low, high = np.quantile(value, [0.02, 0.98])
         levels = np.exp(rng.uniform(np.log(2), np.log(150)))
         value = np.round((value - low) / (float(high - low) or 1.0) * levels)
-    return value * rng.choice([-1, 1])
+    return np.asarray(value * rng.choice([-1, 1]))
 
 
 def remove_by_value(x: Array, target: Array, rng: np.random.Generator) -> Array:
