@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lit_causalmix.callbacks.evaluation import run_folder
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Rows
 from lit_causalmix.tables import TableSplits
 
@@ -75,10 +76,8 @@ class PredictionWriter(pl.Callback):
         if self.escape_formulas:  # the headers begin with "probability_" and are no formulas
             frame["prediction"] = frame["prediction"].map(_escaped)
         self.written = Path(self.path) if self.path else folder / "predictions.csv"
-        self.written.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.written.with_name(f".{self.written.name}.part")
-        frame.to_csv(scratch, index=False)
-        scratch.replace(self.written)
+        with replacing(self.written) as scratch:
+            frame.to_csv(scratch, index=False)
 
 
 def _splits(trainer: pl.Trainer) -> TableSplits:

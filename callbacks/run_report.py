@@ -21,6 +21,7 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.atomic import write_json
 from lit_causalmix.metrics import specs
 from lit_causalmix.training.report import (
     ReportRow,
@@ -29,7 +30,6 @@ from lit_causalmix.training.report import (
     plot_curves,
     report_rows,
     score_to_json,
-    write_json,
 )
 from lit_causalmix.training.selection import selection_of
 

@@ -57,7 +57,7 @@ class Backbone(nn.Module, ABC):
             arguments: Of the class, as JSON values, as far as they are given.
 
         Returns:
-            `weights_checksum(cls(**arguments))`; None where only building it tells.
+            `of_module(cls(**arguments))`; None where only building it tells.
         """
         return None
 

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.checksum import tensors_checksum
 from lit_causalmix.backbones.many_classes import decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
 from lit_causalmix.backbones.tab2d.files import WEIGHTS_FILE
 from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.tables.schema import Schema
 
 
@@ -92,7 +92,7 @@ class Nano(Backbone):
     def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:  # noqa: ARG003
         """Checksum of the two embedded models, whatever the arguments."""
         halves = {"classifier": "classification", "regressor": "regression"}
-        return tensors_checksum(
+        return of_tensors(
             {
                 f"{half}.network.{name}": tensor
                 for half, task in halves.items()

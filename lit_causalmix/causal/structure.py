@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +19,8 @@ from lit_causalmix.causal.models.fit import NodeData
 from lit_causalmix.causal.search.discovery import DiscoverySettings, discover
 from lit_causalmix.causal.search.encoding import encode_for_discovery
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.files.entries import make_once
+from lit_causalmix.files.digests import of_json
+from lit_causalmix.files.entries import load_or_make
 from lit_causalmix.files.fingerprint import code_fingerprint
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.table import Table
@@ -152,8 +151,9 @@ def find_graphs(
         edges = search()
     else:
         entry = parts / f"edges-{_search_fingerprint(nodes, constraints, discovery, seed)}"
-        make_once(entry, lambda folder: search().save(folder))
-        edges = EdgeProbabilities.load(entry)
+        edges = load_or_make(
+            entry, load=EdgeProbabilities.load, make=search, save=EdgeProbabilities.save
+        )
     dags = sample_dags(
         constraints.apply(edges.matrix, names),
         n_dags,
@@ -176,7 +176,7 @@ def _search_fingerprint(
         "seed": seed,
         "code": code_fingerprint(LIBRARIES),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    return of_json(facts)[:32]
 
 
 def _given_graph(nodes: Nodes, constraints: Constraints) -> Graphs:

@@ -7,6 +7,7 @@ rename wins.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -60,7 +61,7 @@ def json_text(content: object, *, indent: int | None = None, sort_keys: bool = F
     """
     separators = (",", ":") if indent is None else (",", ": ")
     return json.dumps(
-        _finite(content),
+        finite(content),
         indent=indent,
         sort_keys=sort_keys,
         separators=separators,
@@ -68,13 +69,14 @@ def json_text(content: object, *, indent: int | None = None, sort_keys: bool = F
     )
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
+    """JSON values with None in place of numbers that are not finite; tuples become lists."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):
-        return {key: _finite(value) for key, value in content.items()}
+        return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     return content
 
 
@@ -107,7 +109,7 @@ def replacing(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.name[:_NAME_PART]}.{uuid4().hex}")
     with refusals(path, scratch):
         if path.is_dir():
-            raise FileError(f"{path} cannot be written: a folder of that name is in the way")
+            raise IsADirectoryError(errno.EISDIR, "a folder of that name is in the way")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with scratch.open("xb") as stream:
@@ -122,32 +124,36 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def refusals(path: Path, *own: Path) -> Iterator[None]:
+def refusals(path: Path, *own: Path, hint: str = "") -> Iterator[None]:
     """Turns what the operating system refuses while `path` is written into one clear line.
 
     Args:
         path: What the user knows it by.
         *own: Other files that stand for it, which the message leaves out.
+        hint: What the user can do about it, besides.
 
     Raises:
         FileError: With the path and the reason.
     """
     try:
         yield
-    except FileError:
-        raise
-    except (OSError, SafetensorError) as error:
-        raise FileError(f"{path} cannot be written: {_reason(error, (path, *own))}") from error
-    except RuntimeError as error:  # all that torch.save says of a disk that stops taking bytes
-        if _TORCH_WRITER not in str(error):
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = _reason(error, (path, *own))
+        if reason is None:
             raise
-        raise FileError(
-            f"{path} cannot be written: the disk took a part of it only, it may be full"
-        ) from error
+        then = f"; {hint}" if hint else ""
+        raise FileError(f"{path} cannot be written: {reason}{then}") from error
 
 
-def _reason(error: Exception, known: tuple[Path, ...]) -> str:
+def _reason(error: BaseException, own: tuple[Path, ...]) -> str | None:
+    """What keeps a file from being written, None for an error of another kind."""
+    if isinstance(error, FileError) and error.__cause__ is not None:
+        return _reason(error.__cause__, own)
     if isinstance(error, OSError) and error.strerror:
-        elsewhere = error.filename and Path(os.fsdecode(error.filename)) not in known
-        return f"{error.strerror} ({error.filename})" if elsewhere else error.strerror
+        named = Path(os.fsdecode(error.filename or own[0]))
+        known = any(path in (named, *named.parents) for path in own)
+        return error.strerror if known else f"{error.strerror} ({named})"
+    if isinstance(error, RuntimeError):  # all that torch.save says of a disk that is full
+        said = _TORCH_WRITER in str(error)
+        return "the disk took a part of it only, it may be full" if said else None
     return " ".join(str(error).split())

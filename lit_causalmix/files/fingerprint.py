@@ -6,12 +6,14 @@ fit is not guessed: the whole package counts, and the source of every class from
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import CodeType
+
+from lit_causalmix.files.digests import of_parts
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the package."""
@@ -30,14 +32,16 @@ def code_fingerprint(libraries: Iterable[str] = (), classes: Iterable[type] = ()
         >>> code_fingerprint(["numpy"]) == code_fingerprint(["scipy"])
         False
     """
-    digest = hashlib.sha256(package_digest(ROOT).encode())
-    for path in sorted({path for kind in classes for path in _sources(kind)}):
-        digest.update(path.read_bytes())
-    for kind in classes:
-        digest.update(_bytecode(kind))
-    for name, found in versions(libraries).items():
-        digest.update(f"{name}=={found}".encode())
-    return digest.hexdigest()
+    kinds = list(classes)
+    sources = sorted({path for kind in kinds for path in _sources(kind)})
+    return of_parts(
+        [
+            package_digest(ROOT),
+            *(path.read_bytes() for path in sources),
+            *(_typed_in(kind) for kind in kinds if _source(kind) is None),
+            *(f"{name}=={found}" for name, found in versions(libraries).items()),
+        ]
+    )
 
 
 def versions(libraries: Iterable[str]) -> dict[str, str]:
@@ -54,28 +58,36 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def package_digest(root: Path) -> str:
     """SHA-256 over names and content of all Python files below a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    files = sorted(root.rglob("*.py"))
+    return of_parts(
+        part for path in files for part in (path.relative_to(root).as_posix(), path.read_bytes())
+    )
 
 
-def _sources(kind: type) -> set[Path]:
+def _sources(kind: type) -> Iterator[Path]:
     """The files outside the package that define a class and what it inherits from."""
-    files = set()
     for base in inspect.getmro(kind):
-        try:
-            file = inspect.getsourcefile(base)
-        except (TypeError, OSError):  # built in, or typed in: no file holds it
-            continue
-        path = Path(file).resolve() if file else None
-        if path is not None and path.is_file() and ROOT not in path.parents:
-            files.add(path)
-    return files
+        path = _source(base)
+        if path is not None and ROOT not in path.parents:
+            yield path
 
 
-def _bytecode(kind: type) -> bytes:
-    """The compiled methods of a class, for one that was typed in and stands in no file."""
+def _source(kind: type) -> Path | None:
+    try:
+        file = inspect.getsourcefile(kind)
+    except (TypeError, OSError):  # built in, or typed in: no file holds it
+        return None
+    path = Path(file).resolve() if file else None
+    return path if path is not None and path.is_file() else None
+
+
+def _bytecode(code: CodeType) -> str:
+    """What a function does, as text; that of a code object would hold its place in memory."""
+    constants = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return repr((code.co_code.hex(), code.co_names, constants))
+
+
+def _typed_in(kind: type) -> str:
+    """The compiled methods of a class that was typed in and stands in no file."""
     codes = [getattr(member, "__code__", None) for _, member in sorted(vars(kind).items())]
-    return b"".join(c.co_code + repr(c.co_consts).encode() for c in codes if c is not None)
+    return "".join(_bytecode(code) for code in codes if code is not None)

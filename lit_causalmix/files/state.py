@@ -8,7 +8,6 @@ a different model.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import GeneratorError
+from lit_causalmix.files.atomic import write_bytes, write_text
+from lit_causalmix.files.digests import of_parts
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -76,16 +77,20 @@ def unpack(packed: Any, arrays: Mapping[str, NDArray[Any]], classes: Mapping[str
 
 
 def write(folder: Path, name: str, value: Any) -> None:
-    """Writes a value as `<name>.json` and `<name>.safetensors` into an existing folder."""
+    """Writes a value as `<name>.json` and `<name>.safetensors` into a folder.
+
+    Raises:
+        FileError: If the folder cannot be written.
+    """
     from safetensors.numpy import save
 
     arrays: Arrays = {}
     state = pack(value, arrays)
     tensors = save(arrays)
-    (folder / f"{name}.safetensors").write_bytes(tensors)
+    write_bytes(folder / f"{name}.safetensors", tensors)
     digest = _digest(state, tensors)
     text = json.dumps({"digest": digest, "state": state}, indent=1)
-    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    write_text(folder / f"{name}.json", text)
 
 
 def read(folder: Path, name: str, classes: Mapping[str, type]) -> Any:
@@ -112,5 +117,4 @@ def read(folder: Path, name: str, classes: Mapping[str, type]) -> Any:
 
 
 def _digest(state: Any, tensors: bytes) -> str:
-    canonical = json.dumps(state, sort_keys=True).encode()
-    return hashlib.sha256(canonical + tensors).hexdigest()
+    return of_parts([json.dumps(state, sort_keys=True), tensors])

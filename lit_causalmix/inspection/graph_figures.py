@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.atomic import write_bytes
 from lit_causalmix.inspection.layout import acyclic_part, layered
 from lit_causalmix.pages.drawing import (
     EDGE,
@@ -62,7 +63,7 @@ def draw_edges(edges: EdgeProbabilities, folder: Path, target: str) -> list[Path
     at, found = edges.names.index(target), []
     for name, draw in (("edges", edge_heat_map), ("strongest_edges", strongest_graph)):
         found.append(folder / f"{name}.png")
-        found[-1].write_bytes(draw(edges.names, edges.matrix, at))
+        write_bytes(found[-1], draw(edges.names, edges.matrix, at))
     return found
 
 

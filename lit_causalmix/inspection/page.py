@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from lit_causalmix import __version__
+from lit_causalmix.files.atomic import json_text
 from lit_causalmix.inspection import sections
 from lit_causalmix.inspection.contents import Inspection
 from lit_causalmix.inspection.findings import feature_summary
@@ -22,7 +23,7 @@ def write_page(path: Path, inspection: Inspection) -> None:
     """
     pictures = Files()
     text = build_page(inspection, pictures)
-    measures = json.dumps(numbers(inspection), indent=1, allow_nan=False)
+    measures = json_text(numbers(inspection), indent=1)
     pictures.keep("quality.json", measures.encode())
     files.write_page(path, text, pictures)
 

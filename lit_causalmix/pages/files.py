@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.atomic import write_bytes, write_text
 
 
 @dataclass
@@ -46,9 +46,6 @@ def write_page(page: Path, text: str, files: Files) -> None:
     The page carries its pictures itself and needs no other file.
     """
     folder = files_folder(page)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.content.items():
-        (folder / name).write_bytes(content)
-    scratch = page.with_name(f".{page.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(page)
+        write_bytes(folder / name, content)
+    write_text(page, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import platform
 import tempfile
 import time
@@ -19,6 +18,7 @@ from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
 from lit_causalmix.callbacks.evaluation import Stage, all_callbacks, find_callback
 from lit_causalmix.callbacks.run_report import AddsContent
 from lit_causalmix.files import fingerprint
+from lit_causalmix.files.atomic import finite
 from lit_causalmix.metrics import Score
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.grid import Cell
@@ -92,15 +92,6 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     if Path(table["source"]).is_absolute():
         table["source"] = Path(table["source"]).name
     return result
-
-
-def finite(value: Any) -> Any:
-    """JSON values with null for every number that JSON does not know."""
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def versions(*parts: object) -> dict[str, str]:

@@ -7,7 +7,6 @@ so run, by `study run` alone; every other command takes what packaged backbones 
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_causalmix.backbones.base import Backbone
-from lit_causalmix.backbones.checksum import weights_checksum
+from lit_causalmix.files.digests import of_file, of_module
 from lit_causalmix.names import resolve
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.identity import content_hash
@@ -45,7 +44,7 @@ def built(start: Start) -> str:
     Raises:
         LitCausalMixError: For what `fit` would refuse.
     """
-    return weights_checksum(FitCLI(start.config).model.backbone)
+    return of_module(FitCLI(start.config).model.backbone)
 
 
 def built_and_noted(store: Store) -> Checksum:
@@ -124,7 +123,6 @@ def _digests(path: Path) -> Iterator[str]:
     try:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             if file.is_file():
-                with file.open("rb") as stream:
-                    yield hashlib.file_digest(stream, "sha256").hexdigest()
+                yield of_file(file)
     except (OSError, ValueError):
         return  # no path at all, or a name that no file can have

@@ -10,12 +10,11 @@ can group by them. A change of the method itself, or of a default, raises `RECIP
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.files.digests import of_json
 from lit_causalmix.generators import SCMGenerator
 from lit_causalmix.names import key_name
 
@@ -92,8 +91,7 @@ def generator_key(asked: Mapping[str, Any]) -> str:
 
 def content_hash(content: Any) -> str:
     """The first 128 bits of the SHA-256 over JSON values, in hexadecimal."""
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return of_json(content)[:32]
 
 
 def _without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:

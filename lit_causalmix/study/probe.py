@@ -7,10 +7,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.callbacks import FGSM, ZeroShotBaseline
 from lit_causalmix.callbacks.evaluation import Stage, as_task, find_callback
 from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.files.digests import of_module
 from lit_causalmix.metrics import Score
 from lit_causalmix.study.identity import content_hash
 from lit_causalmix.study.store import Store
@@ -48,7 +48,7 @@ class CellProbe(pl.Callback):
         if stage != "fit":
             return
         self.marks["prepared"], self.processor = time.perf_counter(), time.process_time()
-        self.checksum = weights_checksum(as_task(pl_module).backbone)
+        self.checksum = of_module(as_task(pl_module).backbone)
         data: CausalMixDataModule = trainer.datamodule  # type: ignore[attr-defined]
         fingerprints = {name: data.evaluation_fingerprint(name) for name in _STAGES}
         self._keys = {

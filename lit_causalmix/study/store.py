@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from filelock import FileLock
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.atomic import json_text, write_text
 
 Record = dict[str, Any]
 """What is kept of a cell; see `study.cell.run_cell`."""
@@ -147,28 +146,8 @@ def make_folder(folder: Path) -> None:
         raise ConfigurationError(f"{folder} cannot be written: {error}") from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file that is there whole or not at all, even after a power cut."""
-    make_folder(path.parent)
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")  # tempfile's would be the owner's alone
-    try:
-        with scratch.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-
-
-def to_text(record: Mapping[str, Any]) -> str:
-    """A record as one line of JSON with sorted keys."""
-    return json.dumps(record, sort_keys=True, allow_nan=False, separators=(",", ":"))
-
-
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, (to_text(content) + "\n").encode())
+    write_text(path, json_text(content, sort_keys=True) + "\n")
 
 
 def _read(path: Path) -> Record | None:

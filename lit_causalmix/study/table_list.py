@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_file, of_parts
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.tables.sources import BUILTIN_TABLES, OPENML_PREFIX, read_source
 
@@ -144,7 +144,6 @@ def source_fingerprint(source: str) -> str:
     """
     path = Path(source).expanduser()
     if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return of_file(path)
     frame = read_source(TableSpec(source)).frame
-    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+    return of_parts([frame.to_csv(index=False)])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.store import OK, Record, Store, to_text, write_atomically
+from lit_causalmix.files.atomic import json_text, write_bytes
+from lit_causalmix.study.store import OK, Record, Store
 
 _FIELDS = ("key", "status", "table", "method", "backbone", "seed")
 
@@ -49,8 +50,8 @@ def export(store: Store, path: Path, *, keys: Iterable[str] | None = None) -> in
         if record["status"] == OK and (chosen is None or record["key"] in chosen)
     ]
     records.sort(key=lambda r: [str(r[name]) for name in (*_FIELDS[2:], "ratio", "size", "key")])
-    lines = "".join(f"{to_text(record)}\n" for record in records)
-    write_atomically(path, gzip.compress(lines.encode(), compresslevel=9, mtime=0))
+    lines = "".join(f"{json_text(record, sort_keys=True)}\n" for record in records)
+    write_bytes(path, gzip.compress(lines.encode(), compresslevel=9, mtime=0))
     return len(records)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.files.digests import array_bytes, of_parts
 from lit_causalmix.tables.schema import Schema
 
 
@@ -49,10 +49,8 @@ class Table:
 
     def fingerprint(self) -> str:
         """SHA-256 over schema and cell values: equal exactly when the content is equal."""
-        digest = hashlib.sha256(json.dumps(self.schema.to_dict(), sort_keys=True).encode())
-        digest.update(str(self.values.shape).encode())
-        digest.update(np.ascontiguousarray(self.values).tobytes())
-        return digest.hexdigest()
+        schema = json.dumps(self.schema.to_dict(), sort_keys=True)
+        return of_parts([schema, str(self.values.shape), array_bytes(self.values)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import SIGNS, Score
 
 _ACROSS = 4  # curves side by side
@@ -112,18 +111,6 @@ def brief(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes JSON in one atomic step, so that a reader never sees half a file.
-
-    JSON has no NaN and no infinity: null stands for them, as a number that went wrong must not cost
-    the report of a whole training.
-    """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    whole = json.loads(json.dumps(content), parse_constant=lambda _: None)
-    scratch.write_text(json.dumps(whole, indent=1, allow_nan=False), encoding="utf-8")
-    scratch.replace(path)
-
-
 def score_to_json(score: Score) -> dict[str, object]:
     """A score as JSON values: the number, null where it is none or infinite, and the note."""
     if math.isinf(score.value):
@@ -163,4 +150,5 @@ def plot_curves(
         axes.set_title(_with_direction(name))
     figure.axes[0].legend(fontsize="small")
     figure.suptitle(title)
-    figure.savefig(path, dpi=120)
+    with replacing(path) as scratch:
+        figure.savefig(scratch, format="png", dpi=120)

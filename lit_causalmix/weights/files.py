@@ -7,16 +7,14 @@ and SHA-256 of the former. Every load checks both.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lit_causalmix.errors import WeightsError
+from lit_causalmix.files.atomic import replacing, write_json
+from lit_causalmix.files.digests import of_file
 from lit_causalmix.paths import cache_root
 from lit_causalmix.weights.registry import REGISTRY, WeightSource, source_of
 
@@ -57,24 +55,11 @@ def verify(path: Path, *, size: int, sha256: str) -> None:
         raise WeightsError(
             f"{path} is cut or not the right file: expected {size} bytes, found {found}"
         )
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = of_file(path)
     if digest != sha256:
         raise WeightsError(
             f"{path} is damaged or not the right file: expected sha256 {sha256}, found {digest}"
         )
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    # Another process may be writing the same file: each has its own, and the last rename wins.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def convert(official: Path, source: WeightSource, target: Path) -> None:
@@ -87,19 +72,17 @@ def convert(official: Path, source: WeightSource, target: Path) -> None:
 
     architecture, tensors = source.reader(official)
     contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, lambda path: save_file(contiguous, path))
-    with target.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    with replacing(target) as scratch:
+        save_file(contiguous, scratch)
+        size, sha256 = scratch.stat().st_size, of_file(scratch)
     record = {
         "name": source.name,
         "architecture": architecture,
         "provenance": source.provenance(),
-        "size": target.stat().st_size,
-        "sha256": digest,
+        "size": size,
+        "sha256": sha256,
     }
-    text = json.dumps(record, indent=2) + "\n"
-    _write(target.with_suffix(".json"), lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(target.with_suffix(".json"), record)
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from lit_causalmix.errors import FileError, LitCausalMixError
 from lit_causalmix.files.atomic import (
+    finite,
     json_text,
     replacing,
     write_bytes,
@@ -197,6 +198,11 @@ def test_json_has_no_number_that_is_not_finite(content: object) -> None:
     for text in (json_text(content), json_text(content, indent=1, sort_keys=True)):
         read = json.loads(text, parse_constant=refuse)
         assert json_text(read, sort_keys=True) == json_text(content, sort_keys=True)
+
+
+def test_numbers_that_json_does_not_know_become_none() -> None:
+    content = {"a": [1.5, float("nan")], "b": {"c": float("-inf"), "d": (2, "x", None, True)}}
+    assert finite(content) == {"a": [1.5, None], "b": {"c": None, "d": [2, "x", None, True]}}
 
 
 def test_numpys_numbers_that_are_not_finite_become_null_too() -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -85,6 +86,24 @@ def test_a_class_that_stands_in_no_file_counts_by_its_methods() -> None:
         exec(GENERATOR.format(value=value), space)  # as in an interactive session
         kinds.append(space["Outside"])
     assert code_fingerprint(classes=kinds[:1]) != code_fingerprint(classes=kinds[1:])
+
+
+_PRINT = """
+from lit_causalmix import generators
+from lit_causalmix.files.fingerprint import code_fingerprint
+
+space = {}
+exec("class Typed:\\n  def draw(self, n=3):\\n    return [(lambda: i)() for i in range(n)]", space)
+kinds = [getattr(generators, name) for name in generators.__all__]
+print([code_fingerprint(classes=[kind]) for kind in (*kinds, space["Typed"])])
+"""
+
+
+def test_another_process_finds_the_same() -> None:
+    command = [sys.executable, "-c", _PRINT]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert runs[0].stdout == runs[1].stdout
+    assert runs[0].stdout.startswith("['")
 
 
 def test_versions_of_libraries_count_absent_ones_too() -> None:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from lit_causalmix.backbones import Nano, Tab2D, TabPFNV1
-from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.commands.main import main
+from lit_causalmix.files.digests import of_module
 from lit_causalmix.study.checksums import built_and_noted, known, known_or_built
 from lit_causalmix.study.grid import plan
 from lit_causalmix.study.spec import StudySpec
@@ -128,10 +128,10 @@ def test_a_command_named_as_a_class_is_not_run(place: str, study: MakeStudy) -> 
 
 
 def test_packaged_backbones_say_what_they_start_from() -> None:
-    assert Nano.starting_checksum({}) == weights_checksum(Nano())
-    assert Nano.starting_checksum({"n_ensemble": 1}) == weights_checksum(Nano(n_ensemble=1))
+    assert Nano.starting_checksum({}) == of_module(Nano())
+    assert Nano.starting_checksum({"n_ensemble": 1}) == of_module(Nano(n_ensemble=1))
     sizes = {"dim": 16, "n_layers": 1, "seed": 3}
-    assert Tab2D.starting_checksum(sizes) == weights_checksum(Tab2D(**sizes))
+    assert Tab2D.starting_checksum(sizes) == of_module(Tab2D(**sizes))
     assert Tab2D.starting_checksum({"weights": "some/folder"}) is None
     assert TabPFNV1.starting_checksum({"weights": None}) is None
     assert TabPFNV1.starting_checksum({"weights": "some/file.safetensors"}) is None
@@ -140,7 +140,7 @@ def test_packaged_backbones_say_what_they_start_from() -> None:
 def test_the_official_weights_of_tabpfn_v1_are_known_by_name() -> None:
     if not cached_file(REGISTRY["tabpfn-v1"]).is_file():
         pytest.skip("the official weights of TabPFN v1 have not been pulled")
-    assert TabPFNV1.starting_checksum({}) == weights_checksum(TabPFNV1())
+    assert TabPFNV1.starting_checksum({}) == of_module(TabPFNV1())
 
 
 def test_known_and_built_weights_give_the_same_keys(

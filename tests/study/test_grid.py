@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lit_causalmix.backbones import Tab2D
-from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
+from lit_causalmix.files.digests import of_module
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.runner import distinct, in_order
 from lit_causalmix.study.spec import StudySpec
@@ -127,11 +127,11 @@ def test_a_key_follows_the_backbones_weights(spec: Spec) -> None:
     assert keys() == keys(seed=0)
     assert not set(keys()) & set(keys(seed=1))
     first, other = Tab2D(dim=16, n_layers=1), Tab2D(dim=16, n_layers=1, seed=1)
-    assert weights_checksum(first) == weights_checksum(Tab2D(dim=16, n_layers=1))
-    assert weights_checksum(first) != weights_checksum(other)
+    assert of_module(first) == of_module(Tab2D(dim=16, n_layers=1))
+    assert of_module(first) != of_module(other)
     with torch.no_grad():
         next(first.parameters()).view(-1)[0] += 1e-3
-    assert weights_checksum(first) != weights_checksum(Tab2D(dim=16, n_layers=1))
+    assert of_module(first) != of_module(Tab2D(dim=16, n_layers=1))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from filelock import Timeout
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.cell import finite
-from lit_causalmix.study.store import Store, write_atomically
+from lit_causalmix.study.store import Store
 from lit_causalmix.study.transfer import Merged, export, merge
 
 
@@ -36,20 +35,6 @@ def test_what_is_half_written_or_damaged_is_no_result(tmp_path: Path) -> None:
     assert store.get("c") is None
     assert store.put(record("c"))
     assert store.get("c") == record("c")
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-    write_atomically(path, b"old")
-    with pytest.raises(TypeError):
-        write_atomically(path, "text is not bytes")  # type: ignore[arg-type]
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_numbers_that_json_does_not_know_become_null() -> None:
-    content = {"a": [1.5, float("nan")], "b": {"c": float("-inf"), "d": (2, "x", None, True)}}
-    assert finite(content) == {"a": [1.5, None], "b": {"c": None, "d": [2, "x", None, True]}}
 
 
 def test_a_claim_is_held_by_one(tmp_path: Path) -> None:

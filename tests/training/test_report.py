@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lit_causalmix.files.atomic import write_json
 from lit_causalmix.metrics import Score
-from lit_causalmix.training.report import brief, score_to_json, write_json
+from lit_causalmix.training.report import brief, score_to_json
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:

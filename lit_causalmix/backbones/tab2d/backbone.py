@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.checksum import weights_checksum
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
 from lit_causalmix.backbones.tab2d.files import (
     Tab2DConfig,
@@ -28,6 +27,7 @@ from lit_causalmix.backbones.tab2d.preprocessing import (
 )
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
+from lit_causalmix.files.digests import of_module
 from lit_causalmix.seeding import derived_seed
 
 _DEFAULT_OUTPUTS = {"classification": 10, "regression": 1}  # Mitra v1
@@ -115,7 +115,7 @@ class Tab2D(Backbone):
     @classmethod
     def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:
         """Checksum of the random weights, drawn once more; None for those of a folder or hub."""
-        return None if arguments.get("weights") else weights_checksum(cls(**arguments))
+        return None if arguments.get("weights") else of_module(cls(**arguments))
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str], **options: Any) -> Self:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lit_causalmix.errors import WeightsError
+from lit_causalmix.files.atomic import replacing, write_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -156,11 +157,7 @@ def read_weights(folder: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]
 def write(folder: str | os.PathLike[str], config: Tab2DConfig, weights: dict[str, Tensor]) -> None:
     """Writes a model's folder; an interruption leaves each old file or the new one, never half."""
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     data: dict[str, Any] = {k: v.detach().float().cpu().contiguous() for k, v in weights.items()}
-    partial = target / f"{WEIGHTS_FILE}.partial"
-    save_file(data, partial, metadata={"format": "pt"})
-    partial.replace(target / WEIGHTS_FILE)
-    partial = target / f"{CONFIG_FILE}.partial"
-    partial.write_text(json.dumps(vars(config)), encoding="utf-8")
-    partial.replace(target / CONFIG_FILE)
+    with replacing(target / WEIGHTS_FILE) as scratch:
+        save_file(data, scratch, metadata={"format": "pt"})
+    write_json(target / CONFIG_FILE, vars(config))

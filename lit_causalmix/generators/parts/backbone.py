@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.backbones.nano import Nano
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_parts, tensor_parts
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.names import public_name
 
@@ -122,16 +123,14 @@ def in_context(
 
 def content_hash(backbone: Backbone) -> str:
     """SHA-256 over weights and plain attributes of a backbone, which decide what it predicts."""
-    digest = hashlib.sha256()
-    for name, module in backbone.named_modules():
-        plain = {
-            key: value
-            for key, value in sorted(vars(module).items())
-            if isinstance(value, _PLAIN) and key != "training" and not key.startswith("_")
-        }
-        digest.update(f"{name}{plain}".encode())
-    for name, value in backbone.state_dict().items():
-        tensor = value.detach().cpu().contiguous()
-        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    plain = (f"{name}{_plain_attributes(module)}" for name, module in backbone.named_modules())
+    weights = (tensor_parts(name, value) for name, value in backbone.state_dict().items())
+    return of_parts(chain(plain, chain.from_iterable(weights)))
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, object]:
+    return {
+        key: value
+        for key, value in sorted(vars(module).items())
+        if isinstance(value, _PLAIN) and key != "training" and not key.startswith("_")
+    }

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.errors import GeneratorError
-from lit_causalmix.files.entries import make_once, one_at_a_time, usable, write
+from lit_causalmix.files.digests import of_json
+from lit_causalmix.files.entries import load_or_make
 from lit_causalmix.files.fingerprint import code_fingerprint
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.names import public_name
@@ -37,7 +34,7 @@ def generator_fingerprint(generator: Generator, train: Table, seed: int) -> str:
         "seed": seed,
         "code": code_fingerprint(generator.libraries, generator.classes()),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return of_json(facts)
 
 
 def fit_or_load(
@@ -54,30 +51,22 @@ def fit_or_load(
 
     Raises:
         GeneratorError: If the table cannot be modelled.
+        FileError: If the cache cannot be written.
     """
     folder = root / f"{train.name}-{generator_fingerprint(generator, train, seed)[:32]}"
-    if _loaded(generator, folder, train):
-        return folder
-    with one_at_a_time(folder):
-        if not _loaded(generator, folder, train):
-            generator.parts = root / "parts"
-            start = time.process_time()
-            generator.fit(train, seed=seed, progress=progress)
-            write(generator.save, folder, seconds=time.process_time() - start)
+
+    def load(entry: Path) -> Generator:
+        generator.load(entry, train)
+        _log.info("Generator loaded from cache %s", entry)
+        return generator
+
+    def fit() -> Generator:
+        generator.parts = root / "parts"
+        generator.fit(train, seed=seed, progress=progress)
+        return generator
+
+    load_or_make(folder, load=load, make=fit, save=lambda fitted, entry: fitted.save(entry))
     return folder
-
-
-def _loaded(generator: Generator, folder: Path, train: Table) -> bool:
-    """Restores the generator from an entry, if there is one that holds it."""
-    if not usable(folder):
-        return False
-    try:
-        generator.load(folder, train)
-    except GeneratorError as error:
-        _log.warning("Cache entry %s does not load (%s): rebuilding it", folder, error)
-        return False
-    _log.info("Generator loaded from cache %s", folder)
-    return True
 
 
 def draw_or_load(draw: Callable[[], NDArray[np.float64]], folder: Path) -> NDArray[np.float64]:
@@ -86,11 +75,16 @@ def draw_or_load(draw: Callable[[], NDArray[np.float64]], folder: Path) -> NDArr
     Args:
         draw: Draws coded rows, float64 (n, C + 1).
         folder: The entry, named after everything that the rows depend on.
+
+    Raises:
+        FileError: If the cache cannot be written.
     """
     from safetensors.numpy import load_file, save_file
 
-    file = folder / f"{_ROWS}.safetensors"
-    make_once(
-        folder, lambda work: save_file({_ROWS: np.ascontiguousarray(draw())}, work / file.name)
+    name = f"{_ROWS}.safetensors"
+    return load_or_make(
+        folder,
+        load=lambda entry: load_file(entry / name)[_ROWS],
+        make=lambda: np.ascontiguousarray(draw()),
+        save=lambda rows, entry: save_file({_ROWS: rows}, entry / name),
     )
-    return load_file(file)[_ROWS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from lit_causalmix.causal.columns import check_rows
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.files import state as store
+from lit_causalmix.files.digests import of_array
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.saved import read_state, settings_text
 from lit_causalmix.quiet import single_thread
@@ -105,7 +105,7 @@ class RefittedGenerator(Generator, Generic[Learned]):
 
     def _probe(self, learned: Learned, *, seed: int) -> str:
         rows = self.draw(learned, _PROBE_ROWS, rng_for(seed, "probe"))
-        return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+        return of_array(rows)
 
     def _state(self) -> tuple[Learned, Recipe]:
         if self._fitted is None:

@@ -10,6 +10,7 @@ import pytest
 
 from lit_causalmix.causal import structure
 from lit_causalmix.causal.graphs.knowledge import Knowledge
+from lit_causalmix.files.digests import of_json
 from lit_causalmix.files.entries import is_intact
 from lit_causalmix.generators.parts.cache import fit_or_load, generator_fingerprint
 from lit_causalmix.generators.scm import SCMGenerator
@@ -94,11 +95,14 @@ def test_an_entry_that_is_intact_but_does_not_load_is_rebuilt_and_said(
     folder, _ = build(train, tmp_path)
     for path in folder.iterdir():
         path.unlink()
-    (folder / "manifest.json").write_text(json.dumps({"files": {}}))
+    content = {"entry": folder.name, "files": {}, "seconds": 1.0}
+    manifest = content | {"digest": of_json(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     assert is_intact(folder)
     with caplog.at_level(logging.WARNING):
         build(train, tmp_path)
-    assert "does not load" in caplog.text
+        build(train, tmp_path)
+    assert caplog.text.count("does not load") == 1
 
 
 def test_generators_that_search_alike_share_the_edges(
