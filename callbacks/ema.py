@@ -47,7 +47,8 @@ class EMAWeights(pl.Callback):
         if not self._other:
             self._other = {name: p.detach().clone() for name, p in trained.items()}
             self._averaged = False
-        self._other = {name: self._other[name].to(p.device) for name, p in trained.items()}
+        # A checkpoint may hold shorter numbers: averaging goes on in those of the weights.
+        self._other = {name: self._other[name].to(p) for name, p in trained.items()}
         self._step = trainer.global_step
 
     def on_train_batch_start(

@@ -1,4 +1,5 @@
 import csv
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,6 +100,35 @@ def test_a_cut_run_with_averaged_weights_goes_on_with_the_same_bits_and_may_end_
     assert ended["global_step"] == 8
     assert ended["lr_schedulers"][0]["_last_lr"] == [0.0, 0.0]
     assert resumed["lr_schedulers"][0]["_last_lr"][0] > 0
+
+
+def test_a_packed_checkpoint_is_a_third_as_large_and_goes_on() -> None:
+    script = Path(__file__).parent.parent / "scripts" / "pack_checkpoint.py"
+    wide = ["--model.backbone.init_args.dim=64", "--trainer.max_epochs=2"]
+    assert main(["fit", "--config", SECOND, *wide]) == 0
+    whole, small = run(0) / "checkpoints" / "last.ckpt", Path("small.ckpt")
+    pack = [sys.executable, str(script), "--checkpoint", str(whole), "--out", str(small)]
+    assert "step 8" in subprocess.run(pack, check=True, capture_output=True, text=True).stdout
+    assert small.stat().st_size < 0.45 * whole.stat().st_size
+    before, after = (torch.load(file, weights_only=True) for file in (whole, small))
+    for name, value in before["state_dict"].items():
+        torch.testing.assert_close(after["state_dict"][name].float(), value, atol=1e-3, rtol=1e-3)
+    wide[1] = "--trainer.max_epochs=3"
+    for path in (whole, small):
+        assert main(["fit", "--config", SECOND, *wide, f"--ckpt_path={path}"]) == 0
+    first, second = (
+        torch.load(run(n) / "checkpoints" / "last.ckpt", weights_only=True) for n in (1, 2)
+    )
+    assert second["global_step"] == 12
+    for key in ("state_dict", "ema_weights"):
+        for name, value in second[key].items():
+            assert value.dtype == first[key][name].dtype == torch.float32
+            torch.testing.assert_close(value, first[key][name], atol=0.05, rtol=0.05)
+    broken = subprocess.run(
+        [*pack[:2], "--checkpoint", str(script), "--out", "x.ckpt"], capture_output=True, text=True
+    )
+    assert broken.returncode == 2
+    assert "error: " in broken.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("task", ["classifier", "regressor"])
