@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.axial.batch import Batch, batches
-from lit_causalmix.backbones.axial.config import AxialConfig, read_config, write
+from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
 from lit_causalmix.backbones.axial.targets import bin_mean, target_bins
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.tab2d.files import read_weights
+from lit_causalmix.backbones.folder import read_weights, write
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
@@ -117,7 +118,8 @@ class AxialTransformer(Backbone):
         self, folder: str | os.PathLike[str], dtype: torch.dtype = torch.float32
     ) -> None:
         """Writes `config.json` and `model.safetensors`; float16 halves the file."""
-        write(folder, self.config, self.network.state_dict(), dtype)
+        settings = {"architecture": ARCHITECTURE, **asdict(self.config)}
+        write(folder, settings, self.network.state_dict(), dtype)
 
     @property
     def _classifies(self) -> bool:

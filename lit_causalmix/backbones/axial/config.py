@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
-
-from lit_causalmix.backbones.tab2d.files import CONFIG_FILE, WEIGHTS_FILE
+from lit_causalmix.backbones.folder import CONFIG_FILE, read_settings
 from lit_causalmix.errors import WeightsError
 
 ARCHITECTURE = "axial"
@@ -63,16 +57,9 @@ def read_config(folder: Path) -> AxialConfig:
     Raises:
         WeightsError: If it is missing, cut, or of another architecture.
     """
-    path = folder / CONFIG_FILE
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path} is missing: the weights of a model need it") from error
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON: {error}") from error
+    path, data = folder / CONFIG_FILE, read_settings(folder)
     names = [field.name for field in fields(AxialConfig)]
-    found = data.get("architecture") if isinstance(data, dict) else None
-    if found != ARCHITECTURE or not set(names) <= data.keys():
+    if data.get("architecture") != ARCHITECTURE or not set(names) <= data.keys():
         raise WeightsError(
             f'{path} is no axial transformer: it must hold "architecture": "{ARCHITECTURE}" and '
             f"{', '.join(names)}"
@@ -81,22 +68,3 @@ def read_config(folder: Path) -> AxialConfig:
     if problem := config.problem():
         raise WeightsError(f"{path}: {problem}")
     return config
-
-
-def write(
-    folder: str | os.PathLike[str],
-    config: AxialConfig,
-    weights: dict[str, Tensor],
-    dtype: torch.dtype,
-) -> None:
-    """Writes a model's folder; an interruption leaves each old file or the new one, never half."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    data = {k: v.detach().to(dtype=dtype, device="cpu").contiguous() for k, v in weights.items()}
-    partial = target / f"{WEIGHTS_FILE}.partial"
-    save_file(data, partial, metadata={"format": "pt"})
-    partial.replace(target / WEIGHTS_FILE)
-    text = json.dumps({"architecture": ARCHITECTURE, **asdict(config)})
-    partial = target / f"{CONFIG_FILE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(target / CONFIG_FILE)

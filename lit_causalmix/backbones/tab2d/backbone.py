@@ -10,14 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.folder import read_weights, write
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
-from lit_causalmix.backbones.tab2d.files import (
-    Tab2DConfig,
-    locate,
-    read_config,
-    read_weights,
-    write,
-)
+from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
 from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
 from lit_causalmix.backbones.tab2d.preprocessing import (
     bin_mean,
@@ -134,7 +129,7 @@ class Tab2D(Backbone):
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the official `config.json` and `model.safetensors` (float32)."""
-        write(folder, self.config, self.network.state_dict())
+        write(folder, vars(self.config), self.network.state_dict())
 
     @property
     def _classifies(self) -> bool:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from lit_causalmix.backbones.folder import CONFIG_FILE, WEIGHTS_FILE, read_settings
 from lit_causalmix.errors import WeightsError
-from lit_causalmix.files.atomic import replacing, write_json
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -103,61 +95,11 @@ def read_config(folder: Path) -> Tab2DConfig:
     Raises:
         WeightsError: If it is missing, cut, or not a Tab2D configuration.
     """
-    path = folder / CONFIG_FILE
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path} is missing: Tab2D weights need it") from error
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON: {error}") from error
+    path, data = folder / CONFIG_FILE, read_settings(folder)
     names = Tab2DConfig.__dataclass_fields__
-    if not isinstance(data, dict) or not names.keys() <= data.keys():
+    if not names.keys() <= data.keys():
         raise WeightsError(f"{path} is no Tab2D configuration: it must hold {', '.join(names)}")
     config = Tab2DConfig(**{name: data[name] for name in names})
     if problem := config.problem():
         raise WeightsError(f"{path}: {problem}")
     return config
-
-
-def read_weights(folder: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Reads `model.safetensors` and checks every name and shape.
-
-    Args:
-        folder: The model's folder.
-        expected: Tensors of the shapes wanted (on any device, also meta).
-
-    Raises:
-        WeightsError: If the file is missing, cut or incompatible, or holds a NaN or an infinity.
-    """
-    path = folder / WEIGHTS_FILE
-    try:
-        weights = load_file(path)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path} is missing: Tab2D weights need it") from error
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} is cut or no safetensors file: {error}") from error
-    different = sorted(expected.keys() ^ weights.keys())
-    if different:
-        kind = "lacks" if different[0] in expected else "holds unexpected"
-        raise WeightsError(
-            f"{path} does not fit its {CONFIG_FILE}: it {kind} {different[0]!r} "
-            f"({len(different)} names differ)"
-        )
-    for name, tensor in expected.items():
-        if weights[name].shape != tensor.shape:
-            raise WeightsError(
-                f"{path} does not fit its {CONFIG_FILE}: {name!r} has shape "
-                f"{tuple(weights[name].shape)}, expected {tuple(tensor.shape)}"
-            )
-        if not torch.isfinite(weights[name]).all():
-            raise WeightsError(f"{path}: {name!r} holds values that are not finite")
-    return weights
-
-
-def write(folder: str | os.PathLike[str], config: Tab2DConfig, weights: dict[str, Tensor]) -> None:
-    """Writes a model's folder; an interruption leaves each old file or the new one, never half."""
-    target = Path(folder)
-    data: dict[str, Any] = {k: v.detach().float().cpu().contiguous() for k, v in weights.items()}
-    with replacing(target / WEIGHTS_FILE) as scratch:
-        save_file(data, scratch, metadata={"format": "pt"})
-    write_json(target / CONFIG_FILE, vars(config))

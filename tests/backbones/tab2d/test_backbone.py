@@ -316,3 +316,13 @@ class TestFiles:
         (tmp_path / "config.json").write_text('{"model_type": "bert"}')
         with pytest.raises(WeightsError, match="no Tab2D configuration"):
             Tab2D.from_pretrained(tmp_path)
+
+
+def test_a_flipped_bit_in_saved_weights_is_noticed(tmp_path: Path) -> None:
+    Tab2D(**SMALL).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 0b100  # a mantissa's bit: the value stays finite
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="is damaged: its weights are not those"):
+        Tab2D(weights=str(tmp_path))

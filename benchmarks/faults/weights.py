@@ -1,0 +1,158 @@
+"""Damaged weight folders: each is refused in one line, or gives the very same weights.
+
+`python benchmarks/faults/weights.py --count 1000` writes small models in the official formats,
+damages their files at random (bits, cuts, holes, foreign bytes, JSON values of other kinds, missing
+and swapped files) and loads them. A load that ends in another error than ours, takes long, or gives
+other weights without a word is a fault; the exit status is their number, at most 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lit_causalmix.backbones import AxialTransformer, Backbone, Tab2D
+from lit_causalmix.errors import LitCausalMixError
+from lit_causalmix.files import digests
+from lit_causalmix.seeding import rng
+
+SLOW = 10.0
+"""Seconds of processor time after which a load counts as hanging."""
+
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    10**9,
+    10**400,
+    0.5,
+    "",
+    "x",
+    [],
+    {},
+    [1],
+    {"a": 1},
+)
+_MODELS: dict[str, Callable[[], Any]] = {
+    "Tab2D": lambda: Tab2D(dim=16, n_layers=1),
+    "Tab2D, bins": lambda: Tab2D(dim=16, n_layers=1, task="regression", n_outputs=20),
+    "AxialTransformer": lambda: AxialTransformer(dim=16, n_layers=1),
+}
+_LOADERS: dict[str, Callable[[Path], Backbone]] = {
+    "Tab2D": lambda folder: Tab2D(weights=str(folder)),
+    "Tab2D, bins": lambda folder: Tab2D(weights=str(folder), task="regression"),
+    "AxialTransformer": lambda folder: AxialTransformer(weights=str(folder)),
+}
+
+
+def damage_bytes(content: bytes, random: np.random.Generator) -> bytes:
+    """Flips bits, cuts, overwrites or inserts."""
+    data, kind = bytearray(content), int(random.integers(6))
+    at = int(random.integers(max(len(data), 1)))
+    length = int(random.integers(1, 64))
+    if kind == 0:
+        for position in random.integers(len(data), size=int(random.integers(1, 4))):
+            data[position] ^= 1 << int(random.integers(8))
+    elif kind == 1:
+        del data[at:]
+    elif kind == 2:
+        data[at : at + length] = bytes(len(data[at : at + length]))
+    elif kind == 3:
+        data[at:at] = random.bytes(length)
+    elif kind == 4:
+        data += random.bytes(length)
+    else:  # the length of the header, or what begins a file
+        data[: int(random.integers(1, 12))] = random.bytes(int(random.integers(1, 12)))
+    return bytes(data)
+
+
+def damage_json(content: bytes, random: np.random.Generator) -> bytes:
+    """Gives one value another kind, drops a key, or nests deeply."""
+    values = json.loads(content)
+    name = str(random.choice(sorted(values)))
+    kind = int(random.integers(4))
+    if kind == 0:
+        del values[name]
+    elif kind == 1:
+        return b"[" * 100_000
+    elif kind == 2:
+        return json.dumps(list(values.items())).encode()
+    else:
+        values[name] = _VALUES[int(random.integers(len(_VALUES)))]
+    return json.dumps(values).encode()
+
+
+def damage(folder: Path, random: np.random.Generator) -> str:
+    """Damages one file of a folder and says which."""
+    file = folder / str(random.choice(["config.json", "model.safetensors"]))
+    kind = int(random.integers(8))
+    if kind == 0:
+        file.unlink()
+    elif kind == 1:
+        file.unlink()
+        file.mkdir()
+    elif kind == 2:
+        file.write_bytes(b"")
+    elif kind <= 4 and file.suffix == ".json":
+        file.write_bytes(damage_json(file.read_bytes(), random))
+    else:
+        file.write_bytes(damage_bytes(file.read_bytes(), random))
+    return file.name
+
+
+def outcome(load: Callable[[Path], Backbone], folder: Path, expected: str) -> str:
+    """What a load of the damaged folder comes to."""
+    start = time.process_time()
+    try:
+        same = digests.of_module(load(folder)) == expected
+    except LitCausalMixError as error:
+        found = "refused" if "\n" not in str(error) else "many lines"
+    except Exception as error:  # what the benchmark looks for
+        found = f"traceback: {type(error).__name__}: {error}"
+    else:
+        found = "same weights" if same else "other weights"
+    return found if time.process_time() - start < SLOW else "hangs"
+
+
+def main() -> int:
+    """Runs the cases and prints how they ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    ends: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = {}
+        for name, make in _MODELS.items():
+            model = make()
+            whole[name] = (Path(scratch) / name, digests.of_module(model))
+            model.save_pretrained(whole[name][0])
+        for case in range(options.count):
+            random = rng(options.seed, "weights", case)
+            name = str(random.choice(sorted(whole)))
+            folder = Path(shutil.copytree(whole[name][0], Path(scratch) / "damaged"))
+            file = damage(folder, random)
+            found = outcome(_LOADERS[name], folder, whole[name][1])
+            shutil.rmtree(folder)
+            ends[found.partition(":")[0]] += 1
+            if found not in ("refused", "same weights"):
+                print(f"case {case} ({name}, {file}): {found}"[:300], flush=True)
+    for end, count in ends.most_common():
+        print(f"{count:6d}  {end}")
+    return min(100, options.count - ends["refused"] - ends["same weights"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
