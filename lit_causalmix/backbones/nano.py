@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.backbones.many_classes import decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
-from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError

@@ -7,7 +7,6 @@ and SHA-256 of the former. Every load checks both.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.files.atomic import replacing, write_json
 from lit_causalmix.files.digests import of_file
+from lit_causalmix.files.reading import parse_json
 from lit_causalmix.paths import cache_root
 from lit_causalmix.weights.registry import REGISTRY, WeightSource, source_of
 
@@ -95,7 +95,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if not sidecar.is_file():
         raise WeightsError(f"{path} needs {sidecar.name} beside it, which is not there")
     try:
-        record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(sidecar.read_bytes())
         size, sha256 = int(record["size"]), str(record["sha256"])
         if not (isinstance(record["name"], str) and isinstance(record["architecture"], dict)):
             raise TypeError("name or architecture is of the wrong kind")
@@ -177,7 +177,7 @@ def load(name_or_path: str | Path, *, expected: str) -> Weights:
     else:
         from safetensors.torch import load_file
 
-        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        record = parse_json(path.with_suffix(".json").read_bytes())
         weights = Weights(record["name"], record["architecture"], load_file(path))
     if weights.name != expected:
         raise WeightsError(f"{path} holds the weights {weights.name!r}, needed are {expected!r}")

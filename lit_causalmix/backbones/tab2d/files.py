@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from lit_causalmix.backbones.folder import CONFIG_FILE, WEIGHTS_FILE, read_settings
 from lit_causalmix.errors import WeightsError
 
