@@ -23,6 +23,7 @@ from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.inspection import Inspection, Structure, write_page
 from lit_causalmix.metrics.quality import assess
 from lit_causalmix.pages.files import check_writable
+from lit_causalmix.paths import safe_name
 from lit_causalmix.quiet import single_thread
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import TableSplits, load_splits
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     request = _parse(argv)
     data = request.data
     splits, remarks = _read(data)
-    out = request.out or Path("runs") / "inspect" / f"{splits.train.name}.html"
+    out = request.out or Path("runs") / "inspect" / f"{safe_name(splits.train.name)}.html"
     check_writable(out)
     generator = data.generator or SCMGenerator()
     fit_or_load(

@@ -13,7 +13,7 @@ from typing import Any
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_file, of_parts
 from lit_causalmix.tables import TableSpec
-from lit_causalmix.tables.sources import BUILTIN_TABLES, OPENML_PREFIX, read_source
+from lit_causalmix.tables.sources import BUILTIN_TABLES, OPENML_PREFIX, is_file, read_source
 
 FOLDER_VARIABLE = "LIT_CAUSALMIX_DATA"
 """Environment variable that names the folder of tables."""
@@ -111,7 +111,7 @@ def _name_of(table: Mapping[str, Any]) -> str:
 def _absolute(source: str) -> str:
     """The path of a file from the root, as a worker may run in another folder."""
     path = Path(source).expanduser()
-    return str(path.absolute()) if path.is_file() else source
+    return str(path.absolute()) if is_file(path) else source
 
 
 def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
@@ -143,7 +143,7 @@ def source_fingerprint(source: str) -> str:
         TableError: If it cannot be read.
     """
     path = Path(source).expanduser()
-    if path.is_file():
+    if is_file(path):
         return of_file(path)
     frame = read_source(TableSpec(source)).frame
     return of_parts([frame.to_csv(index=False)])

@@ -39,7 +39,9 @@ USUAL_MISSING = (
 """Cells that always mean "missing". "None" is not among them: in real tables it is a category."""
 
 _NUMBER = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)", re.I
+    # Possessive: a long cell that is no number after all is not read again from each digit.
+    r"[+-]?(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?|inf(?:inity)?)",
+    re.I,
 )
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
@@ -169,9 +171,10 @@ def _(value: str) -> tuple[str, float]:
     number = float(text)
     if _LEADING_ZERO.match(text):  # a code such as a postal code: 007 is not 7
         return text, number
-    if _INTEGER.fullmatch(text) and not isinf(number):
-        return str(int(text)), number
-    return _canonical(number)
+    if not _INTEGER.fullmatch(text):
+        return _canonical(number)
+    # Beyond the largest float a whole number stays a label of its own, and Python's int is slow.
+    return text.removeprefix("+") if isinf(number) else str(int(text)), number
 
 
 @_canonical.register(bool)

@@ -14,23 +14,26 @@ import numpy as np
 import pandas as pd
 
 from lit_causalmix.errors import TableError
+from lit_causalmix.tables.spec import MOST_BYTES
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SNIFFED_ROWS = 50
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, max_bytes: int = MOST_BYTES) -> pd.DataFrame:
     """Reads a delimited text file; all cells are text, stripped of nothing.
 
     Args:
         path: A .csv, .tsv or .txt file in UTF-8, or one of these with .gz appended. The delimiter
             is found among comma, semicolon and tab (.tsv: tab).
+        max_bytes: Most bytes of text; no more is ever unpacked.
 
     Raises:
-        TableError: If the file is empty, not UTF-8, not rectangular, or has no usable header.
+        TableError: If the file is empty, not UTF-8, not rectangular, has no usable header, or holds
+            more text.
     """
-    text = _text(path)
+    text = _text(path, max_bytes)
     if not text.strip():
         raise TableError(f"{path} is empty: a table has a header line and at least two rows")
     delimiter = "\t" if ".tsv" in path.suffixes else _delimiter(text, path)
@@ -41,16 +44,25 @@ def read_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame(table, columns=header, dtype=object)
 
 
-def _text(path: Path) -> str:
+def too_large(path: Path, found: str, max_bytes: int) -> TableError:
+    """Returns the error for a file that holds more than `TableSpec.max_bytes`."""
+    return TableError(
+        f"{path} holds {found}, and data.table.max_bytes allows {max_bytes:,}: raise it if the "
+        "memory suffices (a table takes ten times its bytes, or more), or take fewer rows"
+    )
+
+
+def _text(path: Path, max_bytes: int) -> str:
+    packed = path.suffix.lower() == ".gz"
     try:
-        raw = path.read_bytes()
+        with (gzip.open if packed else open)(path, "rb") as stream:
+            raw: bytes = stream.read(max_bytes + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TableError(f"{path} is not a whole gzip file: {error}") from error
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
-    if path.suffix == ".gz":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{path} is not a whole gzip file: {error}") from error
+    if len(raw) > max_bytes:
+        raise too_large(path, f"more than {max_bytes:,} bytes of text", max_bytes)
     start = len(_BOM) if raw.startswith(_BOM) else 0
     try:
         return raw[start:].decode("utf-8")

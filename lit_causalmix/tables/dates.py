@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -24,7 +25,11 @@ def days(label: str, date_format: str) -> float:
     ISO 8601 is read whatever the format, as cells that a source types as dates arrive in it.
     """
     moment = _parse(label, date_format) or _parse(label, ISO)
-    return np.nan if moment is None else (moment - _EPOCH) / timedelta(days=1)
+    if moment is None:
+        return np.nan
+    # Not astimezone: in UTC the moment may lie before year 1 or after year 9999.
+    since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta())
+    return since / timedelta(days=1)
 
 
 def matching_formats(labels: Iterable[str]) -> list[str]:
@@ -37,6 +42,16 @@ def matching_formats(labels: Iterable[str]) -> list[str]:
         if not matching:
             break
     return matching if seen else []
+
+
+def is_format(date_format: str) -> bool:
+    """Whether `strptime` takes a format: one that it writes it also reads."""
+    moment = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    try:
+        datetime.strptime(moment.strftime(date_format), date_format)
+    except (ValueError, re.error):  # re: a directive that occurs twice
+        return False
+    return True
 
 
 def to_datetimes(values: NDArray[np.float64]) -> NDArray[np.datetime64]:
@@ -54,9 +69,7 @@ def _parse(label: str, date_format: str) -> datetime | None:
         return None
     try:
         if date_format == ISO:
-            moment = datetime.fromisoformat(label)
-        else:
-            moment = datetime.strptime(label, date_format)
+            return datetime.fromisoformat(label)
+        return datetime.strptime(label, date_format)
     except ValueError:
         return None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

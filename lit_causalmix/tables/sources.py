@@ -19,6 +19,7 @@ import pandas as pd
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.csv_file import read_csv
+from lit_causalmix.tables.parquet_file import first_line, read_parquet
 from lit_causalmix.tables.spec import UNLABELLED, TableSpec
 
 OPENML_PREFIX = "openml:"
@@ -98,7 +99,7 @@ def read_source(spec: TableSpec) -> RawTable:
     if isinstance(spec.source, pd.DataFrame):
         raw = RawTable(spec.source, "frame", UNLABELLED, None)
     elif isinstance(spec.source, str | PathLike):
-        raw = _read_named(fspath(spec.source))
+        raw = _read_named(fspath(spec.source), spec.max_bytes)
     else:
         raise TableError(
             "a table's source is a path, a built-in name, openml:ID or a pandas DataFrame, got "
@@ -112,18 +113,18 @@ def read_source(spec: TableSpec) -> RawTable:
     )
 
 
-def _read_named(source: str) -> RawTable:
+def _read_named(source: str, max_bytes: int) -> RawTable:
     if source in BUILTIN_TABLES:
         builtin = BUILTIN_TABLES[source]
         return RawTable(builtin.read(), source.rpartition(":")[2], builtin.domain, builtin.target)
     if source.startswith(OPENML_PREFIX):
         return _read_openml(source.removeprefix(OPENML_PREFIX))
     path = Path(source).expanduser()
-    return RawTable(_read_file(path), path.name.partition(".")[0], UNLABELLED, None)
+    return RawTable(_read_file(path, max_bytes), path.name.partition(".")[0], UNLABELLED, None)
 
 
-def _read_file(path: Path) -> pd.DataFrame:
-    if not path.is_file():
+def _read_file(path: Path, max_bytes: int) -> pd.DataFrame:
+    if not is_file(path):
         near = get_close_matches(str(path), BUILTIN_TABLES, n=3, cutoff=0.5)
         names = near or sorted(BUILTIN_TABLES)
         raise TableError(
@@ -131,22 +132,21 @@ def _read_file(path: Path) -> pd.DataFrame:
             f"{'did you mean' if near else 'these are'} {', '.join(names)}"
         )
     if path.name.lower().endswith(_PARQUET_SUFFIXES):
-        return _read_parquet(path)
+        return read_parquet(path, max_bytes)
     if path.name.lower().endswith(_TEXT_SUFFIXES):
-        return read_csv(path)
+        return read_csv(path, max_bytes)
     raise TableError(
         f"{path} has none of the endings {', '.join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))}: "
         "convert it, or pass it as a pandas DataFrame"
     )
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise TableError(f"reading {path} needs pyarrow: pip install 'lit-causalmix[parquet]'")
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; false also for what cannot be the name of one."""
     try:
-        return pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path} is not a whole Parquet file: {_first_line(error)}") from error
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
 
 
 def _read_openml(number: str) -> RawTable:
@@ -158,7 +158,7 @@ def _read_openml(number: str) -> RawTable:
         bunch = fetch_openml(data_id=int(number), as_frame=True, parser="pandas")
     except (OSError, ValueError) as error:
         raise TableError(
-            f"openml:{number} could not be fetched ({_first_line(error)}): it needs a network, or "
+            f"openml:{number} could not be fetched ({first_line(error)}): it needs a network, or "
             "an earlier download in scikit-learn's data folder; otherwise give a file"
         ) from error
     targets = list(bunch.target_names or [])
@@ -182,7 +182,3 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
             "than once: rename or remove the repeated columns"
         )
     return frame.set_axis(names, axis=1).reset_index(drop=True)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables.dates import is_format
 from lit_causalmix.tables.schema import ColumnKind, TaskType
 
 UNLABELLED = "unlabelled"
 DATE = "date"
 """The kind of a column that is turned into days; `date:FORMAT` names its strptime format."""
+
+MOST_BYTES = 256 * 2**20
+"""Default of `TableSpec.max_bytes`: small tables are what this package is for [our choice]."""
 
 _KINDS = (*(str(kind) for kind in ColumnKind), DATE)
 
@@ -35,6 +39,8 @@ class TableSpec:
         group_column: Rows that share this column's value never straddle two splits. Not a feature.
         split_column: Its cells (train, val, test) give the split. Not a feature.
         max_categories: Most categories that one column may have.
+        max_bytes: Most bytes that the file may hold, unpacked: text after decompression, Parquet
+            decoded. As Python objects a table takes ten times as much memory, or more.
 
     Example:
         >>> TableSpec("houses.csv", target="price", kinds={"zip_code": "categorical"}).domain
@@ -57,6 +63,7 @@ class TableSpec:
     group_column: str | None = None
     split_column: str | None = None
     max_categories: int = 200
+    max_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
         for column, kind in self.kinds.items():
@@ -64,6 +71,11 @@ class TableSpec:
                 raise ConfigurationError(
                     f"the kind of column {column!r} is one of {', '.join(_KINDS)} or date:FORMAT, "
                     f"got {kind!r}"
+                )
+            if kind.startswith(f"{DATE}:") and not is_format(kind.removeprefix(f"{DATE}:")):
+                raise ConfigurationError(
+                    f"the kind of column {column!r} is {kind!r}, which is no strptime format: "
+                    "write one such as date:%d/%m/%Y"
                 )
             if column in self.order and kind != ColumnKind.ORDINAL:
                 raise ConfigurationError(
@@ -82,6 +94,8 @@ class TableSpec:
             )
         if self.max_categories < 2:
             raise ConfigurationError(f"max_categories is at least 2, got {self.max_categories}")
+        if self.max_bytes < 1:
+            raise ConfigurationError(f"max_bytes is at least 1, got {self.max_bytes}")
         self._check_roles()
 
     def _check_roles(self) -> None:

@@ -149,6 +149,6 @@ def plot_curves(
         axes.set_xlabel("training step")
         axes.set_title(_with_direction(name))
     figure.axes[0].legend(fontsize="small")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # a name may hold dollar signs
     with replacing(path) as scratch:
         figure.savefig(scratch, format="png", dpi=120)

@@ -15,6 +15,7 @@ from lit_causalmix.files.entries import load_or_make
 from lit_causalmix.files.fingerprint import code_fingerprint
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.names import public_name
+from lit_causalmix.paths import safe_name
 from lit_causalmix.tables.table import Table
 
 _ROWS = "rows"
@@ -53,7 +54,7 @@ def fit_or_load(
         GeneratorError: If the table cannot be modelled.
         FileError: If the cache cannot be written.
     """
-    folder = root / f"{train.name}-{generator_fingerprint(generator, train, seed)[:32]}"
+    folder = root / f"{safe_name(train.name)}-{generator_fingerprint(generator, train, seed)[:32]}"
 
     def load(entry: Path) -> Generator:
         generator.load(entry, train)
