@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lit_causalmix.backbones import Backbone, Nano, Tab2D, TabPFNV1
+from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.nano import embedded_weights
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.errors import WeightsError
@@ -31,10 +34,12 @@ class Method:
     Attributes:
         predict: Probabilities (n_test, K), or values (n_test,) in the target's units.
         version: Checksum of its weights, so that new weights are measured afresh; "" without any.
+        interval: For regression by bins: the 5 % and 95 % quantiles (n_test, 2), in target units.
     """
 
     predict: Callable[[TableSplits, Encoder], Prediction]
     version: str = ""
+    interval: Callable[[TableSplits, Encoder], Prediction] | None = None
 
 
 def checksum(file: Path) -> str:
@@ -52,6 +57,40 @@ def in_context(backbone: Backbone, splits: TableSplits, encoder: Encoder) -> Pre
     with torch.no_grad():
         parts = [backbone.predict(backbone(episode), episode) for episode in stream]
     return torch.cat(parts).double().numpy()
+
+
+def quantiles(backbone: AxialTransformer, splits: TableSplits, encoder: Encoder) -> Prediction:
+    """The bounds of the predicted 90 % interval (n_test, 2), in the target's units."""
+    stream = EvaluationStream(
+        splits.train, [EpisodeParts.of(splits.test)], encoder, n_query=MOST_QUERY
+    )
+    backbone.eval()
+    with torch.no_grad():
+        parts = [backbone.quantiles(backbone(e), e, (0.05, 0.95)) for e in stream]
+    return torch.cat(parts).double().numpy()
+
+
+def external(
+    kind: str, python: Path, weights: Path | None, splits: TableSplits, encoder: Encoder
+) -> Prediction:
+    """A method in an environment of its own (`nano_external.py`)."""
+    classes = encoder.n_classes
+    target = encoder.targets(splits.train.values)
+    with tempfile.TemporaryDirectory() as folder:
+        source, found = Path(folder) / "input.npz", Path(folder) / "output.npy"
+        np.savez(
+            source,
+            x_train=encoder.features(splits.train.values),
+            x_test=encoder.features(splits.test.values),
+            y_train=target if classes else encoder.y_location + encoder.y_scale * target,
+            categorical=encoder.categorical,
+            n_classes=classes,
+        )
+        script = Path(__file__).with_name("nano_external.py")
+        more = [] if weights is None else [str(weights)]
+        subprocess.run([python, script, kind, source, found, *more], check=True)
+        values: Prediction = np.load(found)
+    return values
 
 
 def scikit_learn(kind: str, splits: TableSplits, encoder: Encoder) -> Prediction:
@@ -106,23 +145,56 @@ def _one_hot(encoder: Any) -> Any:
     return encoder(handle_unknown="ignore", sparse_output=False)
 
 
-def methods(classifier: Path | None, regressor: Path | None) -> dict[bool, dict[str, Method]]:
-    """The methods for classification (True) and regression (False), by name.
+def load(folder: Path) -> Tab2D | AxialTransformer:
+    """Weights of either architecture; an axial transformer's configuration names it."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return (AxialTransformer if "architecture" in config else Tab2D).from_pretrained(folder)
 
-    Args:
-        classifier: Folder of Tab2D weights to measure as "nano"; None takes the embedded model.
+
+@dataclass(frozen=True)
+class Extra:
+    """What is compared besides, where it is at hand.
+
+    Attributes:
+        classifier: Folder of weights to measure as "nano"; None takes the embedded model.
         regressor: Likewise, for regression.
+        catboost: Python of an environment with CatBoost.
+        tabpfn: Python of an environment with tabpfn 9.
+        tabpfn_weights: File of TabPFN v2's regressor.
     """
+
+    classifier: Path | None = None
+    regressor: Path | None = None
+    catboost: Path | None = None
+    tabpfn: Path | None = None
+    tabpfn_weights: Path | None = None
+
+
+def methods(extra: Extra) -> dict[bool, dict[str, Method]]:
+    """The methods for classification (True) and regression (False), by name."""
     plain = {name: Method(partial(scikit_learn, name)) for name in ("forest", "boosting")}
+    if extra.catboost is not None:
+        plain["CatBoost"] = Method(partial(external, "catboost", extra.catboost, None))
     linear = Method(partial(scikit_learn, "linear"))
     found: dict[bool, dict[str, Method]] = {
         True: {"logistic regression": linear, **plain},
         False: {"ridge": linear, **plain},
     }
-    for task, folder in (("classification", classifier), ("regression", regressor)):
-        model = Nano() if folder is None else Tab2D.from_pretrained(folder)
+    for task, folder in (("classification", extra.classifier), ("regression", extra.regressor)):
+        model = Nano() if folder is None else load(folder)
         file = (folder or embedded_weights(task)) / "model.safetensors"
-        found[task == "classification"]["nano"] = Method(partial(in_context, model), checksum(file))
+        bounds = (
+            partial(quantiles, model)
+            if isinstance(model, AxialTransformer) and task == "regression"
+            else None
+        )
+        found[task == "classification"]["nano"] = Method(
+            partial(in_context, model), checksum(file), bounds
+        )
+    if extra.tabpfn is not None:
+        found[False]["TabPFN v2"] = Method(
+            partial(external, "tabpfn-v2", extra.tabpfn, extra.tabpfn_weights)
+        )
     try:
         found[True]["TabPFN v1"] = Method(partial(in_context, TabPFNV1(n_ensemble=3)))
     except WeightsError as error:

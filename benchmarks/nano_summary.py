@@ -60,6 +60,10 @@ def summary(results: pd.DataFrame) -> str:
         scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
         complete = scores.dropna()
         table = overall(complete.groupby("table").mean(), metric, "nano")
+        for name in ("ece", "coverage"):
+            if chosen[name].notna().any():
+                means = chosen.groupby("method")[name].mean()
+                table[f"mean {name}"] = means.map("{:.3f}".format).where(means.notna(), "")
         table["CPU seconds"] = chosen.groupby("method")["seconds"].median().map("{:.2f}".format)
         if not is_classification:
             errors = chosen.pivot_table(index=["table", "seed"], columns="method", values="mae")

@@ -126,6 +126,21 @@ def test_regression_ignores_the_targets_units() -> None:
     torch.testing.assert_close(first.float(), second.float(), atol=1e-3, rtol=1e-3)
 
 
+def test_quantiles_are_in_the_targets_units_and_in_order() -> None:
+    e = replace(episode(regression=True), y_location=100.0, y_scale=10.0)
+    m = model(task="regression")
+    with torch.no_grad():
+        output = m(e)
+        found = m.quantiles(output, e, (0.05, 0.5, 0.95))
+    assert found.shape == (e.n_query, 3)
+    assert (found.diff(dim=1) > 0).all()
+    middle = bin_quantiles(output, torch.tensor([0.5]))[:, 0]
+    mean, deviation = e.y_context.mean(), e.y_context.std(correction=0)
+    torch.testing.assert_close(found[:, 1].float(), 100 + 10 * (mean + deviation * middle))
+    with pytest.raises(LimitError, match="a classifier predicts no quantiles"):
+        model().quantiles(output, e, (0.5,))
+
+
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_the_gradient_in_the_query_is_finite_and_there(task: str) -> None:
     e = episode(regression=task == "regression", missing_share=1, categorical_share=0)

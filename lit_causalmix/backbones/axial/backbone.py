@@ -15,7 +15,7 @@ from lit_causalmix.backbones.axial.batch import Batch, batches
 from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
-from lit_causalmix.backbones.axial.targets import bin_mean, target_bins
+from lit_causalmix.backbones.axial.targets import bin_mean, bin_quantiles, target_bins
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.folder import read_weights, write
 from lit_causalmix.episode import Episode
@@ -186,6 +186,26 @@ class AxialTransformer(Backbone):
             mean, deviation = standardisation(episode.y_context.float(), dim=-1)
             output = mean + deviation * bin_mean(output)
         return super().predict(output, episode)
+
+    def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
+        """Quantiles of the predicted distributions of a regression.
+
+        Args:
+            output: What `forward` returned: (Q, n_outputs).
+            episode: What it was given.
+            levels: L probabilities.
+
+        Returns:
+            float64 (Q, L), in the target's units.
+
+        Raises:
+            LimitError: If this is a classifier.
+        """
+        if self._classifies:
+            raise LimitError("a classifier predicts no quantiles: read its probabilities")
+        mean, deviation = standardisation(episode.y_context.float(), dim=-1)
+        found = mean + deviation * bin_quantiles(output, torch.tensor(levels))
+        return episode.y_location + episode.y_scale * found.double()
 
     def _output(self, batch: Batch) -> Tensor:
         y_context = batch.y_context
