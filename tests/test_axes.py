@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from lit_causalmix.commands.main import main
+from lit_causalmix.errors import TableError
 from lit_causalmix.generators.parts.cache import fit_or_load
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
+from lit_causalmix.tables.sources import read_source
 
 TOYS = Path(__file__).parent / "toys"
 TINY = Path(__file__).parent / "conf" / "tiny.yaml"
@@ -24,10 +26,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fit(folder: Path, csv: Path, axis: str, *options: str) -> dict[str, Any]:
-    """Fits with the axis's YAML; returns the report."""
+def fit(folder: Path, csv: Path | None, axis: str, *options: str) -> dict[str, Any]:
+    """Fits with the axis's YAML, on its table or on that of a file; returns the report."""
     command = ["fit", "--config", str(TINY), "--config", str(TOYS / f"{axis}.yaml")]
-    table = [f"--data.table.source={csv}", "--data.table.target=target"]
+    table = [f"--data.table.source={csv}", "--data.table.target=target"] if csv else []
     assert main([*command, *table, f"--data.cache_dir={folder / 'cache'}", *options]) == 0
     (report,) = folder.rglob("report.json")
     content: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
@@ -72,3 +74,25 @@ def test_a_schedule(folder: Path, csv: Path) -> None:
 def test_a_callback(folder: Path, csv: Path) -> None:
     fit(folder, csv, "callback")
     assert len((folder / "diary.txt").read_text().splitlines()) == 2
+
+
+def test_a_table_source(folder: Path) -> None:
+    report = fit(folder, None, "source")
+    assert "letters" in report["title"]
+    assert "language" in {row["domain"] for row in report["rows"]}
+    raw = read_source(TableSpec("letters:5"))  # by its prefix, now that it is imported
+    assert len(raw.frame) == 5
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("toys.Missing:3", "names no class toys.Missing"),
+        ("no_such_module.Source:3", "names no class no_such_module.Source"),
+        ("os.system:true", "names os.system, which is no TableSource"),
+        ("toys.Shuffled:3", "names toys.Shuffled, which is no TableSource"),
+    ],
+)
+def test_what_is_no_table_source_is_refused(folder: Path, source: str, reason: str) -> None:
+    with pytest.raises(TableError, match=reason):
+        read_source(TableSpec(source))

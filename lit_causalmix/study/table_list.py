@@ -12,8 +12,8 @@ from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_file, of_parts
-from lit_causalmix.tables import TableSpec
-from lit_causalmix.tables.sources import BUILTIN_TABLES, OPENML_PREFIX, is_file, read_source
+from lit_causalmix.tables import BUILTIN_TABLES, TableSpec
+from lit_causalmix.tables.sources import is_file, read_source, source_class
 
 FOLDER_VARIABLE = "LIT_CAUSALMIX_DATA"
 """Environment variable that names the folder of tables."""
@@ -91,7 +91,7 @@ def _half(kinds: Mapping[str, str], start: int) -> set[str]:
 def _named(name: str, index: Mapping[str, dict[str, Any]], place: str | None) -> dict[str, Any]:
     if name in index:
         return index[name]
-    if name in BUILTIN_TABLES or name.startswith(OPENML_PREFIX):
+    if name in BUILTIN_TABLES or source_class(name) is not None:
         return {"source": name, "name": name}
     known = [*index, *BUILTIN_TABLES]
     near = get_close_matches(name, known, n=3)

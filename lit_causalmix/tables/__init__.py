@@ -1,10 +1,11 @@
 """Tables: sources, typed columns, splits and encoding."""
 
+from lit_causalmix.tables.builtin import BUILTIN_TABLES, BuiltinTable
 from lit_causalmix.tables.coding import decode, encode
 from lit_causalmix.tables.encoding import Encoder
 from lit_causalmix.tables.load import load_rows, load_splits
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
-from lit_causalmix.tables.sources import BUILTIN_TABLES, BuiltinTable
+from lit_causalmix.tables.sources import RawTable, TableSource
 from lit_causalmix.tables.spec import SplitSpec, TableSpec
 from lit_causalmix.tables.table import Table, TableSplits
 
@@ -14,9 +15,11 @@ __all__ = [
     "Column",
     "ColumnKind",
     "Encoder",
+    "RawTable",
     "Schema",
     "SplitSpec",
     "Table",
+    "TableSource",
     "TableSpec",
     "TableSplits",
     "TaskType",

