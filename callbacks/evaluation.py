@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, TypeVar
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
@@ -23,24 +23,7 @@ Stage = Literal["val", "test"]
 CallbackT = TypeVar("CallbackT", bound=pl.Callback)
 
 
-@runtime_checkable
-class EpisodeDataModule(Protocol):
-    """A datamodule whose evaluation loaders yield episodes and that names its domains."""
-
-    @property
-    def domains(self) -> Sequence[str]: ...
-
-    @property
-    def is_classification(self) -> bool: ...
-
-    def evaluation_fingerprint(self, stage: Stage) -> str: ...
-
-    def val_dataloader(self) -> DataLoader[Episode]: ...
-
-    def test_dataloader(self) -> DataLoader[Episode]: ...
-
-
-def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
+def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule[Any]:
     """Returns the trainer's datamodule.
 
     Raises:
@@ -167,7 +150,6 @@ def stage_episodes(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> It
     Every rank takes each `world_size`-th episode, as the trainer's own loop would.
     """
     datamodule = episode_datamodule(trainer)
-    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
-    episodes = loader.dataset
-    for index in range(trainer.global_rank, len(loader), trainer.world_size):
+    episodes = datamodule.evaluation_stream(stage)
+    for index in range(trainer.global_rank, len(episodes), trainer.world_size):  # type: ignore[arg-type]
         yield episodes[index].to(task.device)

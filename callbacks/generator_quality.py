@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import numpy as np
 
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.metrics.quality import (
@@ -22,13 +22,6 @@ from lit_causalmix.metrics.quality import (
 from lit_causalmix.quiet import single_thread
 
 _log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class GeneratesRows(Protocol):
-    """A datamodule that names its tables with synthetic rows; none where it mixes none."""
-
-    def generated_tables(self) -> Sequence[GeneratedTable]: ...
 
 
 class GeneratorQuality(pl.Callback):
@@ -72,7 +65,7 @@ class GeneratorQuality(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         datamodule = getattr(trainer, "datamodule", None)
-        if not trainer.is_global_zero or not isinstance(datamodule, GeneratesRows):
+        if not trainer.is_global_zero or not isinstance(datamodule, EpisodeDataModule):
             return
         collected: dict[str, list[float]] = defaultdict(list)
         for table in datamodule.generated_tables():

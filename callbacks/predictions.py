@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lit_causalmix.callbacks.evaluation import run_folder
+from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import replacing
@@ -19,13 +20,6 @@ from lit_causalmix.tables import TableSplits
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that spreadsheets evaluate."""
-
-
-@runtime_checkable
-class HasSplits(Protocol):
-    """A datamodule of one table."""
-
-    splits: TableSplits
 
 
 class PredictionWriter(pl.Callback):
@@ -82,7 +76,7 @@ class PredictionWriter(pl.Callback):
 
 def _splits(trainer: pl.Trainer) -> TableSplits:
     datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, HasSplits):
+    if not isinstance(datamodule, TableDataModule):
         raise ConfigurationError(
             "PredictionWriter needs a datamodule of one table, such as CausalMixDataModule, got "
             f"{type(datamodule).__name__}"

@@ -37,17 +37,6 @@ _log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class DescribesItself(Protocol):
-    """A datamodule that names its table and its way of mixing."""
-
-    @property
-    def table_names(self) -> tuple[str, ...]: ...
-
-    @property
-    def method(self) -> str: ...
-
-
-@runtime_checkable
 class AddsRows(Protocol):
     """A callback with lines of its own for the table."""
 
@@ -204,12 +193,9 @@ class RunReport(pl.Callback):
 
 
 def _method(trainer: pl.Trainer) -> str:
-    datamodule = getattr(trainer, "datamodule", None)
-    return datamodule.method if isinstance(datamodule, DescribesItself) else "fine-tuning"
+    return episode_datamodule(trainer).method
 
 
 def _title(trainer: pl.Trainer) -> str:
-    datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, DescribesItself):
-        return "Fine-tuning"
+    datamodule = episode_datamodule(trainer)
     return f"{', '.join(datamodule.table_names)}: {datamodule.method}"

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 
+from lit_causalmix.callbacks.evaluation import episode_datamodule
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.schedules import EpisodeSchedule, Progress, Schedule
 
 
-@runtime_checkable
-class MixesRows(Protocol):
-    """A datamodule whose synthetic rows can follow schedules."""
-
-    episodes_per_epoch: int
-
-    @property
-    def trains_on_synthetic_rows(self) -> bool: ...
-
-    def schedule_ratio(self, schedule: EpisodeSchedule) -> None: ...
-
-    def schedule_confidence(self, share: EpisodeSchedule) -> None: ...
-
-
-def mixing_datamodule(trainer: pl.Trainer, by: pl.Callback) -> MixesRows:
+def mixing_datamodule(trainer: pl.Trainer, by: pl.Callback) -> EpisodeDataModule[Any]:
     """Returns the trainer's datamodule.
 
     Raises:
-        ConfigurationError: If it does not mix rows, or trains on real ones alone.
+        ConfigurationError: If it trains on real rows alone.
     """
-    datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, MixesRows):
-        raise ConfigurationError(
-            f"{type(by).__name__} needs a datamodule that mixes rows, such as CausalMixDataModule, "
-            f"got {type(datamodule).__name__}"
-        )
+    datamodule = episode_datamodule(trainer)
     if not datamodule.trains_on_synthetic_rows:
         raise ConfigurationError(
             f"{type(by).__name__} has no synthetic rows to schedule: set data.synthetic_ratio "
@@ -85,7 +68,7 @@ def over_the_fit(
             of range.
     """
     datamodule = mixing_datamodule(trainer, by)
-    episodes = EpisodeSchedule(schedule, run_progress(trainer, datamodule.episodes_per_epoch, by))
+    episodes = EpisodeSchedule(schedule, run_progress(trainer, datamodule.epoch_length, by))
     low, high = episodes.range()
     if not ((low >= 0.0 if zero else low > 0.0) and high <= 1.0):
         raise ConfigurationError(

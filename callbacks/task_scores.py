@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from lit_causalmix.callbacks.evaluation import episode_datamodule
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
 
 _FAMILY = "prior/"
 """Names of held-out tasks of one family begin so: they are logged and select nothing."""
-
-
-@runtime_checkable
-class NamesTables(Protocol):
-    """A datamodule that names what each validation episode is; `Episode.table_id` indexes it."""
-
-    @property
-    def table_names(self) -> Sequence[str]: ...
-
-    @property
-    def is_classification(self) -> bool: ...
 
 
 def classification_scores(probabilities: Tensor, episode: Episode) -> dict[str, float]:
@@ -85,7 +73,7 @@ class TaskScores(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        datamodule = _tables(trainer)
+        datamodule = episode_datamodule(trainer)
         metrics = ["loss", "baseline", "roc_auc" if datamodule.is_classification else "r2"]
         names = list(datamodule.table_names)
         scores = torch.full((len(names), len(metrics)), torch.nan, dtype=torch.float64)
@@ -117,13 +105,3 @@ class TaskScores(pl.Callback):
             module.log(
                 f"{prefix}/{metric}", value, prog_bar=prefix == "val", sync_dist=True, batch_size=1
             )
-
-
-def _tables(trainer: pl.Trainer) -> NamesTables:
-    datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, NamesTables):
-        raise ConfigurationError(
-            "TaskScores needs a datamodule that names its validation tasks, such as "
-            f"PriorDataModule, got {type(datamodule).__name__}"
-        )
-    return datamodule

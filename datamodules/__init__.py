@@ -1,5 +1,6 @@
 """Lightning datamodules that stream episodes of real and synthetic rows."""
 
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.causal_mix import CausalMixDataModule
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
 from lit_causalmix.datamodules.prior import PriorDataModule, PriorStage, PriorStream
@@ -7,6 +8,7 @@ from lit_causalmix.datamodules.stream import EvaluationStream, MixtureStream
 
 __all__ = [
     "CausalMixDataModule",
+    "EpisodeDataModule",
     "EpisodeLoader",
     "EpisodeSampler",
     "EvaluationStream",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import lightning.pytorch as pl
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler
+from lit_causalmix.datamodules.base import EpisodeDataModule, Stage
 from lit_causalmix.datamodules.stream import EpisodeParts, make_episode, place_of
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -123,7 +122,7 @@ class EpisodeList(Dataset[Episode]):
         return self.episodes[index]
 
 
-class PriorDataModule(pl.LightningDataModule):
+class PriorDataModule(EpisodeDataModule[list[Episode]]):
     """Streams random tasks to pre-train on, and scores held-out tasks and a few real tables.
 
     A training batch is a list of tasks of one shape; a validation batch is one whole task or table.
@@ -195,13 +194,26 @@ class PriorDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.pin_memory = pin_memory
         self.train_stream = PriorStream(stages, steps_per_epoch=steps_per_epoch, seed=seed)
-        self.table_names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
 
     @property
     def is_classification(self) -> bool:
         return not self.settings.regression
 
-    def setup(self, stage: str | None = None) -> None:
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """What each validation episode is: a held-out task or a table."""
+        return self._names
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return (PRIOR,)
+
+    @property
+    def method(self) -> str:
+        return "pre-training on random tasks"
+
+    def build(self, stage: str | None) -> None:
         """Draws the held-out tasks and reads the tables; `stage` is ignored, both are cheap."""
         episodes = [
             draw_episode(self.settings, seed=self.seed, epoch=0, index=i, stream="val")
@@ -219,7 +231,7 @@ class PriorDataModule(pl.LightningDataModule):
             name, episode = self._table(spec)
             names.append(name)
             episodes.append(episode)
-        self.table_names = tuple(names)
+        self._names = tuple(names)
         self.held_out = EpisodeList(
             [replace(episode, table_id=i) for i, episode in enumerate(episodes)]
         )
@@ -238,18 +250,10 @@ class PriorDataModule(pl.LightningDataModule):
         context, query = EpisodeParts.of(splits.train), EpisodeParts.of(splits.test)
         return splits.train.name, make_episode(context, query, encoder, table_id=0, domain_id=0)
 
-    def train_dataloader(self) -> EpisodeLoader[list[Episode]]:
-        # From the trainer: inside a worker torch.distributed knows nothing of the ranks.
-        world_size, rank = 1, 0
-        if self.trainer is not None:
-            world_size, rank = self.trainer.world_size, self.trainer.global_rank
-        sampler = EpisodeSampler(self.train_stream, world_size=world_size, rank=rank)
-        return EpisodeLoader(
-            self.train_stream, sampler, num_workers=self.num_workers, pin_memory=self.pin_memory
-        )
-
-    def val_dataloader(self) -> DataLoader[Episode]:
-        return DataLoader(self.held_out, batch_size=None, pin_memory=self.pin_memory)
+    def evaluation_stream(self, stage: Stage) -> EpisodeList:
+        if stage == "test":
+            raise ConfigurationError("pre-training has no test rows: it scores val_tables")
+        return self.held_out
 
 
 def _check_stages(stages: Sequence[PriorStage]) -> None:

@@ -63,6 +63,38 @@ def mixture_counts(
     return MixtureCounts(n_context - context, n_query - query, context, query)
 
 
+def episode_sizes(
+    rows: int, *, query_fraction: float, max_query_rows: int, n_classes: int
+) -> tuple[int, int]:
+    """Splits the rows of an episode into context and query rows.
+
+    Args:
+        rows: Context and query rows together.
+        query_fraction: Share of query rows, in (0, 1).
+        max_query_rows: Most query rows.
+        n_classes: Classes of the target; 0 for regression.
+
+    Returns:
+        Context rows and query rows.
+
+    Raises:
+        ConfigurationError: If the context cannot hold a row of each class.
+
+    Example:
+        >>> episode_sizes(100, query_fraction=0.2, max_query_rows=10, n_classes=2)
+        (90, 10)
+    """
+    n_query = min(max_query_rows, max(1, round(query_fraction * rows)))
+    n_context = rows - n_query
+    smallest = max(1, n_classes)
+    if n_context < smallest:
+        raise ConfigurationError(
+            f"an episode of {rows} rows leaves {n_context} for the context, which needs at "
+            f"least {smallest} (one per class): raise episode_rows or lower query_fraction"
+        )
+    return n_context, n_query
+
+
 def stratified_order(
     labels: NDArray[np.int64] | None, n: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:

@@ -164,10 +164,10 @@ def test_synthetic_validation_rows_stand_in_no_pool(frame: pd.DataFrame, tmp_pat
     )
     module.prepare_data()
     module.setup()
-    assert module._synthetic is not None
-    assert module._val_synthetic is not None
-    pool = {tuple(row) for row in module._synthetic.pool.tolist()}
-    assert not pool & {tuple(row) for row in module._val_synthetic.values.tolist()}
+    assert module.synthetic is not None
+    pool = {tuple(row) for row in module.synthetic.rows.pool.tolist()}
+    _, scored = module.evaluation_parts("val")
+    assert not pool & {tuple(row) for row in scored.values.tolist()}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lit_causalmix.backbones import Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.parts.backbone import BackboneGenerator, HasBackbone, content_hash
+from lit_causalmix.generators.parts.backbone import BackboneGenerator, content_hash
 from lit_causalmix.generators.parts.cache import generator_fingerprint
 from lit_causalmix.tables.table import Table
 from lit_causalmix.training.adapters import LoRA
@@ -55,7 +55,6 @@ def test_the_first_backbone_handed_over_is_copied_and_kept() -> None:
 def test_a_task_hands_over_the_weights_without_its_adapter() -> None:
     pytest.importorskip("peft")
     task = CausalMixTask(small(0), adapter=LoRA(r=2))
-    assert isinstance(task, HasBackbone)
     generator = Constant()
     generator.use(task.plain_backbone())
     assert generator.settings() == Constant(small(0)).settings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import asdict
 from itertools import chain
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +19,6 @@ from lit_causalmix.generators.base import Generator
 from lit_causalmix.names import public_name
 
 _PLAIN = (bool, int, float, str)
-
-
-@runtime_checkable
-class HasBackbone(Protocol):
-    """A module that fine-tunes a backbone."""
-
-    def plain_backbone(self) -> Backbone:
-        """The backbone without anything that was added for training."""
 
 
 class BackboneGenerator(Generator):
@@ -56,6 +48,11 @@ class BackboneGenerator(Generator):
                 f"device must be one that this machine has, such as 'cpu', got {device!r}: {error}"
             ) from error
         self._backbone = None if backbone is None else self._frozen(backbone)
+
+    @property
+    def wants_backbone(self) -> bool:
+        """Whether there is none yet, so that `use` would take one."""
+        return self._backbone is None
 
     def use(self, backbone: Backbone) -> None:
         """Takes a copy of the backbone, unless there is one already."""

@@ -1,0 +1,181 @@
+"""The base class of datamodules that stream episodes: what trainer, task and callbacks rely on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Generic, Literal, TypeVar
+
+import lightning.pytorch as pl
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler, KeyedStream
+from lit_causalmix.datamodules.preflight import preflight
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_parts, tensor_parts
+from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.parts.generated import GeneratedTable
+from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.training.schedules import EpisodeSchedule
+
+Stage = Literal["val", "test"]
+ItemT = TypeVar("ItemT")
+
+
+class EpisodeDataModule(pl.LightningDataModule, ABC, Generic[ItemT]):
+    """Streams episodes to train on and to score, with or without a trainer.
+
+    A subclass names its tables and gives the streams. It fills in up to three steps, of which
+    `prepare_data` takes the first two and `setup` all three: `read` its tables, `make` what is
+    slow, `build` its streams. Between the first two comes `preflight`: callbacks and module can
+    refuse the run before anything slow is done.
+
+    Attributes:
+        train_stream: The training items, after `setup`: an episode each, or a list of them.
+        num_workers: Worker processes of the training loader.
+        pin_memory: Whether the loaders pin memory, for GPUs.
+    """
+
+    train_stream: KeyedStream[ItemT]
+    num_workers: int = 0
+    pin_memory: bool = False
+
+    # -- facts ----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def is_classification(self) -> bool:
+        """Whether targets are classes."""
+
+    @property
+    @abstractmethod
+    def table_names(self) -> Sequence[str]:
+        """Names of the tables; `Episode.table_id` indexes them."""
+
+    @property
+    @abstractmethod
+    def domains(self) -> Sequence[str]:
+        """Domain labels of the tables; `Episode.domain_id` indexes them."""
+
+    @property
+    def method(self) -> str:
+        """How the training episodes come about, in a few words for tables and titles."""
+        return "fine-tuning"
+
+    @property
+    def epoch_length(self) -> int:
+        """Items of the training stream in one epoch, over all ranks; known before `setup`."""
+        return len(self.train_stream)
+
+    @abstractmethod
+    def evaluation_stream(self, stage: Stage) -> Dataset[Episode]:
+        """The episodes that a stage scores, map-style and sized.
+
+        Raises:
+            ConfigurationError: If there are none.
+        """
+
+    def evaluation_fingerprint(self, stage: Stage) -> str:
+        """SHA-256 over all that a stage scores: equal exactly where zero-shot scores are."""
+        stream = self.evaluation_stream(stage)
+        return of_parts(
+            part
+            for index in range(len(stream))  # type: ignore[arg-type]
+            for part in _episode_parts(stream[index])
+        )
+
+    # -- synthetic rows: none, unless a subclass mixes them ---------------------------------------
+
+    @property
+    def trains_on_synthetic_rows(self) -> bool:
+        """Whether training episodes hold synthetic rows."""
+        return False
+
+    def generated_tables(self) -> Sequence[GeneratedTable]:
+        """The tables with their synthetic rows, after `setup`; empty where none are drawn."""
+        return ()
+
+    def schedule_ratio(self, schedule: EpisodeSchedule) -> None:
+        """Lets the share of synthetic rows of the training episodes follow a schedule.
+
+        Called after `setup`, before the first episode; the next `setup` ends it.
+        """
+        raise ConfigurationError(f"{type(self).__name__} has no synthetic rows to schedule")
+
+    def schedule_confidence(self, share: EpisodeSchedule) -> None:
+        """Admits the synthetic rows of the training episodes by plausibility (`ConfidentRows`).
+
+        Called after `setup`, before the first episode; the next `setup` ends it.
+        """
+        raise ConfigurationError(f"{type(self).__name__} has no synthetic rows to choose from")
+
+    # -- preparation ----------------------------------------------------------------------------
+
+    def prepare_data(self) -> None:
+        """Reads, asks who may refuse, and makes what is slow; Lightning calls it on one process."""
+        self._ready()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Finds again what `prepare_data` made, then builds the streams; every process calls it."""
+        self._ready()
+        self.build(stage)
+
+    def _ready(self) -> None:
+        self.read()
+        preflight(self.trainer, self.training_tables(), self.generators())
+        self.make()
+
+    def read(self) -> None:
+        """Reads the tables, unless they are read already."""
+
+    def training_tables(self) -> Iterable[tuple[Table, Encoder]]:
+        """The training splits with their encoders, which the module may refuse."""
+        return ()
+
+    def generators(self) -> Iterable[Generator]:
+        """The generators that `make` is going to use."""
+        return ()
+
+    def make(self) -> None:
+        """Fits generators and draws rows, or finds them in the cache, unless that is done."""
+
+    @abstractmethod
+    def build(self, stage: str | None) -> None:
+        """Builds the streams; `stage` is "fit", "validate", "test", "predict" or None."""
+
+    # -- loaders --------------------------------------------------------------------------------
+
+    @property
+    def ranks(self) -> tuple[int, int]:
+        """The number of ranks, and this one, from the trainer: a worker process knows neither."""
+        if self.trainer is None:
+            return 1, 0
+        return self.trainer.world_size, self.trainer.global_rank
+
+    def train_dataloader(self) -> EpisodeLoader[ItemT]:
+        world_size, rank = self.ranks
+        sampler = EpisodeSampler(self.train_stream, world_size=world_size, rank=rank)
+        return EpisodeLoader(
+            self.train_stream, sampler, num_workers=self.num_workers, pin_memory=self.pin_memory
+        )
+
+    def val_dataloader(self) -> DataLoader[Episode]:
+        return self.evaluation_loader(self.evaluation_stream("val"))
+
+    def test_dataloader(self) -> DataLoader[Episode]:
+        return self.evaluation_loader(self.evaluation_stream("test"))
+
+    def evaluation_loader(self, episodes: Dataset[Episode]) -> DataLoader[Episode]:
+        """A loader of whole episodes, in their order."""
+        return DataLoader(episodes, batch_size=None, pin_memory=self.pin_memory)
+
+
+def _episode_parts(episode: Episode) -> Iterable[str | memoryview]:
+    """The tensors of an episode for a digest."""
+    for field in fields(episode):
+        value = getattr(episode, field.name)
+        if isinstance(value, Tensor):
+            yield from tensor_parts(field.name, value)

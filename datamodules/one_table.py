@@ -1,0 +1,107 @@
+"""The datamodule of one table, split and encoded, without what it is trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from lit_causalmix.datamodules.base import EpisodeDataModule, Stage
+from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import array_bytes, of_parts
+from lit_causalmix.tables import (
+    Encoder,
+    SplitSpec,
+    Table,
+    TableSpec,
+    TableSplits,
+    load_rows,
+    load_splits,
+)
+
+
+class TableDataModule(EpisodeDataModule[Episode]):
+    """Reads one table, and scores its rows with all training rows as context.
+
+    A subclass builds the training stream.
+
+    Attributes:
+        table: Where the table comes from.
+        split: How it is split.
+        max_query_rows: Most query rows in one episode.
+        predict_source: Rows to predict: a CSV or Parquet path or a DataFrame.
+        splits: The coded table, after `prepare_data` or `setup`.
+        encoder: Fitted on the training split.
+    """
+
+    table: TableSpec
+    split: SplitSpec
+    max_query_rows: int
+    predict_source: str | Any | None = None
+    splits: TableSplits
+    encoder: Encoder
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return (self.splits.train.domain,)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        return (self.splits.train.name,)
+
+    @property
+    def is_classification(self) -> bool:
+        return self.splits.train.schema.task.is_classification
+
+    def read(self) -> None:
+        """Reads and checks the table."""
+        if not hasattr(self, "splits"):
+            splits = load_splits(self.table, self.split)
+            self.encoder = Encoder.fit(splits.train)
+            self.splits = splits
+
+    def training_tables(self) -> list[tuple[Table, Encoder]]:
+        return [(self.splits.train, self.encoder)]
+
+    # -- rows to score --------------------------------------------------------------------------
+
+    def evaluation_parts(self, stage: Stage) -> list[EpisodeParts]:
+        """The rows that a stage scores, each part in episodes of its own.
+
+        Raises:
+            ConfigurationError: If the split has none.
+        """
+        split = self.splits.val if stage == "val" else self.splits.test
+        if not len(split):
+            raise ConfigurationError(
+                f"the table has no {stage} rows: set data.split.{stage}_fraction above 0, or mark "
+                f"rows as {stage} in the split column"
+            )
+        return [EpisodeParts.of(split)]
+
+    def evaluation_stream(self, stage: Stage) -> EvaluationStream:
+        return self._stream_of(self.evaluation_parts(stage))
+
+    def evaluation_fingerprint(self, stage: Stage) -> str:
+        # Not over the episodes, which are cut and padded after the number of ranks.
+        values = (array_bytes(part.values) for part in self.evaluation_parts(stage))
+        return of_parts([self.splits.train.fingerprint(), *values])
+
+    def predict_dataloader(self) -> DataLoader[Episode]:
+        if self.predict_source is None:
+            raise ConfigurationError(
+                "nothing to predict: set data.predict_source to a CSV or Parquet file"
+            )
+        rows = load_rows(self.predict_source, self.splits.train, self.table)
+        return self.evaluation_loader(self._stream_of([EpisodeParts.of(rows)]))
+
+    def _stream_of(self, parts: list[EpisodeParts]) -> EvaluationStream:
+        return EvaluationStream(
+            self.splits.train,
+            parts,
+            self.encoder,
+            n_query=self.max_query_rows,
+            world_size=self.ranks[0],
+        )

@@ -1,0 +1,68 @@
+"""What is asked before anything slow is done: the callbacks about the fit, the module about tables.
+
+A callback or a module takes part by having the methods of `ChecksRun` or `TakesTables`; it need
+not inherit from them. What they refuse ends the run in one line, before a generator is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+
+from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.parts.backbone import BackboneGenerator
+from lit_causalmix.tables import Encoder, Table
+
+
+@runtime_checkable
+class ChecksRun(Protocol):
+    """A callback that can refuse the settings of a fit."""
+
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Raises a `LitCausalMixError` for a fit that it cannot take part in."""
+
+
+@runtime_checkable
+class TakesTables(Protocol):
+    """A module that fine-tunes a backbone on tables."""
+
+    def check_table(self, train: Table, encoder: Encoder) -> None:
+        """Raises a `LitCausalMixError` for a table that the backbone does not take."""
+
+    def plain_backbone(self) -> Backbone:
+        """The backbone without anything that was added for training."""
+
+
+def preflight(
+    trainer: pl.Trainer | None,
+    tables: Iterable[tuple[Table, Encoder]] = (),
+    generators: Iterable[Generator] = (),
+) -> None:
+    """Asks all who may refuse a run, and hands the module's backbone to generators that want one.
+
+    Every rank calls it, in `prepare_data` and again in `setup`; the answers are the same each time.
+
+    Args:
+        trainer: None asks nobody.
+        tables: Training splits with their encoders.
+        generators: Are about to be fitted or found in the cache.
+
+    Raises:
+        LitCausalMixError: If a callback or the module refuses.
+    """
+    if trainer is None:
+        return
+    if trainer.state.fn == "fit":
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, ChecksRun):
+                callback.check_run(trainer)
+    module = getattr(trainer, "lightning_module", None)
+    if isinstance(module, TakesTables):
+        for train, encoder in tables:
+            module.check_table(train, encoder)
+        for generator in generators:
+            if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
+                generator.use(module.plain_backbone())
