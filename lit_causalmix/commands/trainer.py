@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType
 
@@ -19,6 +18,7 @@ import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
+from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.task import CausalMixTask
@@ -35,6 +35,13 @@ class TrainerCLI(ConfiguredCLI):
         path = self.config[self.config.subcommand].get("ckpt_path")
         if path and path not in _CKPT_KEYWORDS:
             check_checkpoint(Path(path))
+
+    def before_fit(self) -> None:
+        """Refuses settings of the optimiser and its schedule before any work starts."""
+        try:
+            self.model.configure_optimizers()
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"the optimiser refuses its settings: {error}") from error
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
@@ -111,8 +118,7 @@ def _names_datamodule(args: Any) -> bool:
             return True
         path = Path(value if equals else following)
         if option in ("--config", "-c") and path.is_file():
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            data = content.get("data") if isinstance(content, dict) else None
+            data = read_mapping(path).get("data")
             if isinstance(data, dict) and "class_path" in data:
                 return True
     return False
