@@ -14,6 +14,16 @@ from lit_causalmix.errors import TableError
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables.cells import Cells, read_cells
 from lit_causalmix.tables.coding import code_column, code_columns
+from lit_causalmix.tables.identity import (
+    TEST,
+    TRAIN,
+    UNUSED,
+    VAL,
+    Hashes,
+    TableIdentity,
+    order_like,
+    row_digests,
+)
 from lit_causalmix.tables.infer import check_varying, infer_schema, listed, no_column
 from lit_causalmix.tables.predefined import predefined_rows
 from lit_causalmix.tables.schema import Column, ColumnKind, TaskType
@@ -31,7 +41,9 @@ from lit_causalmix.tables.table import Table, TableSplits
 from lit_causalmix.tables.task import LEAST_CLASS_ROWS, check_classes, infer_task
 
 
-def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
+def load_splits(
+    table: TableSpec, split: SplitSpec, like: TableIdentity | None = None
+) -> TableSplits:
     """Reads a table, chooses its splits, and codes them by what the training rows show.
 
     Rows without a target are left out with a warning. The splits are chosen first; kinds,
@@ -42,6 +54,8 @@ def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
     Args:
         table: Source and column overrides.
         split: Seed, fractions and limits.
+        like: A table that was split before. If the source holds the same rows in another order,
+            they are put in that one's, so that each falls into the same part again.
 
     Returns:
         Coded splits; `rows` are positions in the source, ascending.
@@ -52,7 +66,14 @@ def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
     raw = read_source(table)
     target = _target(raw)
     _check_names(table, raw)
-    cells = read_cells(raw.frame.drop(columns=table.drop), table.missing_values)
+    frame = raw.frame.drop(columns=table.drop)
+    cells = read_cells(frame, table.missing_values)
+    digests = row_digests(list(cells.values()))
+    order = None if like is None else order_like(digests, like.rows)
+    if order is not None:
+        # Read again, not only put in order: some of what is read depends on which value is first.
+        cells = read_cells(frame.iloc[order].reset_index(drop=True), table.missing_values)
+        digests = digests[order]
     groups = cells.pop(table.group_column) if table.group_column else None
     parts = cells.pop(table.split_column) if table.split_column else None
     labelled = _labelled(cells[target])
@@ -75,7 +96,15 @@ def load_splits(table: TableSpec, split: SplitSpec) -> TableSplits:
         strata = _strata(cells[target], task, labelled)
         chosen = choose_rows(strata, twins, labelled, split, classes=task.is_classification)
     chosen = _limited(chosen, cells[target], labelled, split, task)
-    return _coded(raw, table, cells, chosen, labelled, target, task)
+    splits = _coded(raw, table, cells, chosen, labelled, target, task)
+    return replace(splits, identity=_identity(splits, digests, split))
+
+
+def _identity(splits: TableSplits, digests: Hashes, split: SplitSpec) -> TableIdentity:
+    parts = np.full(len(digests), UNUSED, dtype=np.int8)
+    for number, part in ((TRAIN, splits.train), (VAL, splits.val), (TEST, splits.test)):
+        parts[part.rows] = number
+    return TableIdentity(splits.train.name, digests, parts, splits.train.schema, split)
 
 
 def load_rows(source: str | pd.DataFrame, like: Table, spec: TableSpec) -> Table:
@@ -207,7 +236,8 @@ def _coded(
     whole = Table(raw.name, raw.domain, schema, values, positions[used])
     ends = np.cumsum([len(chosen.train), len(chosen.val), len(chosen.test)])
     _check_target(whole, ends)
-    return TableSplits(*(whole.take(part) for part in np.split(np.arange(len(used)), ends[:2])))
+    train, val, test = (whole.take(part) for part in np.split(np.arange(len(used)), ends[:2]))
+    return TableSplits(train, val, test)
 
 
 def _check_target(whole: Table, ends: NDArray[np.int64]) -> None:

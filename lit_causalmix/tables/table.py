@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.files.digests import array_bytes, of_parts
+from lit_causalmix.tables.identity import TableIdentity
 from lit_causalmix.tables.schema import Schema
 
 
@@ -55,8 +56,16 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class TableSplits:
-    """Disjoint parts of one table; rows of equal features never straddle two of them."""
+    """Disjoint parts of one table; rows of equal features never straddle two of them.
+
+    Attributes:
+        train: What everything is learned from.
+        val: What selects.
+        test: What is scored in the end.
+        identity: Which rows of which table they are; None for parts put together by hand.
+    """
 
     train: Table
     val: Table
     test: Table
+    identity: TableIdentity | None = None
