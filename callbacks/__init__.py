@@ -5,6 +5,7 @@ from lit_causalmix.callbacks.curriculum import ConfidenceCurriculum
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
 from lit_causalmix.callbacks.early_stopping import ZeroShotEarlyStopping
 from lit_causalmix.callbacks.ema import EMAWeights
+from lit_causalmix.callbacks.exact_resume import ExactResume
 from lit_causalmix.callbacks.fgsm import FGSM
 from lit_causalmix.callbacks.generator_quality import GeneratorQuality
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
@@ -22,6 +23,7 @@ __all__ = [
     "ConfidenceCurriculum",
     "DomainMetrics",
     "EMAWeights",
+    "ExactResume",
     "GeneratorQuality",
     "PredictionWriter",
     "PretrainedFolder",

@@ -183,6 +183,11 @@ class CausalMixDataModule(TableDataModule):
             if self.val_synthetic_rows:
                 self._synthetic_to_score = [self.synthetic.to_score(self.val_synthetic_rows)]
 
+    def forget_table(self) -> None:
+        super().forget_table()
+        self.synthetic = None
+        self._synthetic_to_score = []
+
     def build(self, stage: str | None) -> None:
         """Builds the training stream, at any stage, as it is cheap."""
         n_context, n_query = episode_sizes(

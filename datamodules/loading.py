@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
@@ -53,7 +55,9 @@ class EpisodeLoader(DataLoader[ItemT]):
     """A `DataLoader` of whole episodes that resumes in the middle of an epoch.
 
     Lightning stores `state_dict` in its checkpoints. What was yielded counts, not what workers
-    prefetched.
+    prefetched; between two steps, where checkpoints are written (`ExactResume`), every episode that
+    was yielded has been trained on. Workers take no notice of Ctrl-C: the trainer decides when a
+    fit ends, and needs their episodes until then.
 
     Args:
         stream: The stream.
@@ -68,7 +72,9 @@ class EpisodeLoader(DataLoader[ItemT]):
 
     def __iter__(self) -> Iterator[ItemT]:  # type: ignore[override]  # a plain iterator is enough
         self._yielded = self.episode_sampler.skip
-        for episode in super().__iter__():
+        with _interruptions_held():  # workers start here, and inherit it for good
+            episodes = super().__iter__()
+        for episode in episodes:
             self._yielded += 1
             yield episode
 
@@ -79,3 +85,16 @@ class EpisodeLoader(DataLoader[ItemT]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Starts the next iteration behind the episodes already taken."""
         self.episode_sampler.skip = int(state["yielded"])
+
+
+@contextmanager
+def _interruptions_held() -> Iterator[None]:
+    """Holds SIGINT back; one that arrives in the meantime is delivered at the end."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from lit_causalmix.datamodules.base import EpisodeDataModule, Stage
+from lit_causalmix.datamodules.belonging import TableBound
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -22,7 +23,7 @@ from lit_causalmix.tables import (
 )
 
 
-class TableDataModule(EpisodeDataModule[Episode]):
+class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     """Reads one table, and scores its rows with all training rows as context.
 
     A subclass builds the training stream.
@@ -58,9 +59,14 @@ class TableDataModule(EpisodeDataModule[Episode]):
     def read(self) -> None:
         """Reads and checks the table."""
         if not hasattr(self, "splits"):
-            splits = load_splits(self.table, self.split)
+            splits = load_splits(self.table, self.split, self.stored)
+            self.check_stored(splits)
             self.encoder = Encoder.fit(splits.train)
             self.splits = splits
+
+    def forget_table(self) -> None:
+        """Lets the next `setup` read the table again."""
+        del self.splits
 
     def training_tables(self) -> list[tuple[Table, Encoder]]:
         return [(self.splits.train, self.encoder)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType
 
@@ -17,13 +16,13 @@ import lit_causalmix.backbones
 import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
+from lit_causalmix.callbacks.exact_resume import make_exact
+from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
-from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.task import CausalMixTask
-
-_CKPT_KEYWORDS = ("best", "last", "hpc")
 
 
 class TrainerCLI(ConfiguredCLI):
@@ -31,41 +30,31 @@ class TrainerCLI(ConfiguredCLI):
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
-        # none. What is left to do is to refuse a damaged file before any work starts.
-        path = self.config[self.config.subcommand].get("ckpt_path")
-        if path and path not in _CKPT_KEYWORDS:
-            check_checkpoint(Path(path))
+        # none. What is left to do is to refuse what cannot be used before any work starts.
+        path = self._ckpt_path()
+        if path and path not in KEYWORDS:
+            content = read_checkpoint(Path(path))
+            if self.config.subcommand == "fit":
+                check_resumable(content)
 
-    def before_fit(self) -> None:
-        """Refuses settings of the optimiser and its schedule before any work starts."""
-        try:
-            self.model.configure_optimizers()
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(f"the optimiser refuses its settings: {error}") from error
+    def _run_subcommand(self, subcommand: str) -> None:
+        prepare_checkpoint(self.trainer, self.model, self.datamodule, subcommand, self._ckpt_path())
+        super()._run_subcommand(subcommand)
+
+    def _ckpt_path(self) -> str | None:
+        path: str | None = self.config[self.config.subcommand].get("ckpt_path")
+        return path
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Makes the trainer; its checkpoints are whole, and it stops between two steps."""
+        trainer = super().instantiate_trainer(**kwargs)
+        make_exact(trainer)
+        return trainer
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
         if isinstance(self.datamodule, CausalMixDataModule) and len(self.datamodule.splits.test):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
-
-
-def check_checkpoint(path: Path) -> None:
-    """Refuses a file that is no Lightning checkpoint.
-
-    Raises:
-        ConfigurationError: With the path and what is wrong with it.
-    """
-    if not path.is_file():
-        raise ConfigurationError(f"ckpt_path {str(path)!r} does not exist")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConfigurationError(
-            f"ckpt_path {str(path)!r} is damaged or no checkpoint: {first}"
-        ) from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise ConfigurationError(f"ckpt_path {str(path)!r} is no Lightning checkpoint")
 
 
 def run(args: ArgsType) -> int:
@@ -118,7 +107,8 @@ def _names_datamodule(args: Any) -> bool:
             return True
         path = Path(value if equals else following)
         if option in ("--config", "-c") and path.is_file():
-            data = read_mapping(path).get("data")
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = content.get("data") if isinstance(content, dict) else None
             if isinstance(data, dict) and "class_path" in data:
                 return True
     return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -18,6 +17,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.l2_sp import L2SP
+from lit_causalmix.training.run_module import RunModule
 from lit_causalmix.training.selection import RealValidation, Selection
 
 
@@ -38,7 +38,7 @@ def _adamw(parameters: object) -> Optimizer:
     return AdamW(parameters, lr=1e-5, weight_decay=0.01)  # type: ignore[arg-type]
 
 
-class CausalMixTask(pl.LightningModule):
+class CausalMixTask(RunModule):
     """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
 
     Args:
@@ -149,6 +149,7 @@ class CausalMixTask(pl.LightningModule):
         # them are a few numbers, and without them a test could not be normalised.
         states = {c.state_key: c.state_dict() for c in self.trainer.callbacks}  # type: ignore[attr-defined]
         checkpoint.setdefault("callbacks", {key: state for key, state in states.items() if state})
+        super().on_save_checkpoint(checkpoint)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         groups = [

@@ -1,0 +1,67 @@
+"""`--ckpt_path`: what it names, and whether that goes with the model, before any work starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.names import public_name
+from lit_causalmix.training.checkpoints import check_backbone, read_checkpoint
+
+KEYWORDS = ("best", "last", "hpc")
+"""Lightning's words for a checkpoint that a trainer finds by itself."""
+
+
+def prepare_checkpoint(
+    trainer: pl.Trainer,
+    model: pl.LightningModule,
+    datamodule: pl.LightningDataModule | None,
+    command: str,
+    path: str | None,
+) -> None:
+    """Refuses what `--ckpt_path` names where it cannot be used; says where none is named.
+
+    The datamodule learns of which table and split the checkpoint is before it reads its own.
+
+    Raises:
+        ConfigurationError: With what is wrong.
+    """
+    if path is None:
+        if command != "fit":
+            sys.stderr.write(
+                f"{command}: no --ckpt_path is given, so the pre-trained weights are used "
+                "(zero-shot); those of a fit are --ckpt_path RUN/best.ckpt\n"
+            )
+        return
+    if path in KEYWORDS:
+        _check_keyword(trainer, path)
+        return
+    content = read_checkpoint(Path(path))
+    backbone = getattr(model, "backbone", None)
+    if backbone is not None:
+        check_backbone(content, public_name(type(backbone)))
+    state = content.get(type(datamodule).__qualname__)
+    if datamodule is not None and state:
+        datamodule.load_state_dict(state)
+
+
+def _check_keyword(trainer: pl.Trainer, keyword: str) -> None:
+    """Refuses a word for which there is no file; Lightning would train from nothing, or crash."""
+    folders = [Path(trainer.default_root_dir)] if keyword == "hpc" else []
+    if keyword == "last":
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        folders = [
+            Path(c.dirpath) for c in callbacks if isinstance(c, ModelCheckpoint) and c.dirpath
+        ]
+    pattern = "hpc_ckpt_*.ckpt" if keyword == "hpc" else "last*.ckpt"
+    if not any(path for folder in folders for path in folder.glob(pattern)):
+        where = f" in {', '.join(map(str, folders))}" if folders else ""
+        raise ConfigurationError(
+            f"--ckpt_path {keyword} finds no checkpoint{where}, as every run has a folder of its "
+            "own: name the file, RUN/checkpoints/last.ckpt to go on with a fit, RUN/best.ckpt for "
+            "its weights"
+        )
