@@ -9,7 +9,6 @@ other weights without a word is a fault; the exit status is their number, at mos
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from damage import damage_bytes, damage_json
 
 from lit_causalmix.backbones import AxialTransformer, Backbone, Tab2D
 from lit_causalmix.errors import LitCausalMixError
@@ -29,22 +29,6 @@ from lit_causalmix.seeding import rng
 SLOW = 10.0
 """Seconds of processor time after which a load counts as hanging."""
 
-_VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1,
-    10**9,
-    10**400,
-    0.5,
-    "",
-    "x",
-    [],
-    {},
-    [1],
-    {"a": 1},
-)
 _MODELS: dict[str, Callable[[], Any]] = {
     "Tab2D": lambda: Tab2D(dim=16, n_layers=1),
     "Tab2D, bins": lambda: Tab2D(dim=16, n_layers=1, task="regression", n_outputs=20),
@@ -55,43 +39,6 @@ _LOADERS: dict[str, Callable[[Path], Backbone]] = {
     "Tab2D, bins": lambda folder: Tab2D(weights=str(folder), task="regression"),
     "AxialTransformer": lambda folder: AxialTransformer(weights=str(folder)),
 }
-
-
-def damage_bytes(content: bytes, random: np.random.Generator) -> bytes:
-    """Flips bits, cuts, overwrites or inserts."""
-    data, kind = bytearray(content), int(random.integers(6))
-    at = int(random.integers(max(len(data), 1)))
-    length = int(random.integers(1, 64))
-    if kind == 0:
-        for position in random.integers(len(data), size=int(random.integers(1, 4))):
-            data[position] ^= 1 << int(random.integers(8))
-    elif kind == 1:
-        del data[at:]
-    elif kind == 2:
-        data[at : at + length] = bytes(len(data[at : at + length]))
-    elif kind == 3:
-        data[at:at] = random.bytes(length)
-    elif kind == 4:
-        data += random.bytes(length)
-    else:  # the length of the header, or what begins a file
-        data[: int(random.integers(1, 12))] = random.bytes(int(random.integers(1, 12)))
-    return bytes(data)
-
-
-def damage_json(content: bytes, random: np.random.Generator) -> bytes:
-    """Gives one value another kind, drops a key, or nests deeply."""
-    values = json.loads(content)
-    name = str(random.choice(sorted(values)))
-    kind = int(random.integers(4))
-    if kind == 0:
-        del values[name]
-    elif kind == 1:
-        return b"[" * 100_000
-    elif kind == 2:
-        return json.dumps(list(values.items())).encode()
-    else:
-        values[name] = _VALUES[int(random.integers(len(_VALUES)))]
-    return json.dumps(values).encode()
 
 
 def damage(folder: Path, random: np.random.Generator) -> str:

@@ -13,7 +13,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -27,6 +27,7 @@ from lit_causalmix.files.digests import of_file, of_json, of_parts
 from lit_causalmix.paths import CACHE_VARIABLE
 
 _MANIFEST = "manifest.json"
+_PROBE = 4096
 _HINT = f"data.cache_dir, or {CACHE_VARIABLE} in the environment, puts the cache elsewhere"
 _log = logging.getLogger(__name__)
 
@@ -94,9 +95,14 @@ def _loaded(folder: Path, load: Callable[[Path], MadeT], level: int) -> MadeT | 
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Lets one process make an entry while the others wait for it; the lock dies with its owner."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    probe = folder.with_name(_scratch_name(folder, uuid4().hex))
     locked = True
-    with refusals(folder, Path(lock.lock_file), hint=_HINT):
+    with refusals(folder, Path(lock.lock_file), probe, hint=_HINT):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(bytes(_PROBE))  # a full disk still takes the lock, which is empty
+        finally:
+            probe.unlink(missing_ok=True)
         try:
             lock.acquire()
         except NotImplementedError:  # no locks on this file system: some work may be done twice
@@ -104,7 +110,8 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     try:
         if locked:
             for scratch in folder.parent.glob(_scratch_name(folder, "*")):
-                shutil.rmtree(scratch, ignore_errors=True)  # whoever wrote it was killed
+                with suppress(OSError):
+                    _remove(scratch)  # whoever wrote it was killed
         yield
     finally:
         lock.release()

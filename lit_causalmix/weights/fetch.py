@@ -6,7 +6,6 @@ the one that works on the user's machine. Only the wanted member leaves the arch
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tarfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lit_causalmix.errors import WeightsError
+from lit_causalmix.files.digests import of_file
 from lit_causalmix.weights.files import cached_file, convert, read_record
 from lit_causalmix.weights.registry import WeightSource, source_of
 
@@ -70,7 +70,6 @@ def extract_member(archive: Path, source: WeightSource, target: Path, *, progres
         WeightsError: If the archive cannot be read, has no such member, or the member is not the
             one expected.
     """
-    digest = hashlib.sha256()
     try:
         with tarfile.open(archive, "r|gz") as tar:
             for member in tar:
@@ -95,15 +94,13 @@ def extract_member(archive: Path, source: WeightSource, target: Path, *, progres
             )
             with target.open("wb") as output, bar:
                 while block := stream.read(_BLOCK):
-                    digest.update(block)
                     output.write(block)
                     bar.update(len(block))
     except (tarfile.TarError, EOFError, OSError) as error:
         raise WeightsError(f"{archive.name} cannot be unpacked: {error}") from error
-    if digest.hexdigest() != source.sha256:
+    if (found := of_file(target)) != source.sha256:
         raise WeightsError(
-            f"{source.member} in {archive.name} has sha256 {digest.hexdigest()}, "
-            f"expected {source.sha256}"
+            f"{source.member} in {archive.name} has sha256 {found}, expected {source.sha256}"
         )
 
 
