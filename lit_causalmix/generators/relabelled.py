@@ -20,6 +20,7 @@ from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.names import public_name
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.scaling import known_location_scale
 from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
@@ -158,6 +159,7 @@ def _inputs(train: Table) -> Inputs:
     categorical = np.array([not column.is_numerical for column in train.schema.columns])
     standardised = varies(train.values) & ~categorical
     location, scale = np.zeros(len(categorical)), np.ones(len(categorical))
-    location[standardised] = np.nanmean(train.values[:, standardised], axis=0)
-    scale[standardised] = np.nanstd(train.values[:, standardised], axis=0)
+    location[standardised], scale[standardised] = known_location_scale(
+        train.values[:, standardised]
+    )
     return Inputs(train.values, location, scale, categorical)

@@ -21,6 +21,7 @@ from lit_causalmix.generators.parts.energy import (
 )
 from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.scaling import known_location_scale
 from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
@@ -181,13 +182,14 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
             else quantile_bins(train.target, self.target_bins)
         )
         names = range(int(groups.max()) + 1)
+        location, scale = known_location_scale(values[:, columns])
         self._state = TabEBMState(
             settings=settings_text(self),
             fingerprint=train.fingerprint(),
             values=values,
             columns=columns,
-            location=np.nanmean(values[:, columns], axis=0),
-            scale=np.nanstd(values[:, columns], axis=0),
+            location=location,
+            scale=scale,
             groups=groups,
             contexts=tuple(
                 rng_for(seed, "tabebm-context", g).permutation(np.flatnonzero(groups == g))[

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables import dates
 from lit_causalmix.tables.cells import Cells, read_cells
+from lit_causalmix.tables.scaling import LARGEST
 from lit_causalmix.tables.schema import Column, Schema
 
 _EXACT = 2.0**53  # beyond it a float64 no longer tells whole numbers apart
@@ -103,7 +104,7 @@ def code_column(column: Column, cells: Cells, rows: NDArray[np.int64]) -> NDArra
         index = {label: float(code) for code, label in enumerate(column.categories)}
         lookup[present] = [index.get(cells.labels[i], np.nan) for i in present]
     values = lookup[cells.codes]
-    unfit = np.flatnonzero(~np.isfinite(values) & ~cells.missing)
+    unfit = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~cells.missing)  # also of NaN
     if len(unfit):
         report = _refuse if column.is_numerical else _warn_unseen
         report(column, cells, unfit, rows)
@@ -114,13 +115,17 @@ def _refuse(
     column: Column, cells: Cells, unfit: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> None:
     labels = cells.labels[cells.codes[unfit]]
-    infinite = np.isinf(cells.numbers[cells.codes[unfit]])
-    if infinite.any():
-        places = ", ".join(str(row) for row in rows[unfit[infinite]][:5])
-        raise TableError(
-            f"column {column.name!r} holds {infinite.sum()} infinite value(s), first in row(s) "
-            f"{places} (counted from 0): replace them by finite numbers or empty cells"
-        )
+    numbers = np.abs(cells.numbers[cells.codes[unfit]])
+    for beyond, found, remedy in (
+        (np.isinf(numbers), "infinite value(s)", "replace them by finite numbers or empty cells"),
+        (numbers > LARGEST, f"number(s) beyond ±{LARGEST:g}", "express it in a larger unit"),
+    ):
+        if beyond.any():
+            places = ", ".join(str(row) for row in rows[unfit[beyond]][:5])
+            raise TableError(
+                f"column {column.name!r} holds {beyond.sum()} {found}, first in row(s) {places} "
+                f"(counted from 0): {remedy}"
+            )
     wanted = f"dates ({column.date_format})" if column.date_format else "numbers"
     more = f", and {len(unfit) - 1} more cell(s) do not fit" if len(unfit) > 1 else ""
     raise TableError(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
+from lit_causalmix.tables.scaling import moments
 from lit_causalmix.tables.table import Table
 
 UNKNOWN_CLASS = -1
@@ -50,16 +51,16 @@ class Encoder:
             TableError: If no feature varies, or a regression target does not.
         """
         schema = train.schema
-        moments = [_moments(column) for column in train.features.T]
-        kept = [i for i, (_, scale) in enumerate(moments) if scale > 0]
+        learned = [moments(column) for column in train.features.T]
+        kept = [i for i, (_, scale) in enumerate(learned) if scale > 0]
         if not kept:
             raise TableError(
                 f"none of the {len(schema.features)} feature columns of {train.name!r} varies in "
                 "the training rows: there is nothing to predict from"
             )
         categorical = np.array([not schema.features[i].is_numerical for i in kept])
-        location, scale = np.array([moments[i] for i in kept]).T
-        y_location, y_scale = (0.0, 1.0) if schema.n_classes else _moments(train.target)
+        location, scale = np.array([learned[i] for i in kept]).T
+        y_location, y_scale = (0.0, 1.0) if schema.n_classes else moments(train.target)
         if y_scale == 0:
             raise TableError(f"the target {schema.target.name!r} is constant in the training rows")
         return cls(
@@ -98,12 +99,3 @@ class Encoder:
 def _as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     most = float(np.finfo(np.float32).max)
     return np.clip(values, -most, most).astype(np.float32)
-
-
-def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns mean and population deviation of the known values; deviation 0 if none vary."""
-    known = values[~np.isnan(values)]
-    if len(known) == 0 or known.min() == known.max():
-        return 0.0, 0.0
-    size = float(np.abs(known).max())  # squares of large values would overflow
-    return float((known / size).mean() * size), float((known / size).std() * size)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables import dates
 from lit_causalmix.tables.cells import Cells, canonical_label
+from lit_causalmix.tables.scaling import SMALLEST
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.spec import DATE, TableSpec
 
@@ -86,9 +87,18 @@ def _infer_column(cells: Cells, present: NDArray[np.int64], spec: TableSpec) -> 
     if kind == ColumnKind.NUMERICAL:
         # Cells that are no finite numbers are refused, with their rows, when they are coded.
         known = numbers[np.isfinite(numbers)]
-        integer = bool((known == np.round(known)).all())
-        return Column(cells.name, ColumnKind.NUMERICAL, integer=integer)
+        return _numerical_column(cells.name, known)
     return _categorical_column(cells, present, ColumnKind(kind), spec)
+
+
+def _numerical_column(name: str, known: NDArray[np.float64]) -> Column:
+    largest = float(np.abs(known).max(initial=0.0))
+    if 0 < largest < SMALLEST:
+        raise TableError(
+            f"the numbers of column {name!r} lie within ±{largest:.3g} in the training rows, and a "
+            f"column needs one of {SMALLEST:g} or more: express it in a smaller unit"
+        )
+    return Column(name, ColumnKind.NUMERICAL, integer=bool((known == np.round(known)).all()))
 
 
 def _infer_kind(cells: Cells, present: NDArray[np.int64]) -> str:
@@ -182,8 +192,7 @@ def _categorical_column(
 def _target_column(cells: Cells, task: TaskType, spec: TableSpec) -> Column:
     present = np.flatnonzero(cells.counts)
     if task is TaskType.REGRESSION:
-        integer = bool((cells.numbers[present] == np.round(cells.numbers[present])).all())
-        return Column(cells.name, ColumnKind.NUMERICAL, integer=integer)
+        return _numerical_column(cells.name, cells.numbers[present])
     ordered = cells.name in spec.order or cells.levels
     truth = {str(label).lower() for label in cells.labels[present]} in _TRUTH_PAIRS
     kind = ColumnKind.BOOLEAN if truth else ColumnKind.CATEGORICAL

@@ -35,7 +35,7 @@ from lit_causalmix.tables.splits import (
     identical_rows,
     joined_blocks,
     limit_rows,
-    quantile_bins,
+    target_strata,
 )
 from lit_causalmix.tables.table import Table, TableSplits
 from lit_causalmix.tables.task import LEAST_CLASS_ROWS, check_classes, infer_task
@@ -186,7 +186,7 @@ def _labelled(target: Cells) -> NDArray[np.int64]:
 def _strata(target: Cells, task: TaskType, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     if task.is_classification:
         return target.codes
-    return quantile_bins(code_column(Column(target.name, ColumnKind.NUMERICAL), target, rows))
+    return target_strata(code_column(Column(target.name, ColumnKind.NUMERICAL), target, rows))
 
 
 def _limited(

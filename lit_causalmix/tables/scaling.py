@@ -1,17 +1,61 @@
-"""Location and scale that no finite column can overflow."""
+"""Location and scale of numbers, in the one place from which everything takes them.
+
+What is coded lies within ±`LARGEST`, so squares, products and sums of numbers stay finite
+everywhere behind the table.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 1e100
+"""Largest magnitude of a number in a table; its square is far from the end of float64."""
 
-def location_scale(
-    values: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns mean and standard deviation per column, (d,) each; a deviation of 0 becomes 1."""
+SMALLEST = 1e-100
+"""A column whose largest magnitude is smaller, and not 0, would vanish in its squares."""
+
+Floats = NDArray[np.float64]
+
+
+def location_scale(values: Floats) -> tuple[Floats, Floats]:
+    """Returns mean and standard deviation per column, (d,) each; a deviation of 0 becomes 1.
+
+    Args:
+        values: float64 (n, d), without NaN.
+    """
     largest = np.abs(values).max(axis=0, initial=0.0)
     largest = np.where(largest > 0, largest, 1.0)
     unit = values / largest
     location, scale = unit.mean(axis=0) * largest, unit.std(axis=0) * largest
     return location, np.where(scale > 0, scale, 1.0)
+
+
+def known_location_scale(values: Floats) -> tuple[Floats, Floats]:
+    """The same over the known cells of each column, float64 (n, d) with NaN; (0, 1) if none is.
+
+    Example:
+        >>> location, scale = known_location_scale(np.array([[1.0, 5.0], [3.0, np.nan]]))
+        >>> location.tolist(), scale.tolist()
+        ([2.0, 5.0], [1.0, 1.0])
+    """
+    location, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    known = ~np.isnan(values).all(axis=0)
+    location[known] = np.nanmean(values[:, known], axis=0)
+    deviation = np.nanstd(values[:, known], axis=0)
+    scale[known] = np.where(deviation > 0, deviation, 1.0)
+    return location, scale
+
+
+def moments(column: Floats) -> tuple[float, float]:
+    """Returns mean and deviation of the known cells, float64 (n,); (0, 0) if none vary.
+
+    Example:
+        >>> moments(np.array([1.0, 3.0, np.nan])), moments(np.array([7.0, 7.0]))
+        ((2.0, 1.0), (0.0, 0.0))
+    """
+    known = column[~np.isnan(column)]
+    if len(known) == 0 or known.min() == known.max():
+        return 0.0, 0.0
+    size = float(np.abs(known).max())
+    return float((known / size).mean() * size), float((known / size).std() * size)

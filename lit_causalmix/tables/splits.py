@@ -76,8 +76,8 @@ def joined_blocks(rows: Ints, groups: Ints) -> Ints:
     return np.asarray(labels[rows], dtype=np.int64)
 
 
-def quantile_bins(target: NDArray[np.float64]) -> Ints:
-    """Bins a regression target by its quantiles for stratification, int64 (n,)."""
+def target_strata(target: NDArray[np.float64]) -> Ints:
+    """Strata of a regression target by its quantiles, int64 (n,); a value may fill several."""
     bins = int(np.clip(len(target) // _ROWS_PER_BIN, 1, MOST_BINS))
     edges = np.quantile(target, np.arange(1, bins) / bins)
     return np.searchsorted(np.unique(edges), target, side="right").astype(np.int64)

@@ -19,6 +19,7 @@ from lit_causalmix.tables import (
     load_splits,
 )
 from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label
+from lit_causalmix.tables.scaling import LARGEST
 
 LABELS = st.one_of(
     st.text(max_size=8), st.integers().map(str), st.floats(allow_nan=False).map(str)
@@ -48,7 +49,7 @@ def cells(column: Column) -> st.SearchStrategy[float]:
         seconds = st.integers(FIRST * 86_400, LAST * 86_400).map(lambda second: second / 86_400)
         known = st.integers(FIRST, LAST).map(float) if column.integer else seconds
     elif column.is_numerical:
-        finite = st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0)
+        finite = st.floats(-LARGEST, LARGEST).map(lambda value: value + 0.0)
         known = whole if column.integer else finite
     else:
         known = st.integers(0, len(column.categories) - 1).map(float)

@@ -15,7 +15,7 @@ from lit_causalmix.tables.splits import (
     identical_rows,
     joined_blocks,
     limit_rows,
-    quantile_bins,
+    target_strata,
 )
 
 
@@ -151,7 +151,7 @@ def test_limits_are_nested_stratified_and_keep_two_of_each_class() -> None:
 
 def test_limits_of_regression_keep_the_distribution() -> None:
     target = rng(1, "t").normal(size=1000)
-    strata = quantile_bins(target)
+    strata = target_strata(target)
     picked = limit_rows(strata, rng(1, "k").random(1000), 100, 2)
     assert np.bincount(strata[picked]).tolist() == [10] * 10
 

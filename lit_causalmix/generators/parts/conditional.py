@@ -19,6 +19,7 @@ from lit_causalmix.generators.parts.binning import (
     frequent_categories,
     quantile_bins,
 )
+from lit_causalmix.tables.scaling import known_location_scale
 from lit_causalmix.training.mixing import stratified_order
 
 FOLDS = 5
@@ -47,11 +48,11 @@ class Inputs:
     @classmethod
     def of(cls, values: NDArray[np.float64], categorical: NDArray[np.bool_]) -> Inputs:
         """Learns the standardisation of numbers from imputed training rows."""
-        deviation = values.std(axis=0)
+        location, scale = known_location_scale(values)
         return cls(
             values,
-            np.where(categorical, 0.0, values.mean(axis=0)),
-            np.where(categorical | (deviation == 0), 1.0, deviation),
+            np.where(categorical, 0.0, location),
+            np.where(categorical, 1.0, scale),
             categorical,
         )
 

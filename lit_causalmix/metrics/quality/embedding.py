@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.tables.scaling import moments
 from lit_causalmix.tables.schema import Schema
 
 MOST_DEVIATIONS = 1e3
@@ -45,10 +46,8 @@ class Embedding:
         gaps = np.zeros(train.shape[1], dtype=bool)
         for j, column in enumerate(schema.columns):
             known = train[~np.isnan(train[:, j]), j]
-            if column.is_numerical and len(known) and known.min() < known.max():
-                size = np.abs(known).max()  # squares of large values would overflow
-                location[j] = (known / size).mean() * size
-                scale[j] = (known / size).std() * size
+            if column.is_numerical:
+                location[j], scale[j] = moments(known)
             gaps[j] = column.is_numerical and len(known) < len(train)
         return cls(schema, location, scale, gaps)
 

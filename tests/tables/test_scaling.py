@@ -1,0 +1,121 @@
+"""Numbers from end to end of what a table may hold."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lit_causalmix.backbones import Tab2D
+from lit_causalmix.errors import TableError
+from lit_causalmix.generators import (
+    DagTFMGenerator,
+    IndependentColumnsGenerator,
+    JitterGenerator,
+    MixedModelGenerator,
+    RelabelledGenerator,
+    SCMGenerator,
+    TabEBMGenerator,
+)
+from lit_causalmix.generators.base import Generator
+from lit_causalmix.seeding import rng
+from lit_causalmix.tables import SplitSpec, TableSpec, encode, load_splits
+from lit_causalmix.tables.scaling import LARGEST, known_location_scale, location_scale, moments
+
+COLUMN = st.lists(st.floats(-LARGEST, LARGEST), min_size=1, max_size=30).map(np.array)
+
+
+@given(COLUMN)
+def test_the_three_forms_agree(column: Any) -> None:
+    location, scale = location_scale(column[:, None])
+    known = known_location_scale(np.append(column, np.nan)[:, None])
+    mean, deviation = moments(np.append(np.nan, column))
+    size = np.abs(column).max()
+    assert np.isfinite([*location, *scale, mean, deviation]).all()
+    assert known[0][0] == pytest.approx(location[0], rel=1e-9, abs=1e-9 * size)
+    if deviation > 1e-9 * size:
+        assert known[1][0] == pytest.approx(scale[0], rel=1e-6)
+        assert deviation == pytest.approx(scale[0], rel=1e-6)
+
+
+def test_an_empty_column_is_left_as_it_is() -> None:
+    location, scale = known_location_scale(np.full((3, 1), np.nan))
+    assert (location[0], scale[0]) == (0.0, 1.0)
+
+
+def table(unit: float) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    x = np.clip(generator.normal(size=(60, 2)), -2, 2) / 2
+    y = np.clip(x @ [1, -1] + generator.normal(size=60) / 10, -2, 2) / 2
+    frame = pd.DataFrame(x * unit, columns=["a", "b"]).assign(
+        k=generator.choice(["u", "v"], 60), y=y * unit
+    )
+    frame.loc[[3, 9, 27], "a"] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize("unit", [1.0001e100, 1.7e308])
+@pytest.mark.parametrize("column", ["a", "y"])
+def test_numbers_beyond_the_range_are_refused_by_name_and_row(unit: float, column: str) -> None:
+    frame = table(1.0)
+    frame.loc[11, column] = -unit
+    with pytest.raises(TableError, match=rf"column '{column}' holds 1 number\(s\) beyond ±1e\+100"):
+        load_splits(TableSpec(frame, target="y"), SplitSpec())
+    splits = load_splits(TableSpec(table(1.0), target="y"), SplitSpec())
+    with pytest.raises(TableError, match=r"beyond ±1e\+100, first in row\(s\) 11"):
+        encode(splits.train.schema, frame)
+
+
+@pytest.mark.parametrize("unit", [1e-101, 1e-310])
+@pytest.mark.parametrize("column", ["a", "y"])
+def test_a_column_of_vanishing_numbers_is_refused(unit: float, column: str) -> None:
+    frame = table(1.0)
+    frame[column] *= unit
+    with pytest.raises(TableError, match=rf"the numbers of column '{column}' lie within"):
+        load_splits(TableSpec(frame, target="y"), SplitSpec())
+
+
+def test_single_vanishing_numbers_are_taken() -> None:
+    frame = table(1.0)
+    frame.loc[5, "a"] = 1e-200
+    load_splits(TableSpec(frame, target="y"), SplitSpec())
+
+
+def generators(task: str) -> list[Generator]:
+    scm = {"n_dags": 1, "n_resamples": 1, "alphas": (0.05,)}
+
+    def small() -> Tab2D:
+        return Tab2D(dim=16, n_layers=1, task=task)  # type: ignore[arg-type]
+
+    return [
+        *(SCMGenerator(mechanism=m, **scm) for m in ("linear", "boosting", "forest")),
+        JitterGenerator(),
+        IndependentColumnsGenerator(),
+        MixedModelGenerator(n_models=1, teachers=("tree",)),
+        MixedModelGenerator(n_models=1, teachers=("svm",)),
+        TabEBMGenerator(backbone=Tab2D(dim=16, n_layers=1), n_steps=2),
+        DagTFMGenerator(backbone=small()),
+        RelabelledGenerator(generator=JitterGenerator(), backbone=small()),
+    ]
+
+
+@pytest.mark.parametrize("unit", [1e-99, 1e-60, 1e60, 1e100])
+@pytest.mark.parametrize("target", ["y", "k"])
+def test_every_generator_draws_rows_at_the_ends_of_the_range(unit: float, target: str) -> None:
+    frame = table(unit) if target == "k" else table(unit).drop(columns="k")
+    splits = load_splits(TableSpec(frame, target=target, name="ends"), SplitSpec())
+    low = np.fmin.reduce(splits.train.values, axis=0)
+    high = np.fmax.reduce(splits.train.values, axis=0)
+    for generator in generators("classification" if target == "k" else "regression"):
+        generator.progress = False
+        generator.fit(splits.train, seed=0, progress=False)
+        rows = generator.sample(64, rng(0, "ends"))
+        name = type(generator).__name__
+        assert not np.isinf(rows).any(), name
+        assert not np.isnan(rows[:, -1]).any(), name
+        assert (np.fmin.reduce(rows, axis=0) >= low).all(), name
+        assert (np.fmax.reduce(rows, axis=0) <= high).all(), name
+        size = np.fmax.reduce(np.abs(splits.train.values), axis=0)
+        assert (np.nanstd(rows / size, axis=0) > 0.05).all(), name
