@@ -127,11 +127,21 @@ def judged(
     process: subprocess.Popen[str],
     whole: dict[str, torch.Tensor],
     *options: str,
-    ends_well: bool = False,
+    ends_well: bool | None = False,
 ) -> list[str]:
-    """What is wrong with how a disturbed fit ended, and with what it left behind."""
+    """What is wrong with how a disturbed fit ended, and with what it left behind.
+
+    Args:
+        bench: Starts the resumed fit.
+        runs: The fit's run folder lies below it.
+        process: The fit.
+        whole: The weights of an undisturbed fit.
+        *options: Of the fit.
+        ends_well: Whether the fit has to finish; None leaves it both ways.
+    """
     words = process.communicate()[1]
     faults = []
+    ends_well = process.returncode == 0 if ends_well is None else ends_well
     if ends_well != (process.returncode == 0):
         faults.append(f"exit status {process.returncode}: {words[-300:]}")
     if "Traceback" in words:
@@ -203,7 +213,7 @@ def killed_worker(bench: Bench, _: dict[str, torch.Tensor]) -> list[str]:
         return ["no worker was found to be killed"]
     os.kill(int(children[-1]), signal.SIGKILL)
     expected = bench.whole("--data.episodes_per_epoch=40")
-    return judged(bench, runs, process, expected, "--data.episodes_per_epoch=40")
+    return judged(bench, runs, process, expected, "--data.episodes_per_epoch=40", ends_well=None)
 
 
 def little_memory(bench: Bench, _: dict[str, torch.Tensor]) -> list[str]:
