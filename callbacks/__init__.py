@@ -7,6 +7,7 @@ from lit_causalmix.callbacks.early_stopping import ZeroShotEarlyStopping
 from lit_causalmix.callbacks.ema import EMAWeights
 from lit_causalmix.callbacks.exact_resume import ExactResume
 from lit_causalmix.callbacks.fgsm import FGSM
+from lit_causalmix.callbacks.finite_loss import FiniteLoss
 from lit_causalmix.callbacks.generator_quality import GeneratorQuality
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.predictions import PredictionWriter
@@ -24,6 +25,7 @@ __all__ = [
     "DomainMetrics",
     "EMAWeights",
     "ExactResume",
+    "FiniteLoss",
     "GeneratorQuality",
     "PredictionWriter",
     "PretrainedFolder",

@@ -12,6 +12,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
 from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial, run_folder
+from lit_causalmix.callbacks.finite_loss import FiniteLoss
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.checkpoints import AtomicCheckpointIO
 from lit_causalmix.training.interruption import Interrupted, StopRequest, say_stopping
@@ -150,10 +151,11 @@ class ExactResume(Checkpoint):
 
 
 def make_exact(trainer: pl.Trainer) -> None:
-    """Gives a trainer `ExactResume` and `AtomicCheckpointIO` where it lacks them."""
+    """Gives a trainer `FiniteLoss`, `ExactResume` and `AtomicCheckpointIO` where it lacks them."""
     callbacks = all_callbacks(trainer)
-    if not any(isinstance(callback, ExactResume) for callback in callbacks):
-        callbacks.append(ExactResume())
+    for kind in (FiniteLoss, ExactResume):  # the latter saves when all others are done
+        if not any(isinstance(callback, kind) for callback in callbacks):
+            callbacks.append(kind())
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
 
