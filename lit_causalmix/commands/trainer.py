@@ -18,6 +18,7 @@ import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
+from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
@@ -76,19 +77,20 @@ def run(args: ArgsType) -> int:
     other = _names_datamodule(args)
     defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
-        TrainerCLI(
-            CausalMixTask,
-            pl.LightningDataModule if other else CausalMixDataModule,
-            subclass_mode_data=other,
-            save_config_kwargs={"overwrite": True},
-            parser_class=Parser,
-            parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            # A checkpoint's stored hyper-parameters would silently override the YAML.
-            load_from_checkpoint_support=False,
-            args=args,
-        )
+        with disk_refusals():
+            TrainerCLI(
+                CausalMixTask,
+                pl.LightningDataModule if other else CausalMixDataModule,
+                subclass_mode_data=other,
+                save_config_kwargs={"overwrite": True},
+                parser_class=Parser,
+                parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                # A checkpoint's stored hyper-parameters would silently override the YAML.
+                load_from_checkpoint_support=False,
+                args=args,
+            )
     except MisconfigurationException as error:
         raise ConfigurationError(str(error)) from error
     return 0
