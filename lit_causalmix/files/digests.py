@@ -1,4 +1,4 @@
-"""SHA-256 of what fits are made of: files, arrays, JSON values and the weights of a module.
+"""Digests of what fits are made of: files, arrays, JSON values and the weights of a module.
 
 The digests stand in names of cache entries and in keys of published results: what they are taken
 over never changes.
@@ -31,6 +31,17 @@ def of_parts(parts: Iterable[str | bytes | memoryview]) -> str:
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part)
     return digest.hexdigest()
+
+
+def number_of(text: str) -> int:
+    """A number below 2^64 that stands for a text, lone surrogates included.
+
+    Example:
+        >>> number_of("a") == number_of("a") != number_of("b")
+        True
+    """
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def of_json(content: object) -> str:

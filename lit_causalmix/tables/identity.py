@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.files.digests import number_of, of_array
 from lit_causalmix.tables.cells import Cells
 from lit_causalmix.tables.schema import Schema
 from lit_causalmix.tables.spec import SplitSpec
@@ -47,8 +47,7 @@ def _label_hashes(cells: Cells) -> Hashes:
 
 
 def _text_hash(text: str) -> np.uint64:
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return np.uint64(int.from_bytes(digest, "little"))
+    return np.uint64(number_of(text))
 
 
 def _scrambled(values: Hashes) -> Hashes:
@@ -128,7 +127,7 @@ class TableIdentity:
 
     def summary(self) -> dict[str, object]:
         """What a run's file says of it, as JSON values."""
-        content = hashlib.sha256(self.rows.astype("<u8").tobytes()).hexdigest()
+        content = of_array(self.rows.astype("<u8"))
         return {
             "table": {"name": self.name, "rows": len(self.rows), "sha256": content},
             "task": str(self.schema.task),
