@@ -15,24 +15,33 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lit_causalmix.configuration import config_folder
+from lit_causalmix.pages import markdown
+from lit_causalmix.pages.content import Element, Paragraph, Part, Section, Table
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.report.blocks import Block, blocks
-from lit_causalmix.study.report.comparison import ranked_summary
 from lit_causalmix.study.report.contents import read_study_results
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict, varied
 from lit_causalmix.study.report.stopping import stopping_means
+from lit_causalmix.study.report.summary import ranked_summary, written
 from lit_causalmix.study.report.targets import targets
 from lit_causalmix.study.report.verdicts import answers
-from lit_causalmix.study.report.words import count, estimate, interval, p_value, plain, signed
+from lit_causalmix.study.report.words import count, estimate, p_value, signed
 from lit_causalmix.study.spec import read_study
-from lit_causalmix.study.statistics import paired_effects, scaling_curve, summarise, verdict
+from lit_causalmix.study.statistics import (
+    OVERALL,
+    paired_effects,
+    scaling_curve,
+    summarise,
+    verdict,
+)
+from lit_causalmix.study.statistics.scaling import Amount
 from lit_causalmix.study.store import OK
 from lit_causalmix.study.transfer import read_records
 
@@ -64,37 +73,37 @@ def read(cells_file: Path, cells: Sequence[Cell] | None, min_gain: float | None)
     return blocks(study, METHOD, REFERENCE)
 
 
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table, numbers to the right."""
-    yield f"| {' | '.join(head)} |"
-    yield "|---|" + "---:|" * (len(head) - 1)
-    yield from (f"| {' | '.join(row)} |" for row in rows)
-    yield ""
+_COLUMNS = {
+    "rank": "average rank",
+    "median_interval": "median",
+    "mean": "mean",
+    "sd": "SD",
+    "iqr": "IQR",
+    "improved": "improved",
+    "worse": "worse by > 0.1",
+    "gap_rank": "gap (a)",
+    "gap_selection": "gap (b)",
+}
 
 
-def methods(block: Block) -> Iterator[str]:
+def numbers_right(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of numbers, with what they are of in the first column."""
+    return Table(head, rows, numbers=range(1, len(head)))
+
+
+def methods(block: Block) -> Table:
     """Every method, best rank first, each with its difference to default fine-tuning."""
     means = stopping_means(block)[["last", "perfect"]]
+    summary = ranked_summary(block.main, block.score)
     head = (
-        *("method", "average rank", "median", "mean", "SD", "IQR", "improved", "worse by > 0.1"),
-        *("gap (a)", "gap (b)", "mean difference to default", "better / equal / worse"),
-        *("last weights", "perfect stopping"),
+        *("method", *_COLUMNS.values(), "mean difference to default"),
+        *("better / equal / worse", "last weights", "perfect stopping"),
     )
     rows = []
-    for row in ranked_summary(block).to_dict("records"):
-        name = str(row["method"])
-        rows.append(
-            (
-                *(name, plain(row["rank"])),
-                f"{signed(row['median'])} {interval(row['median_low'], row['median_high'])}",
-                *(signed(row["mean"]), plain(row["sd"]), plain(row["iqr"])),
-                *(f"{row['improved']:.0%}", f"{row['worse']:.0%}"),
-                *(plain(row["gap_rank"]), plain(row["gap_selection"])),
-                *difference(block, name),
-                *(signed(float(value)) for value in means.loc[name]),
-            )
-        )
-    yield from markdown(head, rows)
+    for name, row in zip(summary["method"], written(summary, [*_COLUMNS]), strict=True):
+        ends = (signed(float(value)) for value in means.loc[name])
+        rows.append((name, *row, *difference(block, name), *ends))
+    return numbers_right(head, rows)
 
 
 def difference(block: Block, name: str) -> tuple[str, str]:
@@ -106,57 +115,57 @@ def difference(block: Block, name: str) -> tuple[str, str]:
     return estimate(verdict(effects).overall), f"{paired.wins} / {paired.ties} / {paired.losses}"
 
 
-def verdicts(block: Block) -> Iterator[str]:
+def verdicts(block: Block) -> Iterator[Element]:
     """The verdict on the method, and its targets where there are enough tables."""
     answer = next(iter(answers(block)))
     if answer.found is not None and answer.paired is not None:
-        p = p_value(answer.paired.p)
-        yield f"Verdict on {METHOD}: **{answer.found.word}**; signed-rank test p {p}."
-        yield ""
+        p, word = p_value(answer.paired.p), answer.found.word
+        yield Paragraph(f"Verdict on {METHOD}: {word}; signed-rank test p {p}.", strong=word)
     found = targets(block)
     if (found["met"] != "open").any():
         rows = [tuple(map(str, row)) for row in found.to_numpy()]
-        yield from markdown(tuple(found.columns), rows)
+        yield numbers_right(tuple(found.columns), rows)
 
 
-def comparison(title: str, cells_file: Path, cells: Sequence[Cell] | None) -> Iterator[str]:
+def comparison(title: str, cells_file: Path, cells: Sequence[Cell] | None) -> Section:
     """A section: both ways of selecting weights, classification and regression apart."""
-    yield f"## {title}"
-    yield ""
+    parts = []
     for told, min_gain in ((SELECTED, None), (CAUTIOUS, MIN_GAIN)):
         for block in read(cells_file, cells, min_gain):
-            runs = block.main.groupby("method").size().max()
-            tables, seeds = block.main["table"].nunique(), block.main["seed"].nunique()
-            yield f"### {block.kind.capitalize()}, {told}"
-            yield ""
-            yield f"{count(tables, 'table')}, {count(seeds, 'seed')}, {runs} fits of each method."
-            yield ""
-            yield from methods(block)
-            yield from verdicts(block)
+            fits = f"{block.main.groupby('method').size().max()} fits of each method"
+            content = [said(block.main, fits), methods(block), *verdicts(block)]
+            parts.append(Part(content, f"{block.kind.capitalize()}, {told}"))
+    return Section("", title, parts)
 
 
-def scaling(cells_file: Path, cells: Sequence[Cell]) -> Iterator[str]:
+def said(cells: pd.DataFrame, *more: str) -> Paragraph:
+    """How many tables and seeds there are, and what else is to be said of the cells."""
+    counts = (count(cells[axis].nunique(), axis) for axis in ("table", "seed"))
+    return Paragraph(f"{', '.join([*counts, *more])}.")
+
+
+def scaling(cells_file: Path, cells: Sequence[Cell]) -> Section:
     """A section: mean score by number and share of synthetic rows."""
-    yield "## Number and share of synthetic rows"
-    yield ""
+    parts = []
     for told, min_gain in ((SELECTED, None), (CAUTIOUS, MIN_GAIN)):
         for block in read(cells_file, cells, min_gain):
-            tables, seeds = block.frame["table"].nunique(), block.frame["seed"].nunique()
-            yield f"### {block.kind.capitalize()}, {told}"
-            yield ""
-            yield f"{count(tables, 'table')}, {count(seeds, 'seed')}."
-            yield ""
+            content: list[Element] = [said(block.frame)]
             for amount, title in AMOUNTS.items():
-                lines, fixed = varied(block, amount)
-                frame = scaling_curve(lines, block.score, amount).frame
-                frame = frame[frame["domain"] == "all tables"]
-                amounts = sorted(frame["amount"].unique())
-                yield f"{title}:"
-                yield ""
-                yield from markdown(
-                    ("", *map(_amount, amounts), "slope", "verdict"),
-                    [(name, *_curve(block, frame, name, amount, amounts)) for name in fixed],
-                )
+                content += [Paragraph(f"{title}:"), curves(block, amount)]
+            parts.append(Part(content, f"{block.kind.capitalize()}, {told}"))
+    return Section("", "Number and share of synthetic rows", parts)
+
+
+def curves(block: Block, amount: Amount) -> Table:
+    """Mean score of every varied method by the amount of synthetic rows, with the slope."""
+    lines, fixed = varied(block, amount)
+    frame = scaling_curve(lines, block.score, amount).frame
+    frame = frame[frame["domain"] == OVERALL]
+    amounts = sorted(frame["amount"].unique())
+    return numbers_right(
+        ("", *map(_amount, amounts), "slope", "verdict"),
+        [(name, *_curve(block, frame, name, amount, amounts)) for name in fixed],
+    )
 
 
 def _amount(value: float) -> str:
@@ -164,7 +173,7 @@ def _amount(value: float) -> str:
 
 
 def _curve(
-    block: Block, frame: pd.DataFrame, name: str, amount: Any, amounts: Sequence[float]
+    block: Block, frame: pd.DataFrame, name: str, amount: Amount, amounts: Sequence[float]
 ) -> Iterator[str]:
     means = frame[frame["method"] == name].set_index("amount")["mean"]
     found = slope_verdict(block, name, amount)
@@ -173,34 +182,36 @@ def _curve(
     yield found.word
 
 
-def document(folder: Path) -> Iterator[str]:
-    """All lines of the file."""
+PREFACE = """# The study in tables
+
+Written by `benchmarks/study_tables.py`; read [results.md](../results.md) first.
+
+Normalised ROC-AUC (classification) or RMSE (regression) of the test rows, in percent of
+zero-shot; each table counts once, by its mean over seeds. Differences have Student's
+95 % interval over tables, medians the bootstrap's. *Last weights*, *perfect stopping*:
+means over tables, whatever selects.
+"""
+
+
+def sections(folder: Path) -> Iterator[Section]:
+    """All sections of the file."""
     nano, tabpfn, graphs = (folder / f"{n}.jsonl.gz" for n in (NANO, TABPFN, GRAPHS))
-    yield "# The study in tables"
-    yield ""
-    yield "Written by `benchmarks/study_tables.py`; read [results.md](../results.md) first."
-    yield ""
-    yield "Normalised ROC-AUC (classification) or RMSE (regression) of the test rows, in percent of"
-    yield "zero-shot; each table counts once, by its mean over seeds. Differences have Student's"
-    yield "95 % interval over tables, medians the bootstrap's. *Last weights*, *perfect stopping*:"
-    yield "means over tables, whatever selects."
-    yield ""
     keys = finished_keys(nano)
     for half, overrides in (("all tables", {}), ("the report half", {"tables": ["report"]})):
         cells = plan_of("methods", **overrides)
         each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
         names = {cell.labels["method"] for cell in cells}
-        yield from comparison(f"All {len(names)} methods, {half}", nano, each)
+        yield comparison(f"All {len(names)} methods, {half}", nano, each)
         if 0 < len(every) < len(cells):
             some = {cell.labels["method"] for cell in every}
             title = f"The {len(some)} methods that have all seeds, {half}"
-            yield from comparison(title, nano, every)
-    yield from scaling(nano, whole(plan_of("scaling"), keys, "seed"))
+            yield comparison(title, nano, every)
+    yield scaling(nano, whole(plan_of("scaling"), keys, "seed"))
     training = whole(plan_of("training"), keys, "seed")
-    yield from comparison("Ways of training, the development half", nano, training)
+    yield comparison("Ways of training, the development half", nano, training)
     cells = whole(plan_of("tabpfn-v1"), finished_keys(tabpfn), "seed")
-    yield from comparison("TabPFN v1", tabpfn, cells)
-    yield from comparison("Tables with a known graph", graphs, None)
+    yield comparison("TabPFN v1", tabpfn, cells)
+    yield comparison("Tables with a known graph", graphs, None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -208,8 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="Markdown file, beside the cells")
     options = parser.parse_args(arguments)
-    text = "\n".join(document(options.out.parent)).rstrip() + "\n"
-    options.out.write_text(text, encoding="utf-8")
+    text = markdown.render(list(sections(options.out.parent)))
+    options.out.write_text(f"{PREFACE}\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.cache import fit_or_load
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.inspection import Inspection, Structure, write_page
+from lit_causalmix.inspection import Inspection, Structure, build_page
 from lit_causalmix.metrics.quality import assess
-from lit_causalmix.pages.files import check_writable
+from lit_causalmix.pages.files import check_writable, write_page
 from lit_causalmix.paths import safe_name
 from lit_causalmix.quiet import single_thread
 from lit_causalmix.seeding import rng
@@ -133,21 +133,19 @@ def _compare(
 
         quality = assess(splits.train, splits.val, synthetic, seed=data.seed, on_step=step)
         step("pictures")
-        write_page(
-            out,
-            Inspection(
-                splits=splits,
-                remarks=remarks,
-                generator=type(generator).__name__,
-                settings=generator.settings(),
-                structure=(
-                    Structure(generator.edge_probabilities, generator.dags)
-                    if isinstance(generator, LearnsStructure)
-                    else None
-                ),
-                synthetic=synthetic,
-                quality=quality,
-                seed=data.seed,
+        inspection = Inspection(
+            splits=splits,
+            remarks=remarks,
+            generator=type(generator).__name__,
+            settings=generator.settings(),
+            structure=(
+                Structure(generator.edge_probabilities, generator.dags)
+                if isinstance(generator, LearnsStructure)
+                else None
             ),
+            synthetic=synthetic,
+            quality=quality,
+            seed=data.seed,
         )
+        write_page(out, build_page(inspection))
         bar.update()

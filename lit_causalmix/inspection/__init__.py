@@ -2,6 +2,6 @@
 
 from lit_causalmix.inspection.contents import Inspection, Structure
 from lit_causalmix.inspection.graph_figures import draw_edges
-from lit_causalmix.inspection.page import write_page
+from lit_causalmix.inspection.page import build_page
 
-__all__ = ["Inspection", "Structure", "draw_edges", "write_page"]
+__all__ = ["Inspection", "Structure", "build_page", "draw_edges"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 from lit_causalmix import __version__
 from lit_causalmix.files.atomic import json_text
@@ -12,54 +11,39 @@ from lit_causalmix.inspection import sections
 from lit_causalmix.inspection.contents import Inspection
 from lit_causalmix.inspection.findings import feature_summary
 from lit_causalmix.inspection.structure_section import structure_section
-from lit_causalmix.pages import files, html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.content import Code, Page, Paragraph, Part, Section
 
 
-def write_page(path: Path, inspection: Inspection) -> None:
-    """Writes the page, and beside it a folder with its pictures and `quality.json`.
-
-    The page carries its pictures itself and needs no other file. Folders are made where absent.
-    """
-    pictures = Files()
-    text = build_page(inspection, pictures)
-    measures = json_text(numbers(inspection), indent=1)
-    pictures.keep("quality.json", measures.encode())
-    files.write_page(path, text, pictures)
-
-
-def build_page(inspection: Inspection, pictures: Files) -> str:
-    """Returns the HTML of the page, and leaves its pictures in `pictures`."""
+def build_page(inspection: Inspection) -> Page:
+    """All that the page says, its pictures, and `quality.json` to be kept beside it."""
     train = inspection.splits.train
     facts = (
         f"Target {train.schema.target.name!r}, {train.schema.task} · "
         f"{feature_summary(train.schema)} · domain: {train.domain} · "
         f"rows from {inspection.generator}"
     )
+    structure = inspection.structure
     parts = [
         sections.glance(inspection),
         sections.table_section(inspection),
-        *(
-            [structure_section(inspection.structure, train.schema.target.name, pictures)]
-            if inspection.structure is not None
-            else []
-        ),
-        sections.marginals_section(inspection, pictures),
-        sections.trends_section(inspection, pictures),
-        sections.rows_section(inspection, pictures),
-        html.Section(
-            "made",
-            "How this was made",
-            (
-                html.paragraph(
-                    f"lit-causalmix {__version__}, seed {inspection.seed}, {inspection.generator} "
-                    f"fitted on the {len(train)} training rows alone with"
-                ),
-                html.preformatted(json.dumps(inspection.settings, indent=1)),
-            ),
-        ),
+        *([structure_section(structure, train.schema.target.name)] if structure else []),
+        sections.marginals_section(inspection),
+        sections.trends_section(inspection),
+        sections.rows_section(inspection),
+        _made(inspection),
     ]
-    return html.page(f"Inspection of {train.name}", [html.paragraph(facts, "note")], parts)
+    return Page(f"Inspection of {train.name}", [Paragraph(facts, "note")], parts)
+
+
+def _made(inspection: Inspection) -> Section:
+    told = Paragraph(
+        f"lit-causalmix {__version__}, seed {inspection.seed}, {inspection.generator} "
+        f"fitted on the {len(inspection.splits.train)} training rows alone with"
+    )
+    settings = Code(json.dumps(inspection.settings, indent=1))
+    measures = json_text(numbers(inspection), indent=1)
+    part = Part([told, settings], files={"quality.json": measures.encode()})
+    return Section("made", "How this was made", [part])
 
 
 def numbers(inspection: Inspection) -> dict[str, object]:

@@ -8,79 +8,73 @@ import numpy as np
 
 from lit_causalmix.inspection import graph_figures
 from lit_causalmix.inspection.contents import Structure
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
-from lit_causalmix.pages.html import Section
+from lit_causalmix.pages.content import (
+    Bullets,
+    Element,
+    Paragraph,
+    Part,
+    Picture,
+    Section,
+    Table,
+)
 
 SHOWN_DAGS = 4
 SHOWN_PAIRS = 20
 
 
-def structure_section(structure: Structure, target: str, pictures: Files) -> Section:
+def structure_section(structure: Structure, target: str) -> Section:
     """Edge probabilities, the strongest edges and a few sampled graphs.
 
     Args:
         structure: What was learned.
         target: Name of the target.
-        pictures: Where its pictures are kept.
     """
-    edges, matrix = structure.edges, structure.edges.matrix
-    names, at = edges.names, edges.names.index(target)
-    whole = len(names) <= graph_figures.MOST_NODES
-    heat = pictures.keep("edges.png", graph_figures.edge_heat_map(names, matrix, at))
+    at = structure.edges.names.index(target)
     parts = [
-        html.says(_summary(structure, at)),
-        *_runs(structure),
-        html.heading("Probability of each directed edge"),
-        html.picture(
-            heat,
-            "Edge probabilities",
-            "Rows cause columns. "
-            + (
-                ""
-                if whole
-                else f"The {graph_figures.MOST_NODES} columns with the strongest edges of "
-                f"{len(names)}. "
-            )
-            + "A pair whose direction stayed open gives half of its votes to each direction.",
-        ),
+        Part([Paragraph(_summary(structure, at), "says"), *_runs(structure)]),
+        Part([_heat_map(structure, at)], "Probability of each directed edge"),
     ]
-    if matrix.any():
-        graph = graph_figures.strongest_graph(names, matrix, at)
-        parts += [
-            html.heading("The strongest edges"),
-            html.picture(
-                pictures.keep("strongest_edges.png", graph),
-                "Graph of the strongest edges",
-                "Causes stand above effects; the darker an edge, the more probable; without an "
-                f"arrow head its direction is open. The {graph_figures.MOST_EDGES} "
-                f"strongest edges and the {graph_figures.TARGET_EDGES} strongest of the target; "
-                "columns without one are left out.",
-            ),
-            _pairs(structure),
-        ]
+    if structure.edges.matrix.any():
+        parts.append(Part([_graph(structure, at), _pairs(structure)], "The strongest edges"))
     shown = structure.dags[:SHOWN_DAGS]
-    drawn = graph_figures.dag_figure(names, shown, at)
-    some = (
-        ""
-        if len(names) <= graph_figures.WHOLE_GRAPH
-        else (
-            " Of each graph the target with its parents, children and their other parents is drawn."
-        )
+    title = f"{len(shown)} of the {len(structure.dags)} sampled graphs"
+    parts.append(Part([_sampled(structure, at)], title))
+    return Section("structure", "Causal structure", parts)
+
+
+def _heat_map(structure: Structure, target: int) -> Picture:
+    names, most = structure.edges.names, graph_figures.MOST_NODES
+    some = f"The {most} columns with the strongest edges of {len(names)}. "
+    return Picture(
+        "edges",
+        graph_figures.edge_heat_map(names, structure.edges.matrix, target),
+        "Edge probabilities",
+        f"Rows cause columns. {some if len(names) > most else ''}A pair whose direction stayed "
+        "open gives half of its votes to each direction.",
     )
-    return Section(
-        "structure",
-        "Causal structure",
-        (
-            *parts,
-            html.heading(f"{len(shown)} of the {len(structure.dags)} sampled graphs"),
-            html.picture(
-                pictures.keep("sampled_graphs.png", drawn),
-                "Sampled graphs",
-                "Each synthetic row comes from one of the sampled graphs; where they differ, the "
-                f"data leave the structure open.{some}",
-            ),
-        ),
+
+
+def _graph(structure: Structure, target: int) -> Picture:
+    edges = structure.edges
+    return Picture(
+        "strongest_edges",
+        graph_figures.strongest_graph(edges.names, edges.matrix, target),
+        "Graph of the strongest edges",
+        "Causes stand above effects; the darker an edge, the more probable; without an arrow head "
+        f"its direction is open. The {graph_figures.MOST_EDGES} strongest edges and the "
+        f"{graph_figures.TARGET_EDGES} strongest of the target; columns without one are left out.",
+    )
+
+
+def _sampled(structure: Structure, target: int) -> Picture:
+    names = structure.edges.names
+    some = " Of each graph the target with its parents, children and their other parents is drawn."
+    return Picture(
+        "sampled_graphs",
+        graph_figures.dag_figure(names, structure.dags[:SHOWN_DAGS], target),
+        "Sampled graphs",
+        "Each synthetic row comes from one of the sampled graphs; where they differ, the data "
+        f"leave the structure open.{some if len(names) > graph_figures.WHOLE_GRAPH else ''}",
     )
 
 
@@ -99,23 +93,23 @@ def _summary(structure: Structure, target: int) -> str:
     )
 
 
-def _runs(structure: Structure) -> Iterator[str]:
+def _runs(structure: Structure) -> Iterator[Element]:
     edges = structure.edges
     done = ", ".join(
         f"{name.upper()} {edges.runs[name]} of {edges.planned[name]}" for name in edges.runs
     )
     cut = sum(edges.runs.values()) < sum(edges.planned.values())
     budget = " The budget was spent before the others: fewer runs, coarser probabilities."
-    yield html.paragraph(f"Runs of discovery that ended: {done}.{budget if cut else ''}", "note")
+    yield Paragraph(f"Runs of discovery that ended: {done}.{budget if cut else ''}", "note")
     if edges.set_aside:
-        yield html.paragraph(
+        yield Paragraph(
             "Columns that are no nodes, since they follow from others or never vary; they are "
             "filled in afterwards:"
         )
-        yield html.bullets(f"{name}: {reason}" for name, reason in edges.set_aside.items())
+        yield Bullets([f"{name}: {reason}" for name, reason in edges.set_aside.items()])
 
 
-def _pairs(structure: Structure) -> str:
+def _pairs(structure: Structure) -> Table:
     edges, matrix = structure.edges, structure.edges.matrix
     rows = []
     for i, j in graph_figures.strongest_pairs(matrix, SHOWN_PAIRS):
@@ -142,4 +136,4 @@ def _pairs(structure: Structure) -> str:
         *(f"{name.upper()} alone" for name in edges.votes),
         f"in {len(structure.dags)} graphs",
     )
-    return html.table(head, rows, numbers=range(2, len(head)))
+    return Table(head, rows, numbers=range(2, len(head)))

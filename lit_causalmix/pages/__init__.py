@@ -1,1 +1,1 @@
-"""Self-contained HTML pages: elements, drawing, and the folder of files beside a page."""
+"""Self-contained pages: what they say as plain data, drawing, and HTML, Markdown or plain text."""

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import write_bytes, write_text
-
-
-@dataclass
-class Files:
-    """Files by name, as they are made."""
-
-    content: dict[str, bytes] = field(default_factory=dict)
-
-    def keep(self, name: str, content: bytes) -> bytes:
-        """Keeps a file under a name and returns it."""
-        self.content[name] = content
-        return content
+from lit_causalmix.pages.content import Page
+from lit_causalmix.pages.html import render
 
 
 def files_folder(page: Path) -> Path:
@@ -40,12 +29,12 @@ def check_writable(page: Path) -> None:
         raise ConfigurationError(f"--out {page} cannot be written: {error}") from error
 
 
-def write_page(page: Path, text: str, files: Files) -> None:
-    """Writes the files into the folder, then the page in one step. Folders are made where absent.
+def write_page(path: Path, page: Page) -> None:
+    """Writes what belongs beside a page, then the page in one step. Folders are made where absent.
 
     The page carries its pictures itself and needs no other file.
     """
-    folder = files_folder(page)
-    for name, content in files.content.items():
+    folder = files_folder(path)
+    for name, content in page.files().items():
         write_bytes(folder / name, content)
-    write_text(page, text)
+    write_text(path, render(page))

@@ -1,4 +1,4 @@
-"""The comparison table of a study, as text: every method over all tables, and table by table."""
+"""The comparison table of a study, for a terminal: every method over all tables, and by table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.pages.content import Part, Table
+from lit_causalmix.pages.text import render
+from lit_causalmix.study.report.parts import notes
+from lit_causalmix.study.report.summary import ranked_summary, ranking, written
+from lit_causalmix.study.report.words import signed
 from lit_causalmix.study.results import as_frame, headline
-from lit_causalmix.study.statistics import OVERALL, aggregate, rank_methods
+from lit_causalmix.study.statistics import table_means
 from lit_causalmix.study.store import Record
 
-_CONDITION = ["method", "backbone", "ratio", "size"]
+_COLUMNS = {
+    "median": "median",
+    "interval": "95 % interval",
+    "iqr": "IQR",
+    "improved": "improved",
+    "rank": "average rank",
+    "n_tables": "tables",
+    "n_runs": "runs",
+}
 
 
 def comparison_table(records: Sequence[Record], *, metric: str | None = None) -> str:
@@ -31,14 +44,14 @@ def comparison_table(records: Sequence[Record], *, metric: str | None = None) ->
         raise ConfigurationError("no cell is finished yet: lit-causalmix study run")
     frame = as_frame(records)
     frame["condition"] = _conditions(frame)
-    blocks = [
-        block
-        for kind, part in frame.groupby(frame["task"] == "regression")
-        for block in _blocks(part, "regression" if kind else "classification", metric)
+    parts = [
+        part
+        for kind, cells in frame.groupby(frame["task"] == "regression")
+        for part in _parts(cells, "regression" if kind else "classification", metric)
     ]
-    if not blocks:
+    if not parts:
         raise ConfigurationError(f"no result has the metric {metric!r}")
-    return "\n\n".join(blocks)
+    return render(parts)
 
 
 def _conditions(frame: pd.DataFrame) -> pd.Series[str]:
@@ -55,45 +68,31 @@ def _conditions(frame: pd.DataFrame) -> pd.Series[str]:
     return condition
 
 
-def _blocks(frame: pd.DataFrame, kind: str, metric: str | None) -> Iterator[str]:
+def _parts(cells: pd.DataFrame, kind: str, metric: str | None) -> Iterator[Part]:
     name = metric or headline(kind)
     score = f"test/real/{name}_normalized"
-    if score not in frame:
+    if score not in cells:
         return
-    summary = aggregate(frame, score, by=["condition"])
-    summary = summary[summary["domain"] == OVERALL].set_index("condition")
-    ranks, notes = _ranks(frame, score)
-    table = pd.DataFrame(
-        {
-            "median": summary["median"].map("{:+.2f}".format),
-            "95 % interval": [
-                f"[{low:+.2f}, {high:+.2f}]" if pd.notna(low) else "-"
-                for low, high in zip(summary["median_low"], summary["median_high"], strict=True)
-            ],
-            "IQR": summary["iqr"].map("{:.2f}".format),
-            "improved": summary["improved"].map("{:.0%}".format),
-            "average rank": [f"{ranks[c]:.2f}" if c in ranks else "-" for c in summary.index],
-            "tables": summary["n_tables"],
-            "runs": summary["n_runs"],
-            "s per run": frame.groupby("condition")["seconds"].median().map("{:.1f}".format),
-        }
-    )
-    order = sorted(table.index, key=lambda c: (ranks.get(c, 0.0), -summary["median"][c]))
+    summary = ranked_summary(cells, score, "condition")
+    seconds = cells.groupby("condition")["seconds"].median()
+    rows = [
+        (condition, *row, f"{seconds[condition]:.1f}")
+        for condition, row in zip(summary["condition"], written(summary, [*_COLUMNS]), strict=True)
+    ]
+    head = ("", *_COLUMNS.values(), "s per run")
     title = f"{kind}: {name}, improvement on zero-shot in %, test rows"
-    yield "\n".join([title, _text(table.loc[order]), *(f"note: {note}" for note in notes)])
-    means = frame.pivot_table(index="condition", columns="table", values=score, aggfunc="mean")
-    yield f"{title}, table by table (mean over seeds)\n" + _text(
-        means.loc[order].map(lambda value: "-" if pd.isna(value) else f"{value:+.2f}")
-    )
+    said = notes(("", text) for text in _told(cells, score))
+    yield Part([Table(head, rows, range(1, len(head))), *said], title)
+    means = table_means(cells, score, ["condition"]).unstack("table").dropna(axis=1, how="all")
+    head = ("", *map(str, means.columns))
+    rows = [(name, *map(signed, means.loc[name])) for name in summary["condition"]]
+    table = Table(head, rows, range(1, len(head)))
+    yield Part([table], f"{title}, table by table (mean over seeds)")
 
 
-def _ranks(frame: pd.DataFrame, score: str) -> tuple[dict[str, float], tuple[str, ...]]:
+def _told(cells: pd.DataFrame, score: str) -> list[str]:
+    """What there is to say of the ranks, or why there are none."""
     try:
-        ranking = rank_methods(frame, score, by="condition")
+        return ranking(cells, score, "condition")[1]
     except ConfigurationError as error:
-        return {}, (str(error),)
-    return {str(name): float(rank) for name, rank in ranking.ranks.items()}, ranking.notes
-
-
-def _text(table: pd.DataFrame) -> str:
-    return str(table.rename_axis(index=None, columns=None).to_string())
+        return [str(error)]

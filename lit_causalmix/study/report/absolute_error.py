@@ -5,38 +5,35 @@ from __future__ import annotations
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.content import Paragraph, Part, Table
 from lit_causalmix.study.report.blocks import KINDS, Block, score_name
-from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.parts import csv
 from lit_causalmix.study.report.words import estimate
-from lit_causalmix.study.statistics import paired_effects, verdict
+from lit_causalmix.study.statistics import paired_effects, table_means, verdict
 
 _MAE = "test/real/mae"
 _ZERO_SHOT = "zero-shot"
 
 
-def absolute_error_part(block: Block, files: Files) -> list[str]:
+def absolute_error_part(block: Block) -> Part:
     """Error of every method on every table, and the paired difference of the normalised ones."""
     if block.kind != KINDS[1] or _MAE not in block.main:
         raise ConfigurationError("it is an error of numbers, and these targets are classes")
     cells = block.main.dropna(subset=[_MAE])
     zero = cells.assign(method=_ZERO_SHOT, **{_MAE: cells[f"{_MAE}_zero_shot"]})
-    means = pd.concat([zero, cells]).groupby(["table", "method"])[_MAE].mean().unstack()
+    means = table_means(pd.concat([zero, cells]), _MAE).unstack("method")
     methods = [name for name in (_ZERO_SHOT, *block.settings) if name in means]
     means = means[methods]
-    keep_csv(files, f"{block.slug}_mae", means.rename_axis(columns=None).reset_index())
-    return [
-        html.paragraph(
-            "Mean absolute error of the test rows, in the units of the target, mean over seeds; "
-            f"less is better. {_difference(block)}"
-        ),
-        html.table(
-            ("table", *methods),
-            [(str(table), *(f"{v:.4g}" for v in row)) for table, row in means.iterrows()],
-            numbers=range(1, 1 + len(methods)),
-        ),
-    ]
+    told = (
+        "Mean absolute error of the test rows, in the units of the target, mean over seeds; "
+        f"less is better. {_difference(block)}"
+    )
+    rows = [(str(table), *(f"{v:.4g}" for v in row)) for table, row in means.iterrows()]
+    head = ("table", *methods)
+    return Part(
+        [Paragraph(told), Table(head, rows, range(1, len(head)))],
+        files=csv(f"{block.slug}_mae", means.rename_axis(columns=None).reset_index()),
+    )
 
 
 def _difference(block: Block) -> str:

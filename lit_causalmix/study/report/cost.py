@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
-from lit_causalmix.pages.html import Section
+from lit_causalmix.pages.content import Paragraph, Part, Section, Table
 from lit_causalmix.study.report.contents import Study
-from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.parts import csv
 
 _PARTS = ["seconds_processor_fit", "seconds_generator", "seconds"]
 
 
-def cost_section(study: Study, files: Files) -> Section:
+def cost_section(study: Study) -> Section:
     """Median seconds of a cell by method, and hours in all; a fit of several labels counts once."""
     cells = study.frame.drop_duplicates("key")
     groups = cells.groupby(["backbone", "method"], sort=True)
@@ -22,7 +20,6 @@ def cost_section(study: Study, files: Files) -> Section:
     frame["hours"] = groups["seconds"].sum() / 3600
     frame["cells"] = groups.size()
     frame = frame.reset_index()
-    keep_csv(files, "cost", frame)
     head = (
         *("backbone", "method", "processor s, training and evaluation", "processor s, generator"),
         *("s as they passed", "longest cell, s", "hours in all", "cells"),
@@ -36,20 +33,14 @@ def cost_section(study: Study, files: Files) -> Section:
         )
         for _, row in frame.iterrows()
     ]
-    return Section(
-        "cost",
-        "Cost",
-        (
-            html.paragraph(
-                "Medians over cells. A generator's fit and kept rows are counted for every cell "
-                "that uses them, though one cell makes them for all; what generators share (the "
-                "search for edges) counts for the first of them. Seconds as they passed are those "
-                "of cells that may have run side by side. Evaluation includes whatever callbacks "
-                "the study lists."
-            ),
-            html.table(head, rows, numbers=range(2, len(head))),
-        ),
+    told = (
+        "Medians over cells. A generator's fit and kept rows are counted for every cell that uses "
+        "them, though one cell makes them for all; what generators share (the search for edges) "
+        "counts for the first of them. Seconds as they passed are those of cells that may have run "
+        "side by side. Evaluation includes whatever callbacks the study lists."
     )
+    content = [Paragraph(told), Table(head, rows, numbers=range(2, len(head)))]
+    return Section("cost", "Cost", [Part(content, files=csv("cost", frame))])
 
 
 def _one(value: float) -> str:

@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.content import Paragraph, Part, Table
 from lit_causalmix.study.report.blocks import Block
-from lit_causalmix.study.report.parts import keep_csv
-from lit_causalmix.study.report.words import interval, plain, signed
+from lit_causalmix.study.report.parts import csv, left_out
+from lit_causalmix.study.report.summary import written
 from lit_causalmix.study.statistics import OVERALL, aggregate
 
+_COLUMNS = {
+    "n_tables": "tables",
+    "median": "median",
+    "interval": "95 % interval",
+    "mean": "mean",
+    "iqr": "IQR",
+    "improved": "improved",
+}
 
-def domains_part(block: Block, files: Files) -> list[str]:
+
+def domains_part(block: Block) -> Part:
     """Median, mean, spread and share of improved tables by domain; all methods go to the CSV."""
     frame = aggregate(block.main, block.score)
-    keep_csv(files, f"{block.slug}_domains", frame)
     shown = frame[
         (frame["domain"] != OVERALL) & frame["method"].isin([block.reference, block.method])
     ].sort_values(["domain", "method"], kind="stable")
+    files = csv(f"{block.slug}_domains", frame)
     if shown["domain"].nunique() < 2:
-        raise ConfigurationError("all tables are of one domain")
-    return [
-        html.paragraph(
-            f"{block.score} by the domain that a table comes from, each table by its mean over "
-            "seeds. The bootstrap interval over tables and seeds needs two tables, and is too "
-            "narrow where they are few."
-        ),
-        html.table(
-            ("domain", "method", "tables", "median", "95 % interval", "mean", "IQR", "improved"),
-            [
-                (
-                    str(row["domain"]),
-                    str(row["method"]),
-                    str(row["n_tables"]),
-                    signed(row["median"]),
-                    interval(row["median_low"], row["median_high"]),
-                    signed(row["mean"]),
-                    plain(row["iqr"]),
-                    f"{row['improved']:.0%}",
-                )
-                for _, row in shown.iterrows()
-            ],
-            numbers=range(2, 8),
-        ),
+        return Part([left_out("all tables are of one domain")], files=files)
+    names = zip(shown["domain"], shown["method"], strict=True)
+    rows = [
+        (str(domain), str(method), *row)
+        for (domain, method), row in zip(names, written(shown, [*_COLUMNS]), strict=True)
     ]
+    told = (
+        f"{block.score} by the domain that a table comes from, each table by its mean over "
+        "seeds. The bootstrap interval over tables and seeds needs two tables, and is too "
+        "narrow where they are few."
+    )
+    head = ("domain", "method", *_COLUMNS.values())
+    return Part(
+        [Paragraph(told), Table(head, rows, range(2, len(head)))],
+        files=files,
+    )

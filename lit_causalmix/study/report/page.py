@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lit_causalmix.pages import files, html
-from lit_causalmix.pages.files import Files
-from lit_causalmix.pages.html import Section
+from lit_causalmix.pages.content import Element, Page, Paragraph, Section
+from lit_causalmix.pages.files import write_page
 from lit_causalmix.study.report.absolute_error import absolute_error_part
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.comparison import (
@@ -20,7 +19,7 @@ from lit_causalmix.study.report.contents import Study
 from lit_causalmix.study.report.cost import cost_section
 from lit_causalmix.study.report.domains import domains_part
 from lit_causalmix.study.report.paired import paired_part
-from lit_causalmix.study.report.parts import Part, made
+from lit_causalmix.study.report.parts import PartOf, made
 from lit_causalmix.study.report.robustness import fgsm_part
 from lit_causalmix.study.report.run_facts import missing_section, run_section
 from lit_causalmix.study.report.scaling import AMOUNTS, scaling_part
@@ -28,7 +27,7 @@ from lit_causalmix.study.report.stopping import stopping_part
 from lit_causalmix.study.report.targets import targets_part
 from lit_causalmix.study.report.verdicts import verdict_section
 
-PARTS: dict[str, Part] = {
+PARTS: dict[str, PartOf] = {
     "All methods": paper_table,
     "Targets": targets_part,
     "Average ranks": ranks_part,
@@ -41,7 +40,7 @@ PARTS: dict[str, Part] = {
     "Mean absolute error": absolute_error_part,
     "All metrics": other_metrics,
 }
-"""Heading → part of each block, in this order; a new one is one entry."""
+"""Title → part of each block, in this order; a new one is one entry."""
 
 
 def write_report(path: Path, study: Study, *, method: str, reference: str) -> None:
@@ -55,32 +54,28 @@ def write_report(path: Path, study: Study, *, method: str, reference: str) -> No
         method: Name of the method that the verdict is on.
         reference: Name of default fine-tuning.
     """
-    kept = Files()
-    text = build_report(study, kept, method=method, reference=reference)
-    files.write_page(path, text, kept)
+    write_page(path, build_report(study, method=method, reference=reference))
 
 
-def build_report(study: Study, kept: Files, *, method: str, reference: str) -> str:
-    """Returns the HTML of the page, and leaves its pictures and numbers in `kept`."""
+def build_report(study: Study, *, method: str, reference: str) -> Page:
+    """All that the page says, and what is to be kept beside it."""
     found = blocks(study, method, reference)
-    sections = list(_sections(study, found, kept))
-    return html.page(f"Study {study.name}", _intro(study, found), sections)
+    return Page(f"Study {study.name}", _intro(study, found), list(_sections(study, found)))
 
 
-def _intro(study: Study, found: list[Block]) -> list[str]:
+def _intro(study: Study, found: list[Block]) -> list[Element]:
     backbones = ", ".join(dict.fromkeys(block.backbone for block in found))
     if not found:
-        return [html.says("No cell is finished: there is no result, and no verdict.")]
-    return [
-        html.paragraph(
-            f"{len(study.records)} finished cells on {backbones}. A cell is one fit: a "
-            "pre-trained tabular model is fine-tuned on the training rows of one table with one "
-            "seed, and scored on test rows that took no part. Methods differ in the synthetic rows "
-            "that they mix in; default fine-tuning mixes in none. Scores are normalised: 0 is the "
-            "same model without fine-tuning (zero-shot), +1 is one percent better."
-        ),
-        *([] if study.min_gain is None else [html.says(_caution(study.min_gain))]),
-    ]
+        return [Paragraph("No cell is finished: there is no result, and no verdict.", "says")]
+    told = (
+        f"{len(study.records)} finished cells on {backbones}. A cell is one fit: a "
+        "pre-trained tabular model is fine-tuned on the training rows of one table with one "
+        "seed, and scored on test rows that took no part. Methods differ in the synthetic rows "
+        "that they mix in; default fine-tuning mixes in none. Scores are normalised: 0 is the "
+        "same model without fine-tuning (zero-shot), +1 is one percent better."
+    )
+    caution = [] if study.min_gain is None else [Paragraph(_caution(study.min_gain), "says")]
+    return [Paragraph(told), *caution]
 
 
 def _caution(min_gain: float) -> str:
@@ -91,13 +86,13 @@ def _caution(min_gain: float) -> str:
     )
 
 
-def _sections(study: Study, found: list[Block], kept: Files) -> Iterator[Section]:
+def _sections(study: Study, found: list[Block]) -> Iterator[Section]:
     if found:
-        yield verdict_section(found, kept)
-    yield run_section(study, found, kept)
+        yield verdict_section(found)
+    yield run_section(study, found)
     for block in found:
-        parts = [text for title, part in PARTS.items() for text in made(title, part, block, kept)]
-        yield Section(block.slug, block.title, tuple(parts))
+        parts = [made(title, part, block) for title, part in PARTS.items()]
+        yield Section(block.slug, block.title, parts)
     if found:
-        yield cost_section(study, kept)
-    yield missing_section(study, found, kept)
+        yield cost_section(study)
+    yield missing_section(study, found)

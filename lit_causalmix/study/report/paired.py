@@ -5,16 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import drawing, html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages import drawing
+from lit_causalmix.pages.content import Details, Paragraph, Part, Picture, Table
 from lit_causalmix.study.report.blocks import Block
-from lit_causalmix.study.report.parts import keep_csv, notes
+from lit_causalmix.study.report.parts import csv, notes
 from lit_causalmix.study.report.words import estimate, p_value
 from lit_causalmix.study.statistics import PairedSummary, paired_effects, summarise
 from lit_causalmix.study.statistics.figures import win_loss_figure
 
 
-def paired_part(block: Block, files: Files) -> list[str]:
+def paired_part(block: Block) -> Part:
     """Differences to the reference over all tables, then table by table."""
     if block.reference not in block.settings:
         raise ConfigurationError(f"no finished cell of {block.reference!r} to compare with")
@@ -33,41 +33,42 @@ def paired_part(block: Block, files: Files) -> list[str]:
     if not summaries:
         raise ConfigurationError("; ".join(dict(told).values()))
     tables = pd.concat([s.tables.assign(method=name) for name, s in summaries.items()])
-    keep_csv(files, f"{block.slug}_paired", tables)
-    figures = [_figure(block, name, found, files) for name, found in summaries.items()]
-    others = html.details("The same figure for the other methods", figures[1:])
-    return [
-        html.paragraph(
-            f"Difference of the {block.score} to {block.reference} on the same table with the same "
-            "seed. Mean over tables with a 95 % bootstrap interval over tables and seeds (the "
-            "verdict takes Student's interval over tables, which differs a little); p of "
-            "Wilcoxon's signed-rank test over tables, not corrected for the number of methods."
-        ),
-        html.table(
-            ("method", "better", "equal", "worse", "mean difference", "median difference", "p"),
-            [
-                (
-                    name,
-                    *(str(n) for n in (s.wins, s.ties, s.losses)),
-                    estimate(s.mean),
-                    estimate(s.median),
-                    p_value(s.p),
-                )
-                for name, s in summaries.items()
-            ],
-            numbers=range(1, 7),
-        ),
-        *notes(told),
-        figures[0],
-        *([others] if figures[1:] else []),
+    figures = [_figure(block, name, found) for name, found in summaries.items()]
+    others = Details("The same figure for the other methods", figures[1:])
+    rows = [
+        (
+            name,
+            *(str(n) for n in (s.wins, s.ties, s.losses)),
+            estimate(s.mean),
+            estimate(s.median),
+            p_value(s.p),
+        )
+        for name, s in summaries.items()
     ]
+    head = ("method", "better", "equal", "worse", "mean difference", "median difference", "p")
+    told_first = (
+        f"Difference of the {block.score} to {block.reference} on the same table with the same "
+        "seed. Mean over tables with a 95 % bootstrap interval over tables and seeds (the "
+        "verdict takes Student's interval over tables, which differs a little); p of "
+        "Wilcoxon's signed-rank test over tables, not corrected for the number of methods."
+    )
+    return Part(
+        [
+            Paragraph(told_first),
+            Table(head, rows, numbers=range(1, 7)),
+            *notes(told),
+            figures[0],
+            *([others] if figures[1:] else []),
+        ],
+        files=csv(f"{block.slug}_paired", tables),
+    )
 
 
-def _figure(block: Block, name: str, found: PairedSummary, files: Files) -> str:
+def _figure(block: Block, name: str, found: PairedSummary) -> Picture:
     place = list(block.settings).index(name)
-    png = drawing.png(win_loss_figure(found))
-    return html.picture(
-        files.keep(f"{block.slug}_paired_{place}.png", png),
+    return Picture(
+        f"{block.slug}_paired_{place}",
+        drawing.png(win_loss_figure(found)),
         f"{found.label}, table by table",
         f"{found.label}, {block.score}; lines are 95 % intervals over seeds (Student), where there "
         "are two seeds or more. Right of 0 is better.",

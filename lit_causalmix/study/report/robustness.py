@@ -9,11 +9,11 @@ from dataclasses import replace
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import drawing, html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages import drawing
+from lit_causalmix.pages.content import Paragraph, Part, Picture, Table
 from lit_causalmix.study.report.blocks import LABELS, Block
-from lit_causalmix.study.report.parts import keep_csv, notes
-from lit_causalmix.study.statistics import OVERALL, scaling_curve
+from lit_causalmix.study.report.parts import csv, notes
+from lit_causalmix.study.statistics import OVERALL, scaling_curve, table_means
 from lit_causalmix.study.statistics.figures import scaling_figure
 
 _ZERO_SHOT = "zero-shot"
@@ -51,40 +51,40 @@ def perturbed_scores(block: Block) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def fgsm_part(block: Block, files: Files) -> list[str]:
+def fgsm_part(block: Block) -> Part:
     """Normalised score against the step size, and the scores themselves."""
     cells = perturbed_scores(block)
     curve = scaling_curve(cells, block.score, "epsilon")
     name = f"{block.slug}_fgsm"
-    keep_csv(files, name, curve.frame)
     drawn = _drawn(block, curve.frame)
     shown = replace(curve, frame=curve.frame[curve.frame["method"].isin(drawn)])
     raw = _raw(cells)
-    keep_csv(files, f"{name}_scores", raw.rename_axis(columns=None).reset_index())
-    return [
-        html.paragraph(
-            "Every numerical cell of a test row moves by ε training standard deviations against "
-            "the model (FGSM); each model meets its own attack, and is compared with zero-shot "
-            "under the attack on zero-shot."
-        ),
-        html.picture(
-            files.keep(f"{name}.png", drawing.png(scaling_figure(shown))),
-            f"{block.score} against the step size of FGSM",
-            "Mean over tables with a 95 % bootstrap interval over tables and seeds. Above 0: the "
-            "fit withstands the attack better than zero-shot."
-            + (
-                " Of the other methods the one with the best mean over all steps is drawn."
-                if len(block.settings) > len(drawn)
-                else ""
-            ),
-        ),
-        html.table(
-            (f"mean {LABELS[_raw_metric(block)]}", *(f"ε = {epsilon:g}" for epsilon in raw)),
-            [(str(method), *map(_four, scores)) for method, scores in raw.iterrows()],
-            numbers=range(1, 1 + len(raw.columns)),
-        ),
-        *notes(("", text) for text in curve.notes),
-    ]
+    best = " Of the other methods the one with the best mean over all steps is drawn."
+    told = (
+        "Every numerical cell of a test row moves by ε training standard deviations against "
+        "the model (FGSM); each model meets its own attack, and is compared with zero-shot "
+        "under the attack on zero-shot."
+    )
+    picture = Picture(
+        name,
+        drawing.png(scaling_figure(shown)),
+        f"{block.score} against the step size of FGSM",
+        "Mean over tables with a 95 % bootstrap interval over tables and seeds. Above 0: the "
+        f"fit withstands the attack better than zero-shot."
+        f"{best if len(block.settings) > len(drawn) else ''}",
+    )
+    head = (f"mean {LABELS[_raw_metric(block)]}", *(f"ε = {epsilon:g}" for epsilon in raw))
+    rows = [(str(method), *map(_four, scores)) for method, scores in raw.iterrows()]
+    return Part(
+        [
+            Paragraph(told),
+            picture,
+            Table(head, rows, numbers=range(1, len(head))),
+            *notes(("", text) for text in curve.notes),
+        ],
+        files=csv(name, curve.frame)
+        | csv(f"{name}_scores", raw.rename_axis(columns=None).reset_index()),
+    )
 
 
 def _drawn(block: Block, curve: pd.DataFrame) -> list[str]:
@@ -109,7 +109,7 @@ def _raw(cells: pd.DataFrame) -> pd.DataFrame:
     alone = cells.drop_duplicates(["table", "seed", "epsilon"])
     zero = alone.assign(method=_ZERO_SHOT, score=alone["zero_shot"])
     methods = list(dict.fromkeys(cells["method"]))
-    means = pd.concat([zero, cells]).groupby(["method", "epsilon", "table"])["score"].mean()
+    means = table_means(pd.concat([zero, cells]), "score", ["method", "epsilon"])
     wide = means.groupby(["method", "epsilon"]).mean().unstack("epsilon")
     return wide.reindex([_ZERO_SHOT, *methods])
 

@@ -8,12 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
-from lit_causalmix.pages.html import Section
+from lit_causalmix.pages.content import (
+    Bullets,
+    Details,
+    Element,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+)
 from lit_causalmix.study.report.blocks import Block, every_setting
 from lit_causalmix.study.report.contents import LABELS, Study, without_rows
-from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.parts import csv
 from lit_causalmix.study.report.words import count
 
 SHOWN_ERRORS = 30
@@ -30,9 +36,8 @@ _CAPS = {
 _UNLIMITED = (None, -1)
 
 
-def run_section(study: Study, blocks: Sequence[Block], files: Files) -> Section:
+def run_section(study: Study, blocks: Sequence[Block]) -> Section:
     """Tables, methods and caps of all finished cells."""
-    keep_csv(files, "cells", study.frame.drop(columns=["training", "key"], errors="ignore"))
     cells = pd.DataFrame([{k: r[k] for k in LABELS} for r in (*study.records, *study.failed)])
     axes = ", ".join(
         count(cells[axis].nunique(), axis) for axis in ("table", "method", "backbone", "seed")
@@ -40,34 +45,33 @@ def run_section(study: Study, blocks: Sequence[Block], files: Files) -> Section:
     done = f"{len(study.records)} finished, {len(study.failed)} failed"
     if study.planned is not None:
         done += f", {study.planned - len(cells)} not run yet of {study.planned}"
-    parts = [html.paragraph(f"{axes}; {count(len(cells), 'cell')}: {done}.")]
+    kept = study.frame.drop(columns=["training", "key"], errors="ignore")
+    told = Paragraph(f"{axes}; {count(len(cells), 'cell')}: {done}.")
+    parts = [Part([told], files=csv("cells", kept))]
     if blocks:
-        parts += [
-            html.heading("Methods"),
-            html.table(
-                ("method", "backbone", "generator", "synthetic rows", "also with", "on", "cells"),
-                list(_methods(study, blocks)),
-                numbers=(6,),
-            ),
-            html.heading("Caps and training"),
-            html.table(("setting", "value"), list(_caps(study))),
-            html.paragraph(
+        parts += _settings_parts(study, blocks, count(cells["table"].nunique(), "table"))
+    return Section("run", "What was run", parts)
+
+
+def _settings_parts(study: Study, blocks: Sequence[Block], n_tables: str) -> Iterator[Part]:
+    head = ("method", "backbone", "generator", "synthetic rows", "also with", "on", "cells")
+    yield Part([Table(head, list(_methods(study, blocks)), numbers=(6,))], "Methods")
+    head = ("table", "domain", "task", "training rows", "columns", "classes", "cells")
+    yield Part(
+        [
+            Table(("setting", "value"), list(_caps(study))),
+            Paragraph(
                 "All settings of one cell of each method are in methods.json beside this page.",
                 "note",
             ),
-            html.details(
-                f"The {count(cells['table'].nunique(), 'table')}",
-                [
-                    html.table(
-                        ("table", "domain", "task", "training rows", "columns", "classes", "cells"),
-                        list(_tables(study.frame)),
-                        numbers=(3, 4, 5, 6),
-                    )
-                ],
+            Details(
+                f"The {n_tables}",
+                [Table(head, list(_tables(study.frame)), numbers=(3, 4, 5, 6))],
             ),
-        ]
-        files.keep("methods.json", _settings(study).encode())
-    return Section("run", "What was run", tuple(parts))
+        ],
+        "Caps and training",
+        {"methods.json": _settings(study).encode()},
+    )
 
 
 def _methods(study: Study, blocks: Sequence[Block]) -> Iterator[tuple[str, ...]]:
@@ -127,45 +131,46 @@ def _settings(study: Study) -> str:
     return json.dumps(found, indent=1, sort_keys=True)
 
 
-def missing_section(study: Study, blocks: Sequence[Block], files: Files) -> Section:
+def missing_section(study: Study, blocks: Sequence[Block]) -> Section:
     """Failed cells with their errors, and tables and seeds that some method lacks."""
-    parts: list[str] = [html.heading("Failed cells")]
-    if study.failed:
-        failures = pd.DataFrame(
-            [{k: r[k] for k in LABELS} | {"error": r.get("error", "")} for r in study.failed]
-        )
-        keep_csv(files, "failed", failures)
-        shown = failures.head(SHOWN_ERRORS)
-        columns = ["method", "table", "backbone", "seed", "error"]
-        parts.append(
-            html.table(columns, [tuple(map(str, row)) for row in shown[columns].to_numpy()])
-        )
-        if len(failures) > SHOWN_ERRORS:
-            parts.append(html.paragraph(f"and {len(failures) - SHOWN_ERRORS} more: failed.csv"))
-    else:
-        parts.append(html.paragraph("None is known; exported files hold finished cells alone."))
-    parts.append(html.heading("Tables and seeds that not every method has"))
-    lacking = pd.concat([_lacking(block) for block in blocks]) if blocks else pd.DataFrame()
-    if len(lacking):
-        keep_csv(files, "missing", lacking)
-        grouped = lacking.groupby(["backbone", "kind", "method"], sort=False)
-        rows = [
-            (*map(str, key), str(len(part)), ", ".join(dict.fromkeys(part["table"])))
-            for key, part in grouped
-        ]
-        parts += [
-            html.paragraph(
-                "Ranks are taken over the tables and seeds that all ranked methods have, "
-                "differences over those that both methods have; medians over all that a method has."
-            ),
-            html.table(("backbone", "kind", "method", "lacks", "on"), rows, numbers=(3,)),
-        ]
-    else:
-        parts.append(html.paragraph("Every method has every table and seed."))
+    parts = [_failed_part(study), _lacking_part(blocks)]
     undefined = [text for block in blocks for text in _undefined(block)]
     if undefined:
-        parts += [html.heading("Scores that are undefined"), html.bullets(undefined)]
-    return Section("missing", "Missing and failed cells", tuple(parts))
+        parts.append(Part([Bullets(undefined)], "Scores that are undefined"))
+    return Section("missing", "Missing and failed cells", parts)
+
+
+def _failed_part(study: Study) -> Part:
+    title = "Failed cells"
+    if not study.failed:
+        none = Paragraph("None is known; exported files hold finished cells alone.")
+        return Part([none], title)
+    failures = pd.DataFrame(
+        [{k: r[k] for k in LABELS} | {"error": r.get("error", "")} for r in study.failed]
+    )
+    columns = ["method", "table", "backbone", "seed", "error"]
+    shown = failures.head(SHOWN_ERRORS)[columns].to_numpy()
+    content: list[Element] = [Table(columns, [tuple(map(str, row)) for row in shown])]
+    if len(failures) > SHOWN_ERRORS:
+        content.append(Paragraph(f"and {len(failures) - SHOWN_ERRORS} more: failed.csv"))
+    return Part(content, title, csv("failed", failures))
+
+
+def _lacking_part(blocks: Sequence[Block]) -> Part:
+    title = "Tables and seeds that not every method has"
+    lacking = pd.concat([_lacking(block) for block in blocks]) if blocks else pd.DataFrame()
+    if not len(lacking):
+        return Part([Paragraph("Every method has every table and seed.")], title)
+    rows = [
+        (*map(str, key), str(len(part)), ", ".join(dict.fromkeys(part["table"])))
+        for key, part in lacking.groupby(["backbone", "kind", "method"], sort=False)
+    ]
+    told = Paragraph(
+        "Ranks are taken over the tables and seeds that all ranked methods have, "
+        "differences over those that both methods have; medians over all that a method has."
+    )
+    table = Table(("backbone", "kind", "method", "lacks", "on"), rows, numbers=(3,))
+    return Part([told, table], title, csv("missing", lacking))
 
 
 def _lacking(block: Block) -> pd.DataFrame:

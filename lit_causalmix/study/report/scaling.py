@@ -8,11 +8,11 @@ from functools import partial
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import drawing, html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages import drawing
+from lit_causalmix.pages.content import Part, Picture, Table
 from lit_causalmix.study.report.blocks import Block, Setting, every_setting
-from lit_causalmix.study.report.parts import keep_csv, notes
-from lit_causalmix.study.report.words import interval, p_value, signed
+from lit_causalmix.study.report.parts import PartOf, csv, notes
+from lit_causalmix.study.report.words import estimate, p_value
 from lit_causalmix.study.statistics import Verdict, scaling_curve, slope_effects, verdict
 from lit_causalmix.study.statistics.figures import scaling_figure, verdict_figure
 from lit_causalmix.study.statistics.scaling import Amount
@@ -97,12 +97,12 @@ def slope_verdict(block: Block, method: str, amount: Amount) -> Verdict:
     return verdict(slope_effects(cells[cells["method"] == method], block.score, amount))
 
 
-def scaling_part(amount: Amount) -> partial[list[str]]:
+def scaling_part(amount: Amount) -> PartOf:
     """The part of the page on one axis."""
     return partial(_part, amount=amount)
 
 
-def _part(block: Block, files: Files, *, amount: Amount) -> list[str]:
+def _part(block: Block, amount: Amount) -> Part:
     cells, fixed = varied(block, amount)
     if not fixed:
         raise ConfigurationError(f"no method has two or more values of the synthetic {amount}")
@@ -118,43 +118,41 @@ def _part(block: Block, files: Files, *, amount: Amount) -> list[str]:
         raise ConfigurationError("; ".join(dict(told).values()))
     curve = scaling_curve(cells[cells["method"].isin(drawn)], block.score, amount)
     name = f"{block.slug}_by_{amount}"
-    keep_csv(files, name, curve.frame)
-    slopes, figures = [], []
+    slopes, pictures = [], []
     for method in drawn:
         try:
             found = slope_verdict(block, method, amount)
         except ConfigurationError as error:
             told.append((method, str(error)))
             continue
-        bounds = interval(found.overall.low, found.overall.high)
-        effect = f"{signed(found.overall.value)} {bounds}"
-        slopes.append((method, effect, p_value(found.heterogeneity_p), found.word))
+        p = p_value(found.heterogeneity_p)
+        slopes.append((method, estimate(found.overall), p, found.word))
         told += [(method, note) for note in found.notes]
         if method == block.method:
-            png = files.keep(f"{name}_slopes.png", drawing.png(verdict_figure(found)))
-            caption = (
-                f"Slopes of {method} by domain (number of tables); wide intervals are cut. Right "
-                "of 0: more is better."
-            )
-            figures.append(html.picture(png, f"Slopes of {method} by domain", caption))
+            title = f"Slopes of {method} by domain"
+            caption = f"{title} (number of tables); wide intervals are cut. Right of 0: more is "
+            png = drawing.png(verdict_figure(found))
+            pictures.append(Picture(f"{name}_slopes", png, title, f"{caption}better."))
     held = "; ".join(f"{method}: {fixed[method]}" for method in drawn)
     unit = "doubling of all rows" if amount == "size" else "step from share 0 to share 1"
-    return [
-        html.picture(
-            files.keep(f"{name}.png", drawing.png(scaling_figure(curve))),
-            f"{block.score} against the synthetic {amount}",
-            "Mean over tables with a 95 % bootstrap interval over tables and seeds; above each "
-            "panel the domain and its number of tables. The intervals of two points share their "
-            f"tables: the slopes below compare within each table. Held fixed: {held}.",
-        ),
-        html.table(
-            ("method", f"mean slope per {unit}", "p, domains differ", "verdict"),
-            slopes,
-            numbers=(1, 2),
-        ),
-        *figures,
-        *notes([*told, *(_parted(note) for note in curve.notes)]),
-    ]
+    head = ("method", f"mean slope per {unit}", "p, domains differ", "verdict")
+    curves = Picture(
+        name,
+        drawing.png(scaling_figure(curve)),
+        f"{block.score} against the synthetic {amount}",
+        "Mean over tables with a 95 % bootstrap interval over tables and seeds; above each "
+        "panel the domain and its number of tables. The intervals of two points share their "
+        f"tables: the slopes below compare within each table. Held fixed: {held}.",
+    )
+    return Part(
+        [
+            curves,
+            Table(head, slopes, numbers=(1, 2)),
+            *pictures,
+            *notes([*told, *(_parted(note) for note in curve.notes)]),
+        ],
+        files=csv(name, curve.frame),
+    )
 
 
 def _parted(note: str) -> tuple[str, str]:

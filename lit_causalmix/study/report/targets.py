@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import html
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.content import Mark, Paragraph, Part, Table
 from lit_causalmix.study.report.blocks import FEW_TABLES, Block
-from lit_causalmix.study.report.comparison import ranking, summary
-from lit_causalmix.study.report.parts import keep_csv
+from lit_causalmix.study.report.parts import csv
+from lit_causalmix.study.report.summary import ranking, summary
 from lit_causalmix.study.report.words import interval, plain, signed
 from lit_causalmix.study.statistics import paired_effects, verdict
 
@@ -21,6 +20,7 @@ _SPREAD, _GAP, _WORSE = 2 / 3, 1 / 2, 0.1
 _FEW_SEEDS = 3
 _NUMBERS = ["median", "iqr", "worse", "gap_rank", "gap_selection"]
 _HEAD = ["target", "found", "met"]
+_MARKS: Mapping[str, Mark] = {"yes": "better", "no": "worse", "open": ""}
 
 
 def targets(block: Block) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def targets(block: Block) -> pd.DataFrame:
     """
     effects = paired_effects(block.main, block.score, block.method, block.reference)
     overall = verdict(effects).overall
-    frame = summary(block).set_index("method")
+    frame = summary(block.main, block.score).set_index("method")
     found = pd.DataFrame(list(_lines(block, frame, overall.low, overall.high)), columns=_HEAD)
     if effects.frame["table"].nunique() < FEW_TABLES:
         found["met"] = "open"
@@ -53,7 +53,7 @@ def _lines(
     than = block.reference
     few = block.main["seed"].nunique() < _FEW_SEEDS
     try:
-        ranks = ranking(block)[0].ranks
+        ranks = ranking(block.main, block.score)[0].ranks
         rank, best = float(ranks.get(block.method, math.nan)), float(ranks.min())
     except ConfigurationError:
         rank = best = math.nan
@@ -101,20 +101,17 @@ def _met(value: float, least: float, *, strictly: bool = False) -> str:
     return "yes" if value > least or (value == least and not strictly) else "no"
 
 
-def targets_part(block: Block, files: Files) -> list[str]:
+def targets_part(block: Block) -> Part:
     """The targets and what was found."""
     frame = targets(block)
-    keep_csv(files, f"{block.slug}_targets", frame)
-    css = {
-        (row, 2): {"yes": "better", "no": "worse"}.get(met, "")
-        for row, met in enumerate(frame["met"])
-    }
+    marks = {(row, 2): _MARKS[met] for row, met in enumerate(frame["met"])}
     rows = [tuple(map(str, row)) for row in frame.to_numpy()]
-    return [
-        html.paragraph(
-            f"What {block.method} would have to reach to count as robust; the thresholds are those "
-            f"of this project, the paper sets none. Fewer than {FEW_TABLES} tables leave them "
-            f"open, and fewer than {_FEW_SEEDS} seeds the gap (a)."
-        ),
-        html.table(_HEAD, rows, css=css),
-    ]
+    told = (
+        f"What {block.method} would have to reach to count as robust; the thresholds are those "
+        f"of this project, the paper sets none. Fewer than {FEW_TABLES} tables leave them "
+        f"open, and fewer than {_FEW_SEEDS} seeds the gap (a)."
+    )
+    return Part(
+        [Paragraph(told), Table(_HEAD, rows, marks=marks)],
+        files=csv(f"{block.slug}_targets", frame),
+    )

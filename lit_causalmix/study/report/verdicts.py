@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.pages import drawing, html
-from lit_causalmix.pages.files import Files
-from lit_causalmix.pages.html import Section
+from lit_causalmix.pages import drawing
+from lit_causalmix.pages.content import Element, Paragraph, Part, Picture, Section, Table
 from lit_causalmix.study.report.blocks import FEW_TABLES, Block
-from lit_causalmix.study.report.parts import keep_csv, left_out, notes
+from lit_causalmix.study.report.parts import csv, left_out, notes
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict
 from lit_causalmix.study.report.words import MEANING, count, estimate, p_value
 from lit_causalmix.study.statistics import (
@@ -24,7 +23,17 @@ from lit_causalmix.study.statistics import (
 )
 from lit_causalmix.study.statistics.figures import verdict_figure
 
+_HEAD = ("part", "question", "verdict", "mean effect", "tables", "p, domains differ", "remark")
 _PER = "per doubling of all rows, or per step of the share from 0 to 1"
+_RULE = (
+    "Effects are in percent of the zero-shot score: the difference of two normalised "
+    f"scores, or the slope of one ({_PER}). Each table counts once, by its mean over "
+    "seeds. The words follow a fixed rule on Student intervals over tables: "
+    "consistent, the 95 % interval of the mean effect lies above 0; harmful, below; "
+    "domain-dependent, some domain gains and "
+    "another loses, or a permutation test tells the domains apart where an effect is "
+    "shown; no effect, none of these."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,55 +72,51 @@ def _mixing(block: Block) -> Answer:
         return Answer(question, None, str(error))
 
 
-def verdict_section(blocks: Sequence[Block], files: Files) -> Section:
+def verdict_section(blocks: Sequence[Block]) -> Section:
     """All answers in sentences and in one table, the figures behind them, and the rule."""
-    parts: list[str] = []
+    sentences: list[Element] = []
+    pictures: list[Element] = []
     rows: list[tuple[str, ...]] = []
-    figures: list[str] = []
     told: list[tuple[str, str]] = []
+    files: dict[str, bytes] = {}
     for block in blocks:
         for number, answer in enumerate(answers(block)):
             name = f"{block.title}: {answer.question}"
             if answer.found is None:
-                parts += [left_out(f"{name}: {answer.reason}")] if number == 0 else []
+                sentences += [left_out(f"{name}: {answer.reason}")] if number == 0 else []
                 rows.append((block.title, answer.question, "–", "", "", "", answer.reason))
                 continue
             rows.append((block.title, answer.question, *_numbers(answer.found)))
             told += [(name, note) for note in answer.found.notes]
             file = f"{block.slug}_verdict_{number}"
-            keep_csv(files, file, _domains(answer.found))
+            files |= csv(file, _domains(answer.found))
             if answer.paired is None:
                 lead = f"{block.title}, {answer.question.lower()}: {answer.found.word}."
-                parts.append(html.says(_slope_sentence(block, answer.found), lead))
+                sentences.append(_says(lead, _slope_sentence(block, answer.found)))
             else:
                 lead = f"{block.title}: {answer.found.word}."
-                parts.append(html.says(_sentence(block, answer.found, answer.paired), lead))
-                png = files.keep(f"{file}.png", drawing.png(verdict_figure(answer.found)))
-                caption = (
-                    f"{name}, by domain (number of tables); wide intervals are "
-                    "cut. Right of 0 is better."
-                )
-                figures.append(html.picture(png, f"Verdict on {name}", caption))
-    head = ("part", "question", "verdict", "mean effect", "tables", "p, domains differ", "remark")
-    return Section(
-        "verdict",
-        "Verdict",
-        (
-            *parts,
-            html.table(head, rows, numbers=(3, 4, 5)),
-            html.paragraph(
-                "Effects are in percent of the zero-shot score: the difference of two normalised "
-                f"scores, or the slope of one ({_PER}). Each table counts once, by its mean over "
-                "seeds. The words follow a fixed rule on Student intervals over tables: "
-                "consistent, the 95 % interval of the mean effect lies above 0; harmful, below; "
-                "domain-dependent, some domain gains and "
-                "another loses, or a permutation test tells the domains apart where an effect is "
-                "shown; no effect, none of these.",
-                "note",
-            ),
-            *notes(told),
-            *figures,
-        ),
+                sentences.append(_says(lead, _sentence(block, answer.found, answer.paired)))
+                pictures.append(_picture(file, name, answer.found))
+    content = [
+        *sentences,
+        Table(_HEAD, rows, numbers=(3, 4, 5)),
+        Paragraph(_RULE, "note"),
+        *notes(told),
+        *pictures,
+    ]
+    return Section("verdict", "Verdict", [Part(content, files=files)])
+
+
+def _says(lead: str, sentence: str) -> Paragraph:
+    return Paragraph(f"{lead} {sentence}", "says", strong=lead)
+
+
+def _picture(file: str, name: str, found: Verdict) -> Picture:
+    return Picture(
+        file,
+        drawing.png(verdict_figure(found)),
+        f"Verdict on {name}",
+        f"{name}, by domain (number of tables); wide intervals are cut. Right of 0 is better.",
     )
 
 

@@ -4,12 +4,13 @@ The input is one row per run, with the columns table, domain, task, method, back
 ratio and one per score (`test/real/roc_auc_normalized`, …).
 """
 
-from lit_causalmix.study.statistics.aggregate import OVERALL, aggregate
+from lit_causalmix.study.statistics.aggregate import OVERALL, aggregate, table_means
 from lit_causalmix.study.statistics.bootstrap import Bootstrap, Estimate
 from lit_causalmix.study.statistics.effects import (
     Effects,
     PairedSummary,
     paired_effects,
+    student_interval,
     summarise,
 )
 from lit_causalmix.study.statistics.ranks import Ranking, rank_methods
@@ -36,6 +37,8 @@ __all__ = [
     "rank_methods",
     "scaling_curve",
     "slope_effects",
+    "student_interval",
     "summarise",
+    "table_means",
     "verdict",
 ]

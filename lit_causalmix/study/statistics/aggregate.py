@@ -87,6 +87,23 @@ def by_domain(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(domain), part
 
 
+def table_means(
+    frame: pd.DataFrame, column: str, by: Sequence[str] = ("method",)
+) -> pd.Series[float]:
+    """The mean of a column over the runs of each table: a table counts once, whatever its seeds.
+
+    Args:
+        frame: One row per run: the columns table, those of `by`, and the one to average.
+        column: Its name; missing values are left out.
+        by: What tells the groups of one table apart.
+
+    Returns:
+        float64, indexed by `by` and table, sorted; NaN where a group has no value.
+    """
+    means: pd.Series[float] = frame.groupby([*by, "table"], dropna=False, sort=True)[column].mean()
+    return means
+
+
 def scores_by_table(frame: pd.DataFrame, column: str = "score") -> list[Floats]:
     """The values of a column, one float64 array per table, in the order of the tables' names."""
     groups = frame.groupby("table", sort=True)[column]

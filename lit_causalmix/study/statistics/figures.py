@@ -41,8 +41,6 @@ def critical_difference_figure(ranking: Ranking) -> Figure:
         ranking.pairwise_p.rename(index=names, columns=names),
         ranking.alpha,
         text_h_margin=0.04 * span if span else 0.04,
-        label_fmt_left="{label} ({rank:.2f}) ",
-        label_fmt_right=" ({rank:.2f}) {label}",
         label_props={"fontsize": 9},
         elbow_props={"color": TEXT, "linewidth": 1},
         marker_props={"s": 18},

@@ -36,8 +36,32 @@ def holm(p: Sequence[float]) -> list[float]:
 def draw_critical_differences(
     axes: Axes, ranks: pd.Series[float], pairwise_p: pd.DataFrame, alpha: float, **style: Any
 ) -> None:
-    """Draws a critical-difference diagram; bars join methods that do not differ at alpha."""
-    _library().critical_difference_diagram(ranks, pairwise_p, alpha=alpha, ax=axes, **style)
+    """Draws a critical-difference diagram; bars join methods that do not differ at alpha.
+
+    The library draws a bar through a set of names, whose order differs between processes; a set of
+    places in the ranking is always in order, so the same ranks give the same picture.
+
+    Args:
+        axes: Where to draw.
+        ranks: Average rank of each method.
+        pairwise_p: p of each pair of methods.
+        alpha: Level of the tests.
+        **style: More arguments of the library's function, but for the format of labels.
+    """
+    places = dict(zip(ranks.index, range(len(ranks)), strict=True))
+    drawn = _library().critical_difference_diagram(
+        ranks.rename(places),
+        pairwise_p.rename(index=places, columns=places),
+        alpha=alpha,
+        ax=axes,
+        label_fmt_left="{label}",
+        label_fmt_right="{label}",
+        **style,
+    )
+    for text in drawn["labels"]:
+        place = int(text.get_text())
+        name, rank = ranks.index[place], f"({ranks.iloc[place]:.2f})"
+        text.set_text(f"{name} {rank} " if text.get_ha() == "right" else f" {rank} {name}")
 
 
 def _library() -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.statistics.aggregate import table_means
 from lit_causalmix.study.statistics.effects import signed_rank_p
 from lit_causalmix.study.statistics.posthocs import holm, nemenyi
 from lit_causalmix.study.statistics.records import complete, tidy
@@ -78,7 +79,7 @@ def rank_methods(
         ConfigurationError: See `records.tidy`; with fewer than two methods or complete tables.
     """
     data = complete(tidy(records, score, [by]), [by])
-    means = data.frame.groupby(["table", by], dropna=False)["score"].mean().unstack(by)
+    means = table_means(data.frame, "score", [by]).unstack(by)
     means.columns = pd.Index([str(name) for name in means.columns])
     n_tables, n_methods = means.shape
     if n_methods < 2 or n_tables < 2:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import rng
+from lit_causalmix.study.statistics.aggregate import table_means
 from lit_causalmix.study.statistics.bootstrap import Estimate, Floats
 from lit_causalmix.study.statistics.effects import Effects, student_interval
 
@@ -88,11 +89,11 @@ def verdict(
         raise ConfigurationError(
             f"a verdict needs a margin >= 0 and a level in (0, 1), got {margin} and {level}"
         )
-    means = effects.frame.groupby(["domain", "table"], sort=True)["effect"].mean()
+    means = table_means(effects.frame, "effect", ["domain"])
     if len(means) < 2:
         raise ConfigurationError(f"a verdict needs two or more tables, got {len(means)}")
     names = means.index.get_level_values("domain").to_numpy()
-    values = means.to_numpy(dtype=np.float64)
+    values = np.asarray(means, dtype=np.float64)
     overall = student_interval(values, level)
     domains = _domains(names, values, margin, level)
     p = _heterogeneity_p(names, values, n_permutations, seed)

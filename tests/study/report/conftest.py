@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lit_causalmix.pages.files import Files
+from lit_causalmix.pages.html import render
 from lit_causalmix.study.report.contents import read_study_results
 from lit_causalmix.study.report.page import build_report
 from lit_causalmix.study.store import Record, Store
@@ -161,10 +161,9 @@ def report(
 
     def build(records: Iterable[Record], **options: Any) -> tuple[str, dict[str, bytes]]:
         study = read_study_results(keep(records).root, "trial")
-        files = Files()
         names = {"method": "causalmixft", "reference": "default"} | options
-        html = build_report(study, files, **names)
-        return page_text(html), files.content
+        page = build_report(study, **names)
+        return page_text(render(page)), page.files()
 
     return build
 

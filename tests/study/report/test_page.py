@@ -308,6 +308,17 @@ def test_a_method_with_few_runs_does_not_cost_the_ranking(report: Report, cells:
     assert list(csv(files, f"{BLOCK}_ranks").columns) == ["table", "causalmixft", "default"]
 
 
+def test_names_of_a_study_are_never_markup(report: Report, cells: Cells) -> None:
+    hostile = "<script>alert(\"x\")</script> & 'y'"
+    records = cells(
+        {"default": 0.1, "causalmixft": 0.5, hostile: 0.2}, domains={hostile: 6, "b": 2}
+    )
+    keyed = [record | {"key": f"cell-{k}"} for k, record in enumerate(records)]
+    text, files = report(keyed)  # which fails on tags that do not match
+    assert text.count(hostile) > 10, "shown as it is written"
+    assert not [name for name in files if "<" in name or "/" in name]
+
+
 def test_the_same_cells_give_the_same_bytes(tmp_path: Any, cells: Cells, cell: MakeRecord) -> None:
     from lit_causalmix.study.report.contents import read_study_results
     from lit_causalmix.study.report.page import write_report

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lit_causalmix.pages import markdown
 from lit_causalmix.study.store import Record, Store
 from lit_causalmix.study.transfer import export
 
@@ -45,7 +46,7 @@ def test_a_comparison_has_both_ways_of_selecting_weights(
         for method, score, best in (("default", 1.0, 0.5), ("causalmixft", 2.0, 3.0))
     ]
     export(keep(records), tmp_path / "cells.jsonl.gz")
-    text = "\n".join(script.comparison("Title", tmp_path / "cells.jsonl.gz", None))
+    text = markdown.render([script.comparison("Title", tmp_path / "cells.jsonl.gz", None)])
     plain, cautious = text.split("selected with caution")
     assert "7 tables, 1 seed, 7 fits of each method." in plain
     assert "| causalmixft | 1.00 | +2.00 [+2.00, +2.00] | +2.00 |" in plain

@@ -67,6 +67,19 @@ def test_equal_methods_make_a_diagram_too(study: Any) -> None:
     assert "p = 1" in "".join(texts(critical_difference_figure(rank_methods(records, SCORE))))
 
 
+def test_a_bar_of_the_diagram_runs_from_its_best_method_to_its_worst(study: Any) -> None:
+    """Through a set of names it ran to and fro, in another order in every process."""
+    methods = dict.fromkeys([f"method {k}" for k in "abcdefghi"], 0.0)
+    ranking = rank_methods(study(methods | {"worst": -9.0}, noise=0.5), SCORE)
+    figure = critical_difference_figure(ranking)
+    lines = [line for line in figure.axes[0].lines if line.get_linewidth() == 3]
+    assert max(len(line.get_xdata()) for line in lines) >= 5  # type: ignore[arg-type]
+    for line in lines:
+        assert (np.diff(line.get_xdata()) >= 0).all()
+    written = "\n".join(texts(figure))
+    assert f"worst ({ranking.ranks['worst']:.2f})" in written or ") worst" in written
+
+
 def test_the_same_result_gives_the_same_bytes(study: Any) -> None:
     result = verdict(paired_effects(study({"scm": 0.5, "default": 0.0}), SCORE, "scm", "default"))
     assert png(verdict_figure(result)) == png(verdict_figure(result))
