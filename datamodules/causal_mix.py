@@ -115,7 +115,8 @@ class CausalMixDataModule(TableDataModule):
         self.seed = seed
         self.num_workers = num_workers
         self.pin_memory = pin_memory
-        self.cache_dir = cache_root() / "generators" if cache_dir is None else Path(cache_dir)
+        default = cache_root() / "generators"
+        self.cache_dir = default if cache_dir is None else Path(cache_dir).expanduser()
         self.progress = progress
         self.synthetic: SyntheticSource | None = None
         self._synthetic_to_score: list[EpisodeParts] = []

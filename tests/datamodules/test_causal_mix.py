@@ -250,3 +250,11 @@ def test_a_missing_split_is_said(frame: pd.DataFrame, tmp_path: Path) -> None:
 def test_nothing_to_predict_is_said(frame: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"set data\.predict_source"):
         datamodule(frame, tmp_path, synthetic_ratio=0.0).predict_dataloader()
+
+
+def test_the_cache_folder_may_lie_in_the_home_folder(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    module = CausalMixDataModule(TableSpec(frame, target="target"), cache_dir="~/cache")
+    assert module.cache_dir == tmp_path / "cache"
