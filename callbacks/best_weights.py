@@ -3,85 +3,42 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.callbacks.evaluation import (
-    episode_datamodule,
-    find_callback,
-    is_trial,
-    monitored,
-    run_folder,
-)
-from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.callbacks.evaluation import is_trial, monitored, run_folder
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import Score
-from lit_causalmix.training.selection import selection_of
+from lit_causalmix.files.digests import of_tensors
+from lit_causalmix.training.kept_weights import check_seal
+from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.scoreboard import Selected
+from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 
 
-def zero_shot_scores(trainer: pl.Trainer) -> Mapping[str, Score]:
-    """The validation scores of zero-shot, "domain/metric" → score.
-
-    Raises:
-        ConfigurationError: If nothing has measured them.
-    """
-    baseline = find_callback(trainer, ZeroShotBaseline)
-    if baseline is None:
-        raise ConfigurationError(
-            "selection with zero-shot as a candidate needs the callback ZeroShotBaseline, listed "
-            "before it in trainer.callbacks"
-        )
-    if not baseline.scores("val"):
-        raise ConfigurationError(
-            "the zero-shot score is not measured yet: list ZeroShotBaseline first in "
-            "trainer.callbacks"
-        )
-    return baseline.scores("val")
-
-
-def zero_shot_loss(trainer: pl.Trainer) -> float:
-    """The zero-shot value of `val/loss`, by the same selection as every other."""
-    is_classification = episode_datamodule(trainer).is_classification
-    return selection_of(trainer.lightning_module).loss(zero_shot_scores(trainer), is_classification)
-
-
-def zero_shot_bar(trainer: pl.Trainer) -> float:
-    """The `val/loss` below which weights take the place of zero-shot.
-
-    Infinite where zero-shot has no defined score: any defined one is then an improvement.
-    """
-    is_classification = episode_datamodule(trainer).is_classification
-    selection = selection_of(trainer.lightning_module)
-    bar = selection.bar(zero_shot_scores(trainer), is_classification)
-    return math.inf if math.isnan(bar) else bar
-
-
-class BestWeights(Checkpoint):
-    """Keeps the weights with the lowest `val/loss` and restores them when training ends.
+class BestWeights(Checkpoint, FitCallback):
+    """Selects the weights with the lowest `val/loss`, which a fit returns, and writes them.
 
     The pre-trained weights are the first candidate, so what a fit returns is never worse than
     zero-shot by the rows that it is selected by (`model.selection`); they stay where no validation
     gives a defined score. With `FixedBudget` the latest weights are always the best, and the last
-    ones are what a fit returns. Each new best is written at once as a weights-only checkpoint, so
-    an interrupted run loses nothing.
+    ones are what a fit returns.
+
+    The task keeps the selected weights, its scoreboard says which they are
+    (`task.scoreboard.selected`). Each new best is written at once as a weights-only checkpoint, so
+    an interrupted run loses nothing; a resumed fit writes the best so far into its own folder. A
+    complete checkpoint has a copy of its own, so that a fit goes on from it alone.
 
     Args:
         monitor: Logged metric to minimise.
         filename: Name of the checkpoint in the run's folder.
 
     Attributes:
-        best_score: Value of the metric of the best weights so far.
-        bar: Value below which other weights take their place; it differs from `best_score` where
-            the selection asks for more before it leaves zero-shot.
-        best_step: Optimiser steps taken when it was reached; 0 is zero-shot.
         best_model_path: The checkpoint file, empty before there is one; Lightning's
             `ckpt_path="best"` reads it.
     """
@@ -90,69 +47,59 @@ class BestWeights(Checkpoint):
         super().__init__()
         self.monitor = monitor
         self.filename = filename
-        self.best_score = math.inf
-        self.bar = math.inf
-        self.best_step = 0
         self.best_model_path = ""
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.best_model_path or trainer.global_step or is_trial(trainer):
-            return  # weights that were trained already are not zero-shot
-        self.keep(trainer, zero_shot_loss(trainer), step=0)
-        self.bar = zero_shot_bar(trainer)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
+    def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        if task.scoreboard.selected is not None:
             return
-        self._consider(trainer, pl_module, monitored(trainer, self.monitor, self))
+        loss, bar = task.zero_shot_loss(), task.zero_shot_bar()
+        with task.pretrained():  # also where trained weights go on, which are not zero-shot
+            task.select(loss, step=0, bar=bar, file=self.filename)
+            self._write(trainer)
 
-    def _consider(self, trainer: pl.Trainer, module: pl.LightningModule, score: float) -> None:
-        if selection_of(module).improves(score, self.bar):
-            self.keep(trainer, score, step=trainer.global_step)
+    def on_scored(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        score, selected = monitored(trainer, self.monitor, self), task.scoreboard.selected
+        if selected is not None and task.selection.improves(score, selected.bar):
+            task.select(score, step=trainer.global_step)
+            self._write(trainer)
 
-    def keep(self, trainer: pl.Trainer, score: float, *, step: int) -> None:
-        """Writes the present weights as the best ones; every rank has to call it.
-
-        Args:
-            trainer: The trainer.
-            score: Their value of the metric.
-            step: Optimiser steps that led to them.
-        """
-        self.best_score, self.bar, self.best_step = score, score, step
-        self.best_model_path = str(run_folder(trainer) / self.filename)
-        trainer.save_checkpoint(self.best_model_path, weights_only=True)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.best_model_path:
+    def on_settled(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        selected = task.scoreboard.selected
+        if selected is None:
             return
-        if selection_of(pl_module).keeps_last and self.best_step != trainer.global_step:
-            self.keep(trainer, math.nan, step=trainer.global_step)  # trained on since validation
-        checkpoint = torch.load(
-            self.best_model_path, map_location=pl_module.device, weights_only=True
-        )
-        pl_module.load_state_dict(checkpoint["state_dict"])
+        path = run_folder(trainer) / self.filename
+        there = trainer.is_global_zero and _holds(path, selected)
+        if trainer.strategy.broadcast(there):
+            self.best_model_path = str(path)
+        else:
+            self._write(trainer)
         _log.info(
-            "Best weights: step %d, %s %.5f, %s",
-            self.best_step,
-            self.monitor,
-            self.best_score,
-            self.best_model_path,
+            "Best weights: step %d, %s %.5f, %s", selected.step, self.monitor, selected.score, path
         )
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "best_score": self.best_score,
-            "bar": self.bar,
-            "best_step": self.best_step,
-            "best_model_path": self.best_model_path,
-        }
+    def _write(self, trainer: pl.Trainer) -> None:
+        """Writes the present weights as the best ones; every rank has to call it."""
+        if not is_trial(trainer):
+            self.best_model_path = str(run_folder(trainer) / self.filename)
+            trainer.save_checkpoint(self.best_model_path, weights_only=True)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        path = str(state_dict["best_model_path"])
-        if not Path(path).is_file():
-            _log.warning("The best checkpoint %r is gone: selection starts again", path)
-            return
-        self.best_score = float(state_dict["best_score"])
-        self.bar = float(state_dict["bar"])
-        self.best_step = int(state_dict["best_step"])
-        self.best_model_path = path
+
+def _holds(path: Path, selected: Selected) -> bool:
+    """Whether a file has the selected weights; one that is damaged is said."""
+    if not path.is_file():
+        return False
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        check_seal(content)
+        return of_tensors(content["state_dict"]) == selected.digest
+    except (
+        ConfigurationError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        UnpicklingError,
+    ):
+        _log.warning("%s is damaged: the selected weights are written again", path)
+        return False

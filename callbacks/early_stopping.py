@@ -6,15 +6,15 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.best_weights import zero_shot_bar
-from lit_causalmix.training.selection import selection_of
+from lit_causalmix.callbacks.evaluation import as_task
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
     """Stops when `val/loss` has not improved on its best, zero-shot included, for a while.
 
     Zero-shot counts with the bar that the selection sets (`Selection.bar`). What `val/loss` is made
-    of is the task's choice (`model.selection`); with `FixedBudget` training never stops early.
+    of is the task's choice (`model.selection`); with `FixedBudget` training never stops early. A
+    fit that was stopped stays so when it is resumed with the same patience.
 
     Args:
         monitor: Logged metric to minimise.
@@ -28,13 +28,18 @@ class ZeroShotEarlyStopping(EarlyStopping):
         super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not torch.isfinite(self.best_score) and not selection_of(pl_module).keeps_last:
-            self.best_score = torch.tensor(zero_shot_bar(trainer), dtype=torch.float64)
+        task = as_task(pl_module)
+        if task.selection.keeps_last:
+            return
+        if not torch.isfinite(self.best_score):
+            self.best_score = torch.tensor(task.zero_shot_bar(), dtype=torch.float64)
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not selection_of(pl_module).keeps_last:
+        if not as_task(pl_module).selection.keeps_last:
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not selection_of(pl_module).keeps_last:
+        if not as_task(pl_module).selection.keeps_last:
             super().on_validation_end(trainer, pl_module)

@@ -1,26 +1,22 @@
-"""What the callbacks need to know of a datamodule, and scoring outside the trainer's loops."""
+"""What several callbacks ask of a trainer and its task."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
-from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import DomainScores, Score
+from lit_causalmix.metrics import Score
+from lit_causalmix.training.scoreboard import Sheet
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
-
-Stage = Literal["val", "test"]
-CallbackT = TypeVar("CallbackT", bound=pl.Callback)
 
 
 def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule[Any]:
@@ -51,9 +47,16 @@ def all_callbacks(trainer: pl.Trainer) -> list[pl.Callback]:
     return callbacks
 
 
-def find_callback(trainer: pl.Trainer, kind: type[CallbackT]) -> CallbackT | None:
-    """Returns the trainer's first callback of a class, or None."""
-    return next((c for c in all_callbacks(trainer) if isinstance(c, kind)), None)
+def require_callback(trainer: pl.Trainer, kind: type[pl.Callback], by: pl.Callback) -> None:
+    """Refuses a trainer without a callback that another one builds on, wherever it is listed.
+
+    Raises:
+        ConfigurationError: With the names of both.
+    """
+    if not any(isinstance(callback, kind) for callback in all_callbacks(trainer)):
+        raise ConfigurationError(
+            f"{type(by).__name__} needs the callback {kind.__name__} in trainer.callbacks"
+        )
 
 
 def is_trial(trainer: pl.Trainer) -> bool:
@@ -83,25 +86,19 @@ def run_folder(trainer: pl.Trainer) -> Path:
     return Path(trainer.log_dir or trainer.default_root_dir)
 
 
-def log_scores(
-    module: pl.LightningModule,
-    stage: Stage,
-    scores: Mapping[str, Score],
-    normalized: Mapping[str, Score],
-    undefined: dict[str, str],
-) -> None:
+def log_sheet(module: pl.LightningModule, sheet: Sheet, undefined: dict[str, str]) -> None:
     """Logs `stage/domain/metric` and `stage/domain/metric_normalized`.
 
     An undefined score is not logged; its reason is said once and kept in `undefined`, under the
     name it would have had.
     """
-    for key, score in scores.items():
-        name = f"{stage}/{key}"
+    for key, score in sheet.scores.items():
+        name = f"{sheet.stage}/{key}"
         if score.note and name not in undefined:
             _log.warning("%s: %s", name, score.note)
         _log_defined(module, name, score, undefined)
-    for key, score in normalized.items():
-        _log_defined(module, f"{stage}/{key}_normalized", score, undefined)
+    for key, score in sheet.normalized.items():
+        _log_defined(module, f"{sheet.stage}/{key}_normalized", score, undefined)
 
 
 def as_logged(value: float) -> Tensor:
@@ -119,37 +116,3 @@ def _log_defined(
         module.log(name, as_logged(score.value), sync_dist=True)
     else:
         undefined[name] = score.note
-
-
-def packed(scores: Mapping[str, Score]) -> dict[str, list[Any]]:
-    """Scores as plain values, for a callback's state."""
-    return {key: [score.value, score.note] for key, score in scores.items()}
-
-
-def unpacked(content: Mapping[str, Sequence[Any]]) -> dict[str, Score]:
-    """What `packed` packed."""
-    return {key: Score(float(value), note) for key, (value, note) in content.items()}
-
-
-def score_stage(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
-    """Scores the present weights on all rows of a stage, over all ranks."""
-    datamodule = episode_datamodule(trainer)
-    scores = DomainScores(datamodule.is_classification, datamodule.domains)
-    was_training = task.training
-    task.eval()
-    with torch.no_grad(), trainer.precision_plugin.forward_context():
-        for episode in stage_episodes(trainer, task, stage):
-            scores.update(task.evaluate(episode)["predictions"], episode)
-    task.train(was_training)
-    return scores.compute()
-
-
-def stage_episodes(trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> Iterator[Episode]:
-    """This rank's evaluation episodes of a stage, on the task's device.
-
-    Every rank takes each `world_size`-th episode, as the trainer's own loop would.
-    """
-    datamodule = episode_datamodule(trainer)
-    episodes = datamodule.evaluation_stream(stage)
-    for index in range(trainer.global_rank, len(episodes), trainer.world_size):  # type: ignore[arg-type]
-        yield episodes[index].to(task.device)

@@ -5,29 +5,21 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
 
-from lit_causalmix.callbacks.evaluation import (
-    Stage,
-    as_task,
-    episode_datamodule,
-    find_callback,
-    log_scores,
-    packed,
-    stage_episodes,
-    unpacked,
-)
-from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.callbacks.evaluation import as_task, log_sheet
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import DomainScores, Score, normalized_scores
+from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.training.adversarial import attack_direction, perturbed
-from lit_causalmix.training.report import ReportRow, report_rows
+from lit_causalmix.training.scoring import episode_datamodule, stage_episodes
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
+
+SHEET = "perturbed"
+"""Name of the scoreboard's sheet of the perturbed test rows."""
 
 
 class FGSM(pl.Callback):
@@ -45,11 +37,7 @@ class FGSM(pl.Callback):
     Args:
         epsilons: Step sizes in training standard deviations of each column.
 
-    Attributes:
-        scores: "perturbed_EPSILON/metric" → score of the latest test.
-        zero_shot: The same for the zero-shot weights; empty without a `ZeroShotBaseline`.
-        normalized: The first by the second, in percent.
-        undefined: Metric name as logged → why it has no value.
+    The scores of both stand in a sheet `perturbed` of the task's scoreboard.
 
     Raises:
         ConfigurationError: If an epsilon is negative, not finite, or given twice.
@@ -64,49 +52,23 @@ class FGSM(pl.Callback):
                 f"got {list(epsilons)}"
             )
         self.epsilons = tuple(epsilons)
-        self.scores: dict[str, Score] = {}
-        self.zero_shot: dict[str, Score] = {}
-        self.normalized: dict[str, Score] = {}
-        self.undefined: dict[str, str] = {}
-        self._measured_on = ""
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        task, baseline = as_task(pl_module), find_callback(trainer, ZeroShotBaseline)
-        self.scores = self._attack(trainer, task)
-        fingerprint = self.fingerprint(trainer) if baseline is not None else ""
-        if baseline is None or not self.scores:
-            self.zero_shot = {}
-        elif fingerprint != self._measured_on:
-            with baseline.pretrained(task):
-                self.zero_shot = self._attack(trainer, task)
-        self._measured_on = fingerprint
-        self.normalized = normalized_scores(self.scores, self.zero_shot)
-        log_scores(pl_module, "test", self.scores, self.normalized, self.undefined)
-
-    def fingerprint(self, trainer: pl.Trainer) -> str:
-        """What the zero-shot scores belong to: the test rows, their context, the step sizes."""
+        task = as_task(pl_module)
         rows = episode_datamodule(trainer).evaluation_fingerprint("test")
-        return f"{rows} {','.join(map(domain, self.epsilons))}"
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"fingerprint": self._measured_on, "zero_shot": packed(self.zero_shot)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._measured_on = state_dict["fingerprint"]
-        self.zero_shot = unpacked(state_dict["zero_shot"])
-
-    def report_rows(self, method: str, stage: Stage) -> list[ReportRow]:
-        """The lines that `RunReport` adds to its table."""
-        if stage != "test":
-            return []
-        return report_rows(method, stage, self.zero_shot, self.scores, self.normalized)
+        fingerprint = f"{rows} {','.join(map(domain, self.epsilons))}"
+        sheet = task.scoreboard.sheet(SHEET, rows=fingerprint, stage="test")
+        sheet.scores = self._attack(trainer, task)
+        if sheet.scores:
+            task.measured(SHEET, sheet, lambda: self._attack(trainer, task))
+        log_sheet(task, sheet, task.scoreboard.undefined)
 
     def _attack(self, trainer: pl.Trainer, task: CausalMixTask) -> dict[str, Score]:
         """Scores the present weights under their own attack, over all ranks."""
         classifies = episode_datamodule(trainer).is_classification
         collected = {epsilon: DomainScores(classifies, ()) for epsilon in self.epsilons}
         task.eval()
-        for episode in stage_episodes(trainer, task, "test"):
+        for episode in stage_episodes(trainer, task.device, "test"):
             if bool(episode.categorical.all()):
                 _log.warning("FGSM: the table has no numerical column, nothing is perturbed")
                 return {}

@@ -8,19 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from lit_causalmix.callbacks.best_weights import BestWeights, zero_shot_bar, zero_shot_loss
-from lit_causalmix.callbacks.evaluation import (
-    as_task,
-    episode_datamodule,
-    find_callback,
-    score_stage,
-)
-from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.callbacks.best_weights import BestWeights
+from lit_causalmix.callbacks.evaluation import as_task, require_callback
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.training.task import backbone_state
+from lit_causalmix.training.kept_weights import copied
+from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.scoring import episode_datamodule, score_stage
+from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +31,7 @@ def interpolate(
     }
 
 
-class WeightInterpolation(Checkpoint):
+class WeightInterpolation(FitCallback):
     """Replaces the best weights by the best point on the line from zero-shot to them (WiSE-FT).
 
     Wortsman et al. (arXiv 2109.01903) interpolate with a fixed or chosen coefficient; here the
@@ -43,16 +39,13 @@ class WeightInterpolation(Checkpoint):
     are always among the candidates, so the result is never worse than zero-shot by that rule; of
     equal scores the smallest coefficient wins, the one nearest to zero-shot [our choice].
 
-    It works at the end of training, after `BestWeights` has restored the fine-tuned weights, writes
-    the result into the same checkpoint, and has to stand behind it in `trainer.callbacks`. With an
-    adapter its factors are interpolated, which is a curve in the space of the merged weights.
+    It works when training is over, on what `BestWeights` selected, and its result takes the place
+    of that. With an adapter its factors are interpolated, which is a curve in the space of the
+    merged weights. Each share that was tried stands with its `val/loss` in the task's scoreboard
+    (`selected.line`), beside the chosen one (`selected.coefficient`).
 
     Args:
         coefficients: Shares of the fine-tuned weights to try, strictly between 0 and 1.
-
-    Attributes:
-        coefficient: The chosen one; None before the end of training.
-        curve: Each candidate with its `val/loss`.
 
     Raises:
         ConfigurationError: If a coefficient lies outside (0, 1).
@@ -68,67 +61,56 @@ class WeightInterpolation(Checkpoint):
                 "tried"
             )
         self.coefficients = tuple(coefficients)
-        self.coefficient: float | None = None
-        self.curve: dict[float, float] = {}
 
     def check_run(self, trainer: pl.Trainer) -> None:
-        """Refuses a trainer without the callbacks that this one builds on, in their order."""
-        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        before = callbacks[: callbacks.index(self)]
-        if not all(
-            any(isinstance(callback, kind) for callback in before)
-            for kind in (ZeroShotBaseline, BestWeights)
-        ):
-            raise ConfigurationError(
-                "WeightInterpolation needs ZeroShotBaseline and BestWeights, listed before it in "
-                "trainer.callbacks"
-            )
+        """Refuses a trainer in which nothing selects weights.
+
+        Raises:
+            ConfigurationError: With the callback that does.
+        """
+        require_callback(trainer, BestWeights, self)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit":
             self.check_run(trainer)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        best = find_callback(trainer, BestWeights)
-        baseline = find_callback(trainer, ZeroShotBaseline)
-        if best is None or baseline is None or not best.best_model_path:  # a fast_dev_run
+    def on_closing(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        selected = task.scoreboard.selected
+        if selected is None or selected.coefficient is not None:  # a fit that ended before
             return
-        task = as_task(pl_module)
-        tuned = backbone_state(task.backbone)
-        with baseline.pretrained(task):
-            start = backbone_state(task.backbone)
+        task.take_selected()
+        tuned = copied(task.backbone)
+        with task.pretrained():
+            start = copied(task.backbone)
         is_classification = episode_datamodule(trainer).is_classification
-        self.curve = {0.0: zero_shot_loss(trainer)}
+        curve = {0.0: task.zero_shot_loss()}
         for coefficient in (*sorted(self.coefficients), 1.0):
             task.backbone.load_state_dict(interpolate(start, tuned, coefficient))
             scores = score_stage(trainer, task, "val")
-            self.curve[coefficient] = task.selection.loss(scores, is_classification)
-        judged = {**self.curve, 0.0: zero_shot_bar(trainer)}
+            curve[coefficient] = task.selection.loss(scores, is_classification)
+        judged = {**curve, 0.0: task.zero_shot_bar()}
         finite = {c: loss for c, loss in judged.items() if math.isfinite(loss)}
-        self.coefficient = min(finite, key=lambda c: finite[c]) if finite else 0.0
-        task.backbone.load_state_dict(interpolate(start, tuned, self.coefficient))
-        step = best.best_step if self.coefficient else 0
-        best.keep(trainer, self.curve[self.coefficient], step=step)
-        _log.info(
-            "Interpolated weights: %g of the fine-tuned ones, %s %.5f (zero-shot %.5f, "
-            "fine-tuned %.5f)",
-            self.coefficient,
-            best.monitor,
-            self.curve[self.coefficient],
-            self.curve[0.0],
-            self.curve[1.0],
+        chosen = min(finite, key=lambda c: finite[c]) if finite else 0.0
+        task.backbone.load_state_dict(interpolate(start, tuned, chosen))
+        task.select(
+            curve[chosen],
+            step=selected.step if chosen else 0,
+            coefficient=chosen,
+            line=tuple(curve.items()),
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"coefficient": self.coefficient, "curve": list(self.curve.items())}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.coefficient = state_dict["coefficient"]
-        self.curve = {float(c): float(loss) for c, loss in state_dict["curve"]}
+        _log.info(
+            "Interpolated weights: %g of the fine-tuned ones, val/loss %.5f (zero-shot %.5f, "
+            "fine-tuned %.5f)",
+            chosen,
+            curve[chosen],
+            curve[0.0],
+            curve[1.0],
+        )
 
     def report_content(self, trainer: pl.Trainer) -> dict[str, Any]:
         """What the run's report says of it."""
-        if self.coefficient is None:
+        selected = as_task(trainer.lightning_module).scoreboard.selected
+        if selected is None or selected.coefficient is None:
             return {}
-        curve = [[c, loss if math.isfinite(loss) else None] for c, loss in self.curve.items()]
-        return {"interpolation": {"coefficient": self.coefficient, "curve": curve}}
+        curve = [[c, loss if math.isfinite(loss) else None] for c, loss in selected.line]
+        return {"interpolation": {"coefficient": selected.coefficient, "curve": curve}}

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.best_weights import BestWeights
-from lit_causalmix.callbacks.domain_metrics import DomainMetrics
-from lit_causalmix.callbacks.evaluation import (
-    Stage,
-    all_callbacks,
-    episode_datamodule,
-    find_callback,
-    is_trial,
-    run_folder,
-)
-from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, is_trial, run_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import write_json
 from lit_causalmix.metrics import specs
+from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import (
     ReportRow,
     brief,
@@ -31,16 +21,9 @@ from lit_causalmix.training.report import (
     report_rows,
     score_to_json,
 )
-from lit_causalmix.training.selection import selection_of
-
-_log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class AddsRows(Protocol):
-    """A callback with lines of its own for the table."""
-
-    def report_rows(self, method: str, stage: Stage) -> list[ReportRow]: ...
+from lit_causalmix.training.scoreboard import Stage
+from lit_causalmix.training.scoring import episode_datamodule
+from lit_causalmix.training.task import CausalMixTask
 
 
 @runtime_checkable
@@ -50,12 +33,13 @@ class AddsContent(Protocol):
     def report_content(self, trainer: pl.Trainer) -> dict[str, object]: ...
 
 
-class RunReport(pl.Callback):
-    """Keeps the curves of a fit and reports each validation or test of the final weights.
+class RunReport(FitCallback):
+    """Reports a fit, and each validation or test, from the task's scoreboard.
 
     After `trainer.test` (and `trainer.validate`) it prints a table (method, stage, domain, metric,
     zero-shot, fine-tuned, normalised) and writes `report.json`; after a fit it draws
-    `curves.png`. Other callbacks add lines and entries by `AddsRows` and `AddsContent`.
+    `curves.png`. Other callbacks add lines by sheets of the scoreboard and entries by
+    `AddsContent`.
 
     Args:
         show: Whether to print the table.
@@ -63,33 +47,12 @@ class RunReport(pl.Callback):
 
     def __init__(self, show: bool = True) -> None:
         self.show = show
-        self._history: list[dict[str, float]] = []
         self._rows: dict[str, list[ReportRow]] = {}
 
     # -- curves ---------------------------------------------------------------------------------
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        baseline = find_callback(trainer, ZeroShotBaseline)
-        if not self._history and baseline is not None:
-            scores = {key: score.value for key, score in baseline.scores("val").items()}
-            self._history.append(self._point(trainer, 0, scores))
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
-        metrics = self._metrics(trainer)
-        if trainer.state.fn == "fit":
-            scores = {key: score.value for key, score in metrics.scores["val"].items()}
-            self._history.append(self._point(trainer, trainer.global_step, scores))
-        else:
-            self._finish(trainer, "val")
-
-    def _point(self, trainer: pl.Trainer, step: int, scores: dict[str, float]) -> dict[str, float]:
-        names = [spec.name for spec in specs(episode_datamodule(trainer).is_classification)]
-        return {"step": step} | {name: scores[f"real/{name}"] for name in names}
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._draw(trainer, run_folder(trainer))
+    def on_settled(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        self._draw(trainer, task, run_folder(trainer))
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -97,55 +60,52 @@ class RunReport(pl.Callback):
         # An interrupted fit shows how far it came. One process only: the others may be gone, and
         # asking Lightning for the folder would wait for them.
         if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:
-            self._draw(trainer, run_folder(trainer))
+            self._draw(trainer, as_task(pl_module), run_folder(trainer))
 
-    def _draw(self, trainer: pl.Trainer, folder: Path) -> None:
-        if not trainer.is_global_zero or not self._history or is_trial(trainer):
+    def _draw(self, trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> None:
+        board = task.scoreboard
+        if not trainer.is_global_zero or not board.history or is_trial(trainer):
             return
-        best = find_callback(trainer, BestWeights)
         folder.mkdir(parents=True, exist_ok=True)
-        step = best.best_step if best is not None else trainer.global_step
-        plot_curves(folder / "curves.png", self._history, step, _title(trainer))
+        step = board.selected.step if board.selected is not None else trainer.global_step
+        plot_curves(folder / "curves.png", _history(trainer, task), step, _title(trainer))
 
     # -- table ----------------------------------------------------------------------------------
 
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._finish(trainer, "test")
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            self._finish(trainer, as_task(pl_module), "val")
 
-    def _metrics(self, trainer: pl.Trainer) -> DomainMetrics:
-        metrics = find_callback(trainer, DomainMetrics)
-        if metrics is None:
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._finish(trainer, as_task(pl_module), "test")
+
+    def _finish(self, trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> None:
+        sheets = task.scoreboard.of_stage(stage)
+        if not sheets:
             raise ConfigurationError(
                 "RunReport needs the callback DomainMetrics in trainer.callbacks"
             )
-        return metrics
-
-    def _finish(self, trainer: pl.Trainer, stage: Stage) -> None:
-        metrics, baseline = self._metrics(trainer), find_callback(trainer, ZeroShotBaseline)
-        self._rows[stage] = report_rows(
-            _method(trainer),
-            stage,
-            baseline.scores(stage) if baseline is not None else {},
-            metrics.scores[stage],
-            metrics.normalized[stage],
-        )
-        for callback in all_callbacks(trainer):
-            if isinstance(callback, AddsRows):
-                self._rows[stage] += callback.report_rows(_method(trainer), stage)
+        self._rows[stage] = [
+            row
+            for sheet in sheets
+            for row in report_rows(
+                _method(trainer), stage, sheet.zero_shot or {}, sheet.scores, sheet.normalized
+            )
+        ]
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
         lines = ["", format_table(self._rows[stage])]
         if not is_trial(trainer):
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "report.json", self._content(trainer))
-            lines.append(self._where(trainer, folder))
+            write_json(folder / "report.json", self._content(trainer, task))
+            lines += _where(trainer, task, folder)
         if self.show:
             sys.stdout.write("\n".join([*lines, ""]))
             sys.stdout.flush()
 
-    def _content(self, trainer: pl.Trainer) -> dict[str, object]:
-        best = find_callback(trainer, BestWeights)
+    def _content(self, trainer: pl.Trainer, task: CausalMixTask) -> dict[str, object]:
+        selected = task.scoreboard.selected
         content: dict[str, object] = {
             "title": _title(trainer),
             "rows": [
@@ -161,35 +121,42 @@ class RunReport(pl.Callback):
                 for rows in self._rows.values()
                 for row in rows
             ],
-            "best_step": best.best_step if best is not None else None,
-            "best_checkpoint": best.best_model_path if best is not None else None,
-            "history": [dict(point) for point in self._history],
+            "best_step": selected.step if selected is not None else None,
+            "best_checkpoint": selected.file if selected is not None else None,
+            "selected_weights": task.holds_selected(),
+            "history": _history(trainer, task),
         }
         for callback in all_callbacks(trainer):
             if isinstance(callback, AddsContent):
                 content |= callback.report_content(trainer)
         return content
 
-    def _where(self, trainer: pl.Trainer, folder: Path) -> str:
-        best = find_callback(trainer, BestWeights)
-        lines = []
-        if best is not None and best.best_model_path:
-            chosen = "zero-shot" if best.best_step == 0 else f"step {best.best_step}"
-            rule = selection_of(trainer.lightning_module)
-            monitored = rule.loss_name(episode_datamodule(trainer).is_classification)
-            lines.append(
-                f"{'Last' if rule.keeps_last else 'Best'} weights ({chosen}, {rule.title} "
-                f"{monitored} {brief(best.best_score)}): {best.best_model_path}"
-            )
-        if self._history:
-            lines.append(f"Curves: {folder / 'curves.png'}")
-        return "\n".join([*lines, f"Report: {folder / 'report.json'}"])
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"history": [dict(point) for point in self._history]}
+def _history(trainer: pl.Trainer, task: CausalMixTask) -> list[dict[str, float]]:
+    """The scores of the real validation rows along the fit, by metric."""
+    names = [spec.name for spec in specs(episode_datamodule(trainer).is_classification)]
+    return [
+        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in names}
+        for entry in task.scoreboard.history
+    ]
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._history = [dict(point) for point in state_dict["history"]]
+
+def _where(trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> list[str]:
+    """Which weights the table is of, and which files tell more."""
+    selected, rule = task.scoreboard.selected, task.selection
+    lines = []
+    if selected is not None:
+        chosen = "zero-shot" if selected.step == 0 else f"step {selected.step}"
+        name = rule.loss_name(episode_datamodule(trainer).is_classification)
+        told = f"({chosen}, {rule.title} {name} {brief(selected.score)})"
+        path = trainer.ckpt_path or folder / selected.file
+        if task.holds_selected():
+            lines.append(f"{'Last' if rule.keeps_last else 'Best'} weights {told}: {path}")
+        else:
+            lines.append(f"Other weights than the best ones {told}: {trainer.ckpt_path or 'these'}")
+    if task.scoreboard.history:
+        lines.append(f"Curves: {folder / 'curves.png'}")
+    return [*lines, f"Report: {folder / 'report.json'}"]
 
 
 def _method(trainer: pl.Trainer) -> str:

@@ -8,13 +8,13 @@ from typing import Any, TypedDict
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.best_weights import BestWeights
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
-from lit_causalmix.callbacks.evaluation import Stage, as_task, find_callback, score_stage
-from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.callbacks.evaluation import as_task, require_callback
 from lit_causalmix.metrics import Score, normalized_scores, rank_gap, selection_gap
+from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import score_to_json
+from lit_causalmix.training.scoring import score_stage
+from lit_causalmix.training.task import CausalMixTask
 
 _DOMAIN = "real/"
 
@@ -27,12 +27,12 @@ class Point(TypedDict):
     test: dict[str, float]
 
 
-class ScoreTrajectory(pl.Callback):
+class ScoreTrajectory(FitCallback):
     """Scores the test rows at every validation, to tell how far validation can be trusted.
 
     It only watches: nothing is logged, so nothing can stop, select or schedule by a test score, and
-    the weights of a fit are the same bits with and without it. Off unless listed, after
-    `ZeroShotBaseline` and `DomainMetrics`; it takes one pass over the test rows per validation.
+    the weights of a fit are the same bits with and without it. Off unless listed, beside
+    `DomainMetrics`; it takes one pass over the test rows per validation.
 
     The checkpoints are zero-shot (0 % by definition, a candidate of the selection [our choice]) and
     one per validation. `RunReport` writes them and both gaps (`lit_causalmix.metrics.gap`) to
@@ -45,25 +45,28 @@ class ScoreTrajectory(pl.Callback):
         self._points: list[Point] = []
         self._whole = False
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        baseline, _ = self._needed(trainer)
-        stages: tuple[Stage, ...] = ("val", "test")
-        for stage in stages:
-            baseline.measure(trainer, as_task(pl_module), stage)
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Refuses a trainer in which nothing scores the validation rows.
+
+        Raises:
+            ConfigurationError: With the callback that does.
+        """
+        require_callback(trainer, DomainMetrics, self)
+
+    def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        self.check_run(trainer)
+        val, test = task.zero_shot("val"), task.zero_shot("test")
         if not self._points:
-            val, test = (baseline.scores(stage) for stage in stages)
             self._add(0, normalized_scores(val, val), normalized_scores(test, test))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        baseline, metrics = self._needed(trainer)
-        test = normalized_scores(
-            score_stage(trainer, as_task(pl_module), "test"), baseline.scores("test")
-        )
-        self._add(trainer.global_step, metrics.normalized["val"], test)
+        task = as_task(pl_module)
+        test = normalized_scores(score_stage(trainer, task, "test"), task.zero_shot("test"))
+        self._add(trainer.global_step, task.scoreboard.sheets["val"].normalized, test)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_settled(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         self._whole = True
 
     def gaps(self, selected_step: int | None) -> dict[str, dict[str, Score]]:
@@ -91,8 +94,8 @@ class ScoreTrajectory(pl.Callback):
         """
         if not self._whole:
             return {}
-        best = find_callback(trainer, BestWeights)
-        gaps = self.gaps(best.best_step if best is not None else None)
+        selected = as_task(trainer.lightning_module).scoreboard.selected
+        gaps = self.gaps(selected.step if selected is not None else None)
         return {
             "trajectory": [
                 {"step": p["step"], "val": _finite(p["val"]), "test": _finite(p["test"])}
@@ -114,16 +117,6 @@ class ScoreTrajectory(pl.Callback):
 
     def _add(self, step: int, val: Mapping[str, Score], test: Mapping[str, Score]) -> None:
         self._points.append(Point(step=step, val=_real(val), test=_real(test)))
-
-    def _needed(self, trainer: pl.Trainer) -> tuple[ZeroShotBaseline, DomainMetrics]:
-        baseline = find_callback(trainer, ZeroShotBaseline)
-        metrics = find_callback(trainer, DomainMetrics)
-        if baseline is None or metrics is None:
-            raise ConfigurationError(
-                "ScoreTrajectory needs the callbacks ZeroShotBaseline and DomainMetrics, listed "
-                "before it in trainer.callbacks"
-            )
-        return baseline, metrics
 
 
 def _real(scores: Mapping[str, Score]) -> dict[str, float]:

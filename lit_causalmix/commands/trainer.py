@@ -23,6 +23,7 @@ from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, wi
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
+from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.task import CausalMixTask
 
 
@@ -35,6 +36,10 @@ class TrainerCLI(ConfiguredCLI):
         path = self._ckpt_path()
         if path and path not in KEYWORDS:
             content = read_checkpoint(Path(path))
+            try:
+                check_seal(content)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"ckpt_path {str(path)!r}: {error}") from error
             if self.config.subcommand == "fit":
                 check_resumable(content)
 

@@ -9,13 +9,12 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 
 import lit_causalmix
-from lit_causalmix.callbacks import BestWeights, DomainMetrics, ZeroShotBaseline
-from lit_causalmix.callbacks.evaluation import Stage, all_callbacks, find_callback
+from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.run_report import AddsContent
 from lit_causalmix.files import fingerprint
 from lit_causalmix.files.atomic import finite
@@ -27,20 +26,12 @@ from lit_causalmix.study.merging import merged
 from lit_causalmix.study.probe import CellProbe
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.store import FAILED, OK, Record, Store
+from lit_causalmix.training.scoreboard import Scoreboard, Stage
 
 _PACKAGES = ("torch", "lightning", "numpy", "pandas", "scikit-learn")
 _STAGES: tuple[Stage, ...] = ("val", "test")
 _TRACEBACK_LINES = 12
 _MOST_NOTES = 20
-
-
-@runtime_checkable
-class AddsDomains(Protocol):
-    """A callback that scores domains of its own in the test, `FGSM` for one."""
-
-    scores: dict[str, Score]
-    zero_shot: dict[str, Score]
-    normalized: dict[str, Score]
 
 
 def run_cell(cell: Cell, store: Store) -> Record:
@@ -115,9 +106,9 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
     # The last validation of a fit scored the last weights, not the selected ones.
     trainer.validate(cli.model, datamodule=data, verbose=False)
     trainer.test(cli.model, datamodule=data, verbose=False)
-    probe.keep_zero_shot(trainer)
+    probe.keep_zero_shot()
     end, marks = time.perf_counter(), probe.marks
-    best = find_callback(trainer, BestWeights)
+    board = cli.model.scoreboard
     return {
         "config": portable(cli.values(with_defaults=True)),
         "versions": versions(data.generator, cli.model.adapter),
@@ -128,8 +119,8 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
         "n_classes": data.encoder.n_classes,
         "device": trainer.strategy.root_device.type,
         "weights": probe.checksum,
-        "best_step": best.best_step if best is not None else trainer.global_step,
-        **_scores(trainer),
+        "best_step": board.selected.step if board.selected is not None else trainer.global_step,
+        **_scores(board),
         **_further(trainer),
         "seconds": {
             "prepare": round(marks["prepared"] - start, 3),
@@ -141,21 +132,16 @@ def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
     }
 
 
-def _scores(trainer: pl.Trainer) -> Record:
-    """Zero-shot, fine-tuned and normalised scores by stage, of all callbacks that have some."""
-    metrics = find_callback(trainer, DomainMetrics)
-    baseline = find_callback(trainer, ZeroShotBaseline)
-    if metrics is None or baseline is None:
-        raise RuntimeError("the plan of a study checks that both callbacks are there")
+def _scores(board: Scoreboard) -> Record:
+    """Zero-shot, fine-tuned and normalised scores by stage."""
     found: Record = {
-        "zero_shot": {stage: values(baseline.scores(stage)) for stage in _STAGES},
-        "scores": {stage: values(metrics.scores.get(stage, {})) for stage in _STAGES},
-        "normalized": {stage: values(metrics.normalized.get(stage, {})) for stage in _STAGES},
+        name: {stage: {} for stage in _STAGES} for name in ("zero_shot", "scores", "normalized")
     }
-    for callback in all_callbacks(trainer):
-        if isinstance(callback, AddsDomains):
-            for name in found:
-                found[name]["test"] |= values(getattr(callback, name))
+    for stage in _STAGES:
+        for sheet in board.of_stage(stage):
+            found["zero_shot"][stage] |= values(sheet.zero_shot or {})
+            found["scores"][stage] |= values(sheet.scores)
+            found["normalized"][stage] |= values(sheet.normalized)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import SIGNS, Score, specs, stopping_metric
@@ -182,15 +182,3 @@ class FixedBudget(Selection):
 
     def improves(self, score: float, best: float) -> bool:
         return True
-
-
-@runtime_checkable
-class Selects(Protocol):
-    """A module that says what its weights are selected by."""
-
-    selection: Selection
-
-
-def selection_of(module: object) -> Selection:
-    """The module's rule of selection; the real validation rows where it names none."""
-    return module.selection if isinstance(module, Selects) else RealValidation()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
@@ -17,7 +17,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.l2_sp import L2SP
-from lit_causalmix.training.run_module import RunModule
+from lit_causalmix.training.selecting import SelectingModule
 from lit_causalmix.training.selection import RealValidation, Selection
 
 
@@ -38,8 +38,10 @@ def _adamw(parameters: object) -> Optimizer:
     return AdamW(parameters, lr=1e-5, weight_decay=0.01)  # type: ignore[arg-type]
 
 
-class CausalMixTask(RunModule):
-    """Fine-tunes a backbone; scores, selection and reports are the callbacks' business.
+class CausalMixTask(SelectingModule):
+    """Fine-tunes a backbone; what it scored and selected stands in its `scoreboard`.
+
+    Callbacks measure, select and report, in any order.
 
     Args:
         backbone: The tabular foundation model; null takes the embedded `Nano`.
@@ -144,13 +146,6 @@ class CausalMixTask(RunModule):
         prediction: Tensor = self(episode)
         return prediction
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # A weights-only checkpoint leaves out the callbacks' states; the zero-shot scores among
-        # them are a few numbers, and without them a test could not be normalised.
-        states = {c.state_key: c.state_dict() for c in self.trainer.callbacks}  # type: ignore[attr-defined]
-        checkpoint.setdefault("callbacks", {key: state for key, state in states.items() if state})
-        super().on_save_checkpoint(checkpoint)
-
     def configure_optimizers(self) -> OptimizerLRScheduler:
         groups = [
             {"name": name, "params": trained}
@@ -165,8 +160,3 @@ class CausalMixTask(RunModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-
-def backbone_state(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of a module's weights on the CPU, which later training steps do not touch."""
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

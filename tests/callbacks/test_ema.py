@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from lit_causalmix.callbacks import BestWeights, EMAWeights, RunReport, ZeroShotBaseline
+from lit_causalmix.callbacks import BestWeights, EMAWeights
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.selection import FixedBudget
 
@@ -59,7 +59,7 @@ def test_what_is_returned_and_saved_is_the_average(
         accumulate_grad_batches=accumulate,
     )
     assert len(raw.seen) == trainer.global_step == {1: 6, 2: 4}[accumulate]
-    expected = averaged(only(trainer, ZeroShotBaseline)._initial, raw.seen, 0.6)
+    expected = averaged(task._start, raw.seen, 0.6)
     assert not close(expected, raw.seen[-1])
     assert close(expected, task.state_dict())
     assert close(expected, load(tmp_path / "run" / "last.ckpt")["state_dict"])
@@ -68,12 +68,12 @@ def test_what_is_returned_and_saved_is_the_average(
 
 def test_the_best_weights_are_those_that_were_scored(fit: Any) -> None:
     trainer, task = fit("run", callbacks=[EMAWeights(0.5)], lr=5e-3)
-    best = only(trainer, BestWeights)
-    curve = [point["log_loss"] for point in only(trainer, RunReport).state_dict()["history"]]
-    assert best.best_step > 0
-    assert best.best_score == pytest.approx(min(curve))
+    best = task.scoreboard.selected
+    curve = [entry.scores["real/log_loss"].value for entry in task.scoreboard.history]
+    assert best.step > 0
+    assert best.score == pytest.approx(min(curve))
     (scores,) = trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
-    assert scores["val/loss"] == pytest.approx(best.best_score, rel=1e-6)
+    assert scores["val/loss"] == pytest.approx(best.score, rel=1e-6)
 
 
 def test_decay_zero_is_training_without_an_average(fit: Any, tmp_path: Path) -> None:

@@ -19,10 +19,12 @@ from lit_causalmix.training.task import CausalMixTask
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 
 
-def scored(frame: pd.DataFrame, folder: Path, *callbacks: pl.Callback) -> dict[str, float]:
+def scored(
+    frame: pd.DataFrame, folder: Path, *callbacks: pl.Callback, task: CausalMixTask | None = None
+) -> dict[str, float]:
     """Tests weights that differ from zero-shot, and returns what is logged."""
     torch.manual_seed(0)
-    task = CausalMixTask(Nano())
+    task = task or CausalMixTask(Nano())
 
     class Nudge(pl.Callback):
         def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -48,14 +50,16 @@ def scored(frame: pd.DataFrame, folder: Path, *callbacks: pl.Callback) -> dict[s
 
 
 def test_epsilon_zero_is_the_clean_score_exactly(frame: pd.DataFrame, tmp_path: Path) -> None:
-    attack, baseline = FGSM(epsilons=[0.0]), ZeroShotBaseline()
-    scores = scored(frame, tmp_path, baseline, DomainMetrics(), attack)
+    task = CausalMixTask(Nano())
+    callbacks = [ZeroShotBaseline(), DomainMetrics(), FGSM(epsilons=[0.0])]
+    scores = scored(frame, tmp_path, *callbacks, task=task)
     clean = {k: v for k, v in scores.items() if k.startswith("test/real/")}
     assert len(clean) == 12
     for name, value in clean.items():
         assert scores[name.replace("real", "perturbed_0")] == value, name
-    for key, score in attack.zero_shot.items():
-        assert score == baseline.scores("test")[key.replace("perturbed_0", "real")]
+    sheets = task.scoreboard.sheets
+    for key, score in sheets["perturbed"].zero_shot.items():
+        assert score == sheets["test"].zero_shot[key.replace("perturbed_0", "real")]
 
 
 @pytest.mark.parametrize("regression", [False, True])
@@ -63,15 +67,15 @@ def test_a_larger_attack_hurts_more_and_each_model_meets_its_own(
     make_frame: Any, tmp_path: Path, regression: bool
 ) -> None:
     frame = make_frame(300, regression=regression)
-    attack = FGSM(epsilons=(0.1, 0.4))
-    scores = scored(frame, tmp_path, ZeroShotBaseline(), DomainMetrics(), attack)
+    task = CausalMixTask(Nano())
+    scores = scored(frame, tmp_path, DomainMetrics(), FGSM(epsilons=(0.1, 0.4)), task=task)
     loss = "rmse" if regression else "log_loss"
     assert (
         scores[f"test/real/{loss}"]
         < scores[f"test/perturbed_0.1/{loss}"]
         < scores[f"test/perturbed_0.4/{loss}"]
     )
-    base = attack.zero_shot[f"perturbed_0.4/{loss}"].value
+    base = task.scoreboard.sheets["perturbed"].zero_shot[f"perturbed_0.4/{loss}"].value
     expected = -(scores[f"test/perturbed_0.4/{loss}"] / base - 1) * 100
     assert scores[f"test/perturbed_0.4/{loss}_normalized"] == pytest.approx(expected, rel=1e-4)
     # The zero-shot weights' own attack, not the one on the tested weights.
@@ -82,8 +86,10 @@ def test_a_larger_attack_hurts_more_and_each_model_meets_its_own(
     module = CausalMixDataModule(
         TableSpec(frame, target="target"), synthetic_ratio=0.0, max_query_rows=13
     )
-    trainer.test(CausalMixTask(Nano()), datamodule=module, verbose=False)
-    assert alone.scores[f"perturbed_0.4/{loss}"].value == base
+    untouched = CausalMixTask(Nano())
+    trainer.test(untouched, datamodule=module, verbose=False)
+    sheet = untouched.scoreboard.sheets["perturbed"]
+    assert sheet.scores[f"perturbed_0.4/{loss}"].value == base
 
 
 def test_a_table_without_numbers_is_said_and_left_out(

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
-from lit_causalmix.callbacks import BestWeights, WeightInterpolation, ZeroShotBaseline
+from lit_causalmix.callbacks import BestWeights, WeightInterpolation
 from lit_causalmix.callbacks.interpolation import interpolate
 from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
@@ -37,36 +38,38 @@ def test_the_line_is_straight_and_its_ends_are_exact() -> None:
 def test_the_best_point_of_the_line_is_returned_and_written(fit: Any, tmp_path: Path) -> None:
     fit("plain", lr=2e-2, model={"selection": FixedBudget()})  # the line's other end
     mix = WeightInterpolation([0.25, 0.5, 0.75])
-    trainer, task = fit("run", after=[mix], lr=2e-2, model={"selection": FixedBudget()})
-    assert list(mix.curve) == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert mix.curve[mix.coefficient] == min(mix.curve.values()) <= mix.curve[0.0]
-    assert len(set(mix.curve.values())) == 5
-    start = only(trainer, ZeroShotBaseline)._initial
+    trainer, task = fit("run", callbacks=[mix], lr=2e-2, model={"selection": FixedBudget()})
+    chosen = task.scoreboard.selected
+    curve = dict(chosen.line)
+    assert list(curve) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert chosen.score == curve[chosen.coefficient] == min(curve.values()) <= curve[0.0]
+    assert len(set(curve.values())) == 5
+    start = task._start
     end = load(tmp_path / "plain" / "best.ckpt")
-    expected = interpolate({f"backbone.{k}": v for k, v in start.items()}, end, mix.coefficient)
+    expected = interpolate({f"backbone.{k}": v for k, v in start.items()}, end, chosen.coefficient)
     written = load(only(trainer, BestWeights).best_model_path)
     for name, value in expected.items():
         assert torch.equal(value, written[name]), name
         assert torch.equal(value, task.state_dict()[name]), name
     (scores,) = trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
-    assert scores["val/loss"] == pytest.approx(mix.curve[mix.coefficient], rel=1e-6)
-    assert only(trainer, BestWeights).best_score == mix.curve[mix.coefficient]
+    assert scores["val/loss"] == pytest.approx(chosen.score, rel=1e-6)
 
 
 def test_weights_that_only_get_worse_leave_zero_shot(fit: Any) -> None:
     mix = WeightInterpolation()
-    trainer, task = fit("run", after=[mix], lr=3.0)
-    assert mix.coefficient == 0.0
-    assert only(trainer, BestWeights).best_step == 0
-    start = only(trainer, ZeroShotBaseline)._initial
+    _, task = fit("run", after=[mix], lr=3.0)
+    assert task.scoreboard.selected.coefficient == 0.0
+    assert task.scoreboard.selected.step == 0
+    start = task._start
     assert all(torch.equal(v, start[k]) for k, v in task.backbone.state_dict().items())
 
 
-def test_wrong_coefficients_and_a_wrong_order_are_refused(fit: Any) -> None:
+def test_wrong_coefficients_and_a_fit_without_selection_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"must lie in \(0, 1\), got \[0\.5, 1\.2\]"):
         WeightInterpolation([0.5, 1.2])
-    with pytest.raises(ConfigurationError, match="BestWeights, listed before it"):
-        fit("run", callbacks=[WeightInterpolation()])
+    trainer = pl.Trainer(accelerator="cpu", logger=False, callbacks=[WeightInterpolation()])
+    with pytest.raises(ConfigurationError, match="WeightInterpolation needs the callback BestW"):
+        trainer.callbacks[0].check_run(trainer)
 
 
 def test_l2_sp_average_and_interpolation_run_together_on_the_embedded_model(

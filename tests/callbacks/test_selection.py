@@ -11,9 +11,7 @@ import torch
 
 from lit_causalmix.callbacks import (
     BestWeights,
-    DomainMetrics,
     ScoreTrajectory,
-    ZeroShotBaseline,
 )
 from lit_causalmix.commands.main import main
 from lit_causalmix.training.selection import (
@@ -44,20 +42,20 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("selection", [SyntheticValidation(), MixedValidation(0.3)])
 def test_loss_zero_shot_and_best_weights_follow_the_same_rows(fit: Any, selection: Any) -> None:
     trainer, task = fit("run", model={"selection": selection}, data=SYNTHETIC)
-    latest, zero = only(trainer, DomainMetrics).scores["val"], only(trainer, ZeroShotBaseline)
+    sheet, best = task.scoreboard.sheets["val"], task.scoreboard.selected
+    latest = sheet.scores
     expected = selection.loss(latest, True)
     assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(expected)
     assert expected != latest["real/log_loss"].value
-    best = only(trainer, BestWeights)
-    assert best.best_score <= selection.loss(zero.scores("val"), True)
+    assert best.score <= selection.loss(sheet.zero_shot, True)
     trainer.validate(task, datamodule=trainer.datamodule, verbose=False)
-    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(best.best_score)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(best.score)
 
 
 def test_weights_that_get_worse_on_synthetic_rows_leave_zero_shot(fit: Any) -> None:
-    trainer, task = fit("run", model={"selection": SyntheticValidation()}, data=SYNTHETIC, lr=3.0)
-    assert only(trainer, BestWeights).best_step == 0
-    start = only(trainer, ZeroShotBaseline)._initial
+    _, task = fit("run", model={"selection": SyntheticValidation()}, data=SYNTHETIC, lr=3.0)
+    assert task.scoreboard.selected.step == 0
+    start = task._start
     assert same(start, task.backbone.state_dict())
 
 
@@ -72,10 +70,10 @@ class BlindToZeroShot(RealValidation):
 
 def test_any_weights_take_the_place_of_a_zero_shot_without_a_score(fit: Any) -> None:
     trainer, task = fit("run", model={"selection": BlindToZeroShot()}, lr=3.0)
-    best = only(trainer, BestWeights)
-    assert best.best_step > 0
-    assert math.isfinite(best.best_score)
-    assert same(state(best.best_model_path), task.state_dict())
+    best = task.scoreboard.selected
+    assert best.step > 0
+    assert math.isfinite(best.score)
+    assert same(state(only(trainer, BestWeights).best_model_path), task.state_dict())
 
 
 def test_an_undefined_zero_shot_score_does_not_stop_a_fit_that_improves(fit: Any) -> None:
@@ -91,18 +89,26 @@ class Blind(RealValidation):
 
 
 def test_zero_shot_stays_where_nothing_has_a_score(fit: Any) -> None:
-    trainer, task = fit("run", model={"selection": Blind()}, lr=3.0)
-    assert only(trainer, BestWeights).best_step == 0
-    assert same(only(trainer, ZeroShotBaseline)._initial, task.backbone.state_dict())
+    _, task = fit("run", model={"selection": Blind()}, lr=3.0)
+    assert task.scoreboard.selected.step == 0
+    assert same(task._start, task.backbone.state_dict())
 
 
-def test_trained_weights_are_not_taken_for_zero_shot(fit: Any, tmp_path: Path) -> None:
-    trainer, _ = fit("run", lr=3.0, epochs=1)
-    assert only(trainer, BestWeights).best_step == 0
-    Path(only(trainer, BestWeights).best_model_path).unlink()
-    resumed, task = fit("run", lr=3.0, epochs=2, ckpt=tmp_path / "run" / "last.ckpt")
-    assert only(resumed, BestWeights).best_step == 6
-    assert not same(only(resumed, ZeroShotBaseline)._initial, task.backbone.state_dict())
+def test_a_checkpoint_without_a_selection_goes_on_from_zero_shot(
+    fit: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit("run", lr=3.0, epochs=1)
+    last = tmp_path / "run" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    for name in ("scoreboard", "checksums", "selected_state_dict"):
+        content.pop(name)
+    torch.save(content, last)  # as earlier versions wrote it
+    for epochs in (1, 2):  # nothing left to train, and one epoch
+        resumed, task = fit(f"again-{epochs}", lr=3.0, epochs=epochs, ckpt=last)
+        assert "has no scoreboard" in caplog.text
+        assert task.scoreboard.selected.step == 0
+        assert same(task._start, task.backbone.state_dict())
+        assert same(state(only(resumed, BestWeights).best_model_path), task.state_dict())
 
 
 def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> None:
@@ -115,8 +121,8 @@ def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> No
         )
         points = only(trainer, ScoreTrajectory).report_content(trainer)["trajectory"]
         gains.update({p["step"]: p["val"]["roc_auc"] for p in points})
-        zero = only(trainer, ZeroShotBaseline)._initial
-        return only(trainer, BestWeights).best_step, same(zero, task.backbone.state_dict())
+        zero = task._start
+        return task.scoreboard.selected.step, same(zero, task.backbone.state_dict())
 
     step, untouched = chosen(0.0)
     best = max(gains, key=lambda at: gains[at])
@@ -129,23 +135,21 @@ def test_caution_leaves_zero_shot_for_a_gain_above_its_bar_alone(fit: Any) -> No
 def test_a_fixed_budget_returns_the_last_weights_and_never_stops(fit: Any, tmp_path: Path) -> None:
     trainer, task = fit("run", model={"selection": FixedBudget()}, lr=3.0, epochs=4, patience=1)
     assert trainer.current_epoch == 4
-    best = only(trainer, BestWeights)
-    assert best.best_step == trainer.global_step == 12
+    best = task.scoreboard.selected
+    assert best.step == trainer.global_step == 12
     last = state(tmp_path / "run" / "last.ckpt")
-    assert same(last, state(best.best_model_path))
+    assert same(last, state(only(trainer, BestWeights).best_model_path))
     assert same(last, task.state_dict())
-    real = only(trainer, DomainMetrics).scores["val"]["real/log_loss"].value
-    assert best.best_score == pytest.approx(real)  # far above zero-shot: selected by nothing
-    assert real > only(trainer, ZeroShotBaseline).scores("val")["real/log_loss"].value
+    real = task.scoreboard.sheets["val"].scores["real/log_loss"].value
+    assert best.score == pytest.approx(real)  # far above zero-shot: selected by nothing
+    assert real > task.scoreboard.sheets["val"].zero_shot["real/log_loss"].value
 
 
 def test_a_fixed_budget_returns_what_was_trained_after_the_last_validation(
     fit: Any, tmp_path: Path
 ) -> None:
-    trainer, task = fit(
-        "run", model={"selection": FixedBudget()}, epochs=3, check_val_every_n_epoch=2
-    )
-    assert only(trainer, BestWeights).best_step == 9
+    _, task = fit("run", model={"selection": FixedBudget()}, epochs=3, check_val_every_n_epoch=2)
+    assert task.scoreboard.selected.step == 9
     assert same(state(tmp_path / "run" / "last.ckpt"), task.state_dict())
 
 

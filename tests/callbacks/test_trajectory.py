@@ -104,12 +104,12 @@ def test_a_resumed_fit_has_the_trajectory_of_an_uninterrupted_one(
     assert resumed["validation_test_gap"] == whole["validation_test_gap"]
 
 
-def test_it_needs_a_baseline(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_it_needs_scores_of_validation(frame: pd.DataFrame, tmp_path: Path) -> None:
     trainer = pl.Trainer(
         accelerator="cpu", default_root_dir=tmp_path, logger=False, callbacks=[ScoreTrajectory()]
     )
     data = CausalMixDataModule(TableSpec(frame, target="target"), synthetic_ratio=0.0)
-    with pytest.raises(ConfigurationError, match="ScoreTrajectory needs the callbacks"):
+    with pytest.raises(ConfigurationError, match="ScoreTrajectory needs the callback Dom"):
         trainer.fit(CausalMixTask(Tab2D(dim=16, n_layers=1)), datamodule=data)
 
 

@@ -108,7 +108,7 @@ def test_zero_shot_scores_are_measured_once_and_shared(
 ) -> None:
     first = run_cell(cells[0], store)
     monkeypatch.setattr(
-        "lit_causalmix.callbacks.zero_shot.score_stage", lambda *_: pytest.fail("measured again")
+        "lit_causalmix.training.selecting.score_stage", lambda *_: pytest.fail("measured again")
     )
     second = run_cell(cells[1], store)
     assert second["status"] == "ok", second

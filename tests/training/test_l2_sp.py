@@ -56,8 +56,8 @@ def test_a_negative_coefficient_is_refused() -> None:
 def test_a_strong_penalty_keeps_the_weights_near_the_pre_trained_ones(
     fit: Any, tmp_path: Path
 ) -> None:
-    trainer, _ = fit("free", epochs=4)
-    start = trainer.callbacks[0]._initial
+    trainer, task = fit("free", epochs=4)
+    start = task._start
     runner, _ = fit("tied", epochs=4, model={"l2_sp": 100.0})
     assert distance(start, last(tmp_path / "tied")) < 0.6 * distance(start, last(tmp_path / "free"))
     assert float(runner.callback_metrics["train/l2_sp"]) > 0

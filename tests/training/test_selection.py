@@ -10,7 +10,6 @@ from lit_causalmix.training.selection import (
     MixedValidation,
     RealValidation,
     SyntheticValidation,
-    selection_of,
 )
 
 SCORES = {"real/log_loss": Score(0.6, ""), "synthetic/log_loss": Score(0.2, "")}
@@ -75,7 +74,3 @@ def test_losses_say_what_they_are_made_of() -> None:
     assert CautiousValidation().loss_name(False) == "rmse"
     with pytest.raises(ConfigurationError, match="at least 0 percent, got -1"):
         CautiousValidation(-1.0)
-
-
-def test_a_module_without_a_selection_goes_by_the_real_rows() -> None:
-    assert isinstance(selection_of(object()), RealValidation)

@@ -139,22 +139,19 @@ def test_weights_that_only_get_worse_leave_zero_shot(frame: pd.DataFrame, tmp_pa
     # A trained model, which such a rate ruins; random weights may gain by anything.
     module = CausalMixTask(Nano(), partial(torch.optim.AdamW, lr=0.3))
     before = weights(module)
-    runner, _ = fit(frame, tmp_path / "run", module)
-    best = next(c for c in runner.callbacks if isinstance(c, BestWeights))
-    assert best.best_step == 0
+    fit(frame, tmp_path / "run", module)
+    assert module.scoreboard.selected.step == 0
     assert equal(before, weights(module))
     assert not equal(last(tmp_path / "run"), {f"backbone.{k}": v for k, v in before.items()})
 
 
 def test_what_is_returned_is_the_best_on_validation(frame: pd.DataFrame, tmp_path: Path) -> None:
     runner, module = fit(frame, tmp_path / "run", task(lr=1e-2))
-    best = next(c for c in runner.callbacks if isinstance(c, BestWeights))
-    report = next(c for c in runner.callbacks if isinstance(c, RunReport))
-    curve = [point["log_loss"] for point in report.state_dict()["history"]]
-    assert best.best_score == pytest.approx(min(curve))
+    curve = [entry.scores["real/log_loss"].value for entry in module.scoreboard.history]
+    assert module.scoreboard.selected.score == pytest.approx(min(curve))
     (scores,) = runner.validate(module, datamodule=runner.datamodule, verbose=False)
     assert scores["val/loss"] == pytest.approx(min(curve), rel=1e-6)
-    assert Path(best.best_model_path).is_file()
+    assert (tmp_path / "run" / module.scoreboard.selected.file).is_file()
 
 
 def test_early_stopping_counts_zero_shot(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -174,8 +171,7 @@ def test_metrics_are_logged_per_domain_and_normalised(frame: pd.DataFrame, tmp_p
     } <= logged
     assert "val/real/roc_auc_normalized" in logged
     (scores,) = runner.test(module, datamodule=runner.datamodule, verbose=False)
-    zero_shot = next(c for c in runner.callbacks if isinstance(c, ZeroShotBaseline))
-    base = zero_shot.scores("test")["real/roc_auc"].value
+    base = module.scoreboard.sheets["test"].zero_shot["real/roc_auc"].value
     expected = (scores["test/real/roc_auc"] / base - 1) * 100
     assert scores["test/real/roc_auc_normalized"] == pytest.approx(expected, rel=1e-4)
     assert (tmp_path / "run" / "report.json").is_file()
@@ -194,8 +190,7 @@ def test_best_checkpoint_carries_the_baseline_and_tests_alike(
         fresh, datamodule=data(frame, tmp_path), ckpt_path=best.best_model_path, verbose=False
     )
     assert loaded == pytest.approx(direct, rel=1e-6)
-    carried = next(c for c in other.callbacks if isinstance(c, ZeroShotBaseline)).scores("val")
-    original = next(c for c in runner.callbacks if isinstance(c, ZeroShotBaseline)).scores("val")
+    carried, original = (t.scoreboard.sheets["val"].zero_shot for t in (fresh, module))
     assert carried == original
 
 
@@ -256,7 +251,9 @@ def test_limits_are_checked_before_the_generator_is_fitted(
         trainer(tmp_path / "columns").fit(narrow, datamodule=data(make_frame(), tmp_path))
 
 
-def test_selection_without_a_baseline_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_selection_has_zero_shot_measured_where_nothing_else_does(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
     runner = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -266,8 +263,11 @@ def test_selection_without_a_baseline_is_refused(frame: pd.DataFrame, tmp_path: 
         enable_model_summary=False,
         callbacks=[DomainMetrics(), BestWeights()],
     )
-    with pytest.raises(ConfigurationError, match="ZeroShotBaseline"):
-        runner.fit(task(), datamodule=data(frame, tmp_path, synthetic_ratio=0.0))
+    module = task(lr=3.0)
+    before = weights(module)
+    runner.fit(module, datamodule=data(frame, tmp_path, synthetic_ratio=0.0))
+    assert module.scoreboard.selected.step == 0
+    assert equal(before, weights(module))
 
 
 def test_one_class_in_validation_is_said_and_not_hidden(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_one_class_in_validation_is_said_and_not_hidden(tmp_path: Path) -> None:
     )
     runner = trainer(tmp_path / "run")
     runner.fit(task(), datamodule=module)
-    metrics = next(c for c in runner.callbacks if isinstance(c, DomainMetrics))
-    assert "only one is present" in metrics.undefined["val/real/roc_auc"]
+    undefined = runner.lightning_module.scoreboard.undefined
+    assert "only one is present" in undefined["val/real/roc_auc"]
     assert "val/real/roc_auc" not in runner.callback_metrics
     assert math.isfinite(float(runner.callback_metrics["val/loss"]))

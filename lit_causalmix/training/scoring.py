@@ -1,0 +1,86 @@
+"""Scoring the rows of a stage outside the trainer's loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lit_causalmix.episode import Episode
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import DomainScores, Score
+from lit_causalmix.training.scoreboard import Stage
+
+
+@runtime_checkable
+class EpisodeDataModule(Protocol):
+    """A datamodule whose evaluation loaders yield episodes and that names its domains."""
+
+    @property
+    def domains(self) -> Sequence[str]: ...
+
+    @property
+    def is_classification(self) -> bool: ...
+
+    def evaluation_fingerprint(self, stage: Stage) -> str: ...
+
+    def val_dataloader(self) -> DataLoader[Episode]: ...
+
+    def test_dataloader(self) -> DataLoader[Episode]: ...
+
+
+class Predicts(Protocol):
+    """A module that predicts the query rows of an episode."""
+
+    training: bool
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def forward(self, episode: Episode) -> Tensor: ...
+
+    def train(self, mode: bool = True) -> object: ...
+
+
+def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
+    """Returns the trainer's datamodule.
+
+    Raises:
+        ConfigurationError: If it does not stream episodes.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    if not isinstance(datamodule, EpisodeDataModule):
+        raise ConfigurationError(
+            "this fit needs a datamodule that streams episodes, such as CausalMixDataModule, "
+            f"got {type(datamodule).__name__}"
+        )
+    return datamodule
+
+
+def score_stage(trainer: pl.Trainer, module: Predicts, stage: Stage) -> dict[str, Score]:
+    """Scores the present weights on all rows of a stage, over all ranks."""
+    datamodule = episode_datamodule(trainer)
+    scores = DomainScores(datamodule.is_classification, datamodule.domains)
+    was_training = module.training
+    module.train(False)
+    with torch.no_grad(), trainer.precision_plugin.forward_context():
+        for episode in stage_episodes(trainer, module.device, stage):
+            scores.update(module.forward(episode), episode)
+    module.train(was_training)
+    return scores.compute()
+
+
+def stage_episodes(trainer: pl.Trainer, device: torch.device, stage: Stage) -> Iterator[Episode]:
+    """This rank's evaluation episodes of a stage, on a device.
+
+    Every rank takes each `world_size`-th episode, as the trainer's own loop would.
+    """
+    datamodule = episode_datamodule(trainer)
+    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
+    episodes = loader.dataset
+    for index in range(trainer.global_rank, len(loader), trainer.world_size):
+        yield episodes[index].to(device)

@@ -1,0 +1,238 @@
+"""The half of the task that scores zero-shot, keeps the selected weights and returns them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Checkpoint
+
+from lit_causalmix.backbones import Backbone
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_tensors
+from lit_causalmix.metrics import Score
+from lit_causalmix.training.kept_weights import (
+    Weights,
+    check_seal,
+    copied,
+    seal,
+    unsealed,
+)
+from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.scoreboard import Scoreboard, Selected, Sheet, Stage, Validation
+from lit_causalmix.training.scoring import episode_datamodule, score_stage
+from lit_causalmix.training.selection import Selection
+
+if TYPE_CHECKING:
+    from lit_causalmix.training.task import CausalMixTask
+
+_log = logging.getLogger(__name__)
+
+
+class ZeroShotMemory(Protocol):
+    """Knows zero-shot scores of these weights that were measured elsewhere, by sheet and rows."""
+
+    def known(self, sheet: str, rows: str) -> dict[str, Score] | None: ...
+
+    def measured(self, sheet: str, rows: str, scores: dict[str, Score]) -> None: ...
+
+
+class SelectingModule(pl.LightningModule):
+    """Owns the scoreboard, the pre-trained weights and the selected ones.
+
+    A fit returns the selected weights: they are put into the module when training is over, when
+    nothing was left to train, and when a fit was broken off and something else follows. Their
+    checksum in the scoreboard is compared each time.
+
+    Attributes:
+        scoreboard: The scores of the present fit, or of the checkpoint that was read.
+        memory: Asked before zero-shot is measured; null measures always.
+    """
+
+    backbone: Backbone
+    selection: Selection
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scoreboard = Scoreboard()
+        self.memory: ZeroShotMemory | None = None
+        self._start: Weights | None = None
+        self._selected: Weights | None = None
+        self._unsettled = False
+
+    # -- zero-shot ------------------------------------------------------------------------------
+
+    @contextmanager
+    def pretrained(self) -> Iterator[None]:
+        """Puts the pre-trained weights into the backbone, and the present ones back."""
+        if self._start is None:
+            raise RuntimeError("the pre-trained weights are copied in setup, which has not run")
+        present = copied(self.backbone)
+        self.backbone.load_state_dict(self._start)
+        try:
+            yield
+        finally:
+            self.backbone.load_state_dict(present)
+
+    def zero_shot(self, stage: Stage) -> Mapping[str, Score]:
+        """Scores of the pre-trained weights, "domain/metric" → score.
+
+        Measured once for the same rows, by whoever asks first; every rank has to ask.
+        """
+        rows = episode_datamodule(self.trainer).evaluation_fingerprint(stage)
+        sheet = self.scoreboard.sheet(stage, rows=rows)
+        scores = self.measured(stage, sheet, lambda: score_stage(self.trainer, self, stage))
+        if stage == "val" and self._fits() and not self.scoreboard.history:
+            self.scoreboard.add(Validation(0, dict(scores)))
+        return scores
+
+    def measured(
+        self, name: str, sheet: Sheet, score: Callable[[], dict[str, Score]]
+    ) -> Mapping[str, Score]:
+        """The zero-shot scores of any sheet; `score` measures the weights that it finds."""
+        if sheet.zero_shot is None and self.memory is not None:
+            sheet.zero_shot = self.memory.known(name, sheet.rows)
+        if sheet.zero_shot is None:
+            with self.pretrained():
+                sheet.zero_shot = score()
+            if self.memory is not None:
+                self.memory.measured(name, sheet.rows, sheet.zero_shot)
+        return sheet.zero_shot
+
+    def zero_shot_loss(self) -> float:
+        """The zero-shot value of `val/loss`, by the same selection as every other."""
+        return self.selection.loss(self.zero_shot("val"), self._classifies())
+
+    def zero_shot_bar(self) -> float:
+        """The `val/loss` below which weights take the place of zero-shot.
+
+        Infinite where zero-shot has no defined score: any defined one is then an improvement.
+        """
+        bar = self.selection.bar(self.zero_shot("val"), self._classifies())
+        return math.inf if math.isnan(bar) else bar
+
+    def _classifies(self) -> bool:
+        return episode_datamodule(self.trainer).is_classification
+
+    # -- the selected weights -------------------------------------------------------------------
+
+    def select(self, score: float, *, step: int, **facts: Any) -> None:
+        """Keeps a copy of the present weights as the selected ones; on every rank.
+
+        Args:
+            score: Their value of the metric that is minimised.
+            step: Optimiser steps that led to them.
+            facts: Further attributes of `Selected`; the bar is the score unless told otherwise,
+                the file that of the selection before.
+        """
+        before = self.scoreboard.selected
+        defaults = {
+            "bar": score,
+            "rule": self.selection.title,
+            "file": before.file if before else "",
+        }
+        self._selected = copied(self)
+        digest = of_tensors(self._selected)
+        self.scoreboard.selected = Selected(
+            score=score, step=step, digest=digest, **{**defaults, **facts}
+        )
+
+    def take_selected(self) -> None:
+        """Puts the selected weights into the module; where nothing selects, all stays as it is.
+
+        Raises:
+            ConfigurationError: If they are not there, or not what the scoreboard says.
+        """
+        self._unsettled = False
+        selected = self.scoreboard.selected
+        if selected is None:
+            return
+        if self._selected is None or of_tensors(self._selected) != selected.digest:
+            raise ConfigurationError(
+                f"the selected weights (step {selected.step}) are not those that were selected: "
+                f"go on from a complete checkpoint of the run, or test {selected.file or 'one'}"
+            )
+        self.load_state_dict(self._selected)
+
+    def holds_selected(self) -> bool:
+        """Whether the present weights are the selected ones, to the bit."""
+        selected = self.scoreboard.selected
+        return selected is not None and of_tensors(self.state_dict()) == selected.digest
+
+    def _settle(self) -> None:
+        """Ends a fit: the last selection is made, and the module takes what is selected."""
+        selected = self.scoreboard.selected
+        trained_on = selected is not None and selected.step != self.trainer.global_step
+        if trained_on and self.selection.keeps_last:  # since the last validation
+            self.select(math.nan, step=self.trainer.global_step)
+        self._call("on_closing")
+        self.take_selected()
+        self._call("on_settled")
+
+    def _call(self, moment: str) -> None:
+        callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        for callback in callbacks:
+            if isinstance(callback, FitCallback):
+                getattr(callback, moment)(self.trainer, cast("CausalMixTask", self))
+
+    # -- Lightning's hooks ----------------------------------------------------------------------
+
+    def configure_callbacks(self) -> list[pl.Callback]:
+        # Lightning's ckpt_path="best" takes the first checkpoint callback: the one that selects.
+        callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.sort(key=lambda c: (isinstance(c, Checkpoint), not isinstance(c, FitCallback)))
+        return []
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.trainer.global_step == 0:
+            self.scoreboard, self._selected, self._start = Scoreboard(), None, None
+        elif stage != "fit" and self._unsettled:
+            _log.info("The fit before was broken off: going on with its selected weights")
+            self.take_selected()
+        if self._start is None and stage != "predict":
+            self._start = copied(self.backbone)
+
+    def on_fit_start(self) -> None:
+        self._unsettled = True
+        self._call("on_opened")
+
+    def on_validation_epoch_end(self) -> None:
+        if self._fits() and not self.trainer.sanity_checking:
+            self._call("on_scored")
+
+    def on_train_end(self) -> None:
+        self._settle()
+
+    def on_fit_end(self) -> None:
+        if self._unsettled:  # nothing was left to train; Lightning has moved the module off by now
+            self.to(self.trainer.strategy.root_device)
+            self._settle()
+            self.cpu()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        selected = self.scoreboard.selected
+        digest = selected.digest if selected else ""
+        seal(checkpoint, self.scoreboard.state(), self._selected, digest)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_seal(checkpoint)
+        content, self._selected = unsealed(checkpoint)
+        self.scoreboard = Scoreboard() if content is None else Scoreboard.of_state(content)
+        if content is None:
+            _log.warning(
+                "The checkpoint has no scoreboard, as those of earlier versions: zero-shot is "
+                "measured again, and a fit selects from zero-shot on"
+            )
+        elif self._selected is None and self.scoreboard.selected and self._fits():
+            self.scoreboard.selected = None
+            _log.warning(
+                "The checkpoint has no copy of the selected weights: the fit selects from "
+                "zero-shot on"
+            )
+
+    def _fits(self) -> bool:
+        return self._trainer is not None and self._trainer.state.fn == "fit"
