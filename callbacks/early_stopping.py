@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.evaluation import as_task
+from lit_causalmix.callbacks.evaluation import as_task, begins
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
@@ -26,6 +28,15 @@ class ZeroShotEarlyStopping(EarlyStopping):
         self, monitor: str = "val/loss", patience: int = 8, min_delta: float = 0.0
     ) -> None:
         super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if begins(trainer, stage):
+            self.best_score, self.wait_count = torch.tensor(torch.inf), 0
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # Lightning would take the patience of the checkpoint in the place of the configured one.
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = as_task(pl_module)

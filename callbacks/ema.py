@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from lit_causalmix.callbacks.evaluation import begins
 from lit_causalmix.errors import ConfigurationError
 
 _KEY = "ema_weights"
@@ -41,6 +42,10 @@ class EMAWeights(pl.Callback):
         self._other: dict[str, Tensor] = {}
         self._averaged = False
         self._step = 0
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if begins(trainer, stage):  # one before it may have been broken off
+            self._other, self._averaged = {}, False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trained = _trained(pl_module)

@@ -64,6 +64,14 @@ def is_trial(trainer: pl.Trainer) -> bool:
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
+def begins(trainer: pl.Trainer, stage: str) -> bool:
+    """Whether `setup` is that of a new fit, for which a callback forgets the one before.
+
+    What a checkpoint knows of a fit that goes on is loaded after it.
+    """
+    return stage == "fit" and trainer.global_step == 0
+
+
 def monitored(trainer: pl.Trainer, metric: str, by: pl.Callback) -> float:
     """The logged value of a metric that a callback selects by.
 

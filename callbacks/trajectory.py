@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
-from lit_causalmix.callbacks.evaluation import as_task, require_callback
+from lit_causalmix.callbacks.evaluation import as_task, begins, require_callback
 from lit_causalmix.metrics import Score, normalized_scores, rank_gap, selection_gap
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import score_to_json
@@ -44,6 +44,10 @@ class ScoreTrajectory(FitCallback):
     def __init__(self) -> None:
         self._points: list[Point] = []
         self._whole = False
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if begins(trainer, stage):
+            self._points, self._whole = [], False
 
     def check_run(self, trainer: pl.Trainer) -> None:
         """Refuses a trainer in which nothing scores the validation rows.

@@ -148,6 +148,25 @@ def test_the_recipes_of_the_second_generation_run(task: str) -> None:
     assert size < 12_000_000
 
 
+def test_a_run_that_was_moved_goes_on_writing_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(["fit", "--config", EASY, *BRIEF, "--trainer.max_epochs=2"]) == 0
+    run(0).rename(tmp_path / "moved")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder, last = (tmp_path / "moved" / n for n in ("weights", "checkpoints/last.ckpt"))
+    before = Tab2D.from_pretrained(folder).state_dict()
+    assert main(["fit", "--config", EASY, *BRIEF, "--ckpt_path", str(last)]) == 0
+    assert "selection starts again" not in caplog.text
+    assert not (run(0) / "weights").exists()
+    third = state(run(0) / "checkpoints" / "last.ckpt")  # the third epoch is the best
+    after = Tab2D.from_pretrained(folder).state_dict()
+    assert all(torch.equal(value, third[f"backbone.{name}"]) for name, value in after.items())
+    assert not all(torch.equal(value, before[name]) for name, value in after.items())
+
+
 @pytest.mark.parametrize("task", ["classifier", "regressor", "regressor-binned"])
 def test_the_shipped_recipes_run(task: str) -> None:
     name = f"configs/pretrain/nano-{task}.yaml"

@@ -105,11 +105,11 @@ class Scoreboard:
         Args:
             name: Name of the sheet.
             rows: Fingerprint of the rows.
-            stage: The stage that it belongs to; by default the name is that of a stage.
+            stage: The stage that it belongs to; by default the one of its name, or else "test".
         """
         known = self.sheets.get(name)
         if known is None or known.rows != rows:
-            known = Sheet(stage or _stage(name), rows)
+            known = Sheet(stage or ("val" if name == "val" else "test"), rows)
             self.sheets[name] = known
         return known
 
@@ -177,9 +177,3 @@ def packed(scores: Mapping[str, Score]) -> dict[str, list[Any]]:
 def unpacked(content: Mapping[str, Sequence[Any]]) -> dict[str, Score]:
     """What `packed` packed."""
     return {key: Score(float(value), str(note)) for key, (value, note) in content.items()}
-
-
-def _stage(name: str) -> Stage:
-    if name == "val" or name == "test":
-        return name
-    raise ValueError(f"a sheet {name!r} needs the stage that it belongs to")

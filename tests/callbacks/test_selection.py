@@ -227,6 +227,7 @@ def test_validation_rows_of_slow_generators_are_drawn_once(
     frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lit_causalmix.datamodules import CausalMixDataModule
+    from lit_causalmix.generators.parts.draws import SyntheticRows
     from lit_causalmix.generators.scm import SCMGenerator
     from lit_causalmix.tables import TableSpec
 
@@ -245,7 +246,7 @@ def test_validation_rows_of_slow_generators_are_drawn_once(
 
     monkeypatch.setattr(SCMGenerator, "slow", True)
     first = rows()
-    monkeypatch.setattr(SCMGenerator, "sample", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(SyntheticRows, "fresh", lambda *_: pytest.fail("drawn again"))
     again = rows()
     assert len(first) == 2
     assert all(
