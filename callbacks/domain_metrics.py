@@ -6,12 +6,16 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import as_logged, as_task, log_sheet
+from lit_causalmix.callbacks.evaluation import (
+    as_logged,
+    as_task,
+    episode_datamodule,
+    log_sheet,
+)
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.training.scoreboard import Stage, Validation
-from lit_causalmix.training.scoring import episode_datamodule
 from lit_causalmix.training.task import CausalMixTask, StepOutput
 
 
@@ -74,14 +78,14 @@ class DomainMetrics(pl.Callback):
         if trainer.sanity_checking:
             return
         task = as_task(pl_module)
-        scores = self._finish(trainer, task, "val")
+        scores = self._finish(task, "val")
         if trainer.state.fn == "fit":
             task.scoreboard.add(Validation(trainer.global_step, scores))
         loss = task.selection.loss(scores, episode_datamodule(trainer).is_classification)
         task.log("val/loss", as_logged(loss), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._finish(trainer, as_task(pl_module), "test")
+        self._finish(as_task(pl_module), "test")
 
     def _start(self, trainer: pl.Trainer) -> None:
         datamodule = episode_datamodule(trainer)
@@ -91,9 +95,9 @@ class DomainMetrics(pl.Callback):
         if self._collected is not None:
             self._collected.update(outputs["predictions"], episode)
 
-    def _finish(self, trainer: pl.Trainer, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
-        board, rows = task.scoreboard, episode_datamodule(trainer).evaluation_fingerprint(stage)
-        sheet = board.sheet(stage, rows=rows)
+    def _finish(self, task: CausalMixTask, stage: Stage) -> dict[str, Score]:
+        board = task.scoreboard
+        sheet = board.sheet(stage, rows=task.rows(stage))
         sheet.scores = self._collected.compute() if self._collected is not None else {}
         self._collected = None
         log_sheet(task, sheet, board.undefined)

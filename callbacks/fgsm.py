@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import lightning.pytorch as pl
 import torch
 
-from lit_causalmix.callbacks.evaluation import as_task, log_sheet
+from lit_causalmix.callbacks.evaluation import as_task, episode_datamodule, log_sheet
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.training.adversarial import attack_direction, perturbed
-from lit_causalmix.training.scoring import episode_datamodule, stage_episodes
+from lit_causalmix.training.scoring import stage_episodes
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
@@ -55,9 +55,8 @@ class FGSM(pl.Callback):
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = as_task(pl_module)
-        rows = episode_datamodule(trainer).evaluation_fingerprint("test")
-        fingerprint = f"{rows} {','.join(map(domain, self.epsilons))}"
-        sheet = task.scoreboard.sheet(SHEET, rows=fingerprint, stage="test")
+        rows = f"{task.rows('test')} {','.join(map(domain, self.epsilons))}"
+        sheet = task.scoreboard.sheet(SHEET, rows=rows, stage="test")
         sheet.scores = self._attack(trainer, task)
         if sheet.scores:
             task.measured(SHEET, sheet, lambda: self._attack(trainer, task))

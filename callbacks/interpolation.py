@@ -11,11 +11,11 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from lit_causalmix.callbacks.best_weights import BestWeights
-from lit_causalmix.callbacks.evaluation import as_task, require_callback
+from lit_causalmix.callbacks.evaluation import as_task, episode_datamodule, require_callback
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.kept_weights import copied
 from lit_causalmix.training.moments import FitCallback
-from lit_causalmix.training.scoring import episode_datamodule, score_stage
+from lit_causalmix.training.scoring import score_stage
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, is_trial, run_folder
+from lit_causalmix.callbacks.evaluation import (
+    all_callbacks,
+    as_task,
+    episode_datamodule,
+    is_trial,
+    run_folder,
+)
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import write_json
 from lit_causalmix.metrics import specs
@@ -22,7 +28,6 @@ from lit_causalmix.training.report import (
     score_to_json,
 )
 from lit_causalmix.training.scoreboard import Stage
-from lit_causalmix.training.scoring import episode_datamodule
 from lit_causalmix.training.task import CausalMixTask
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from lit_causalmix.errors import LitCausalMixError, WeightsError
+from lit_causalmix.training.kept_weights import seal
 
 WEIGHTS = ("state_dict", "ema_weights")
 
@@ -39,6 +40,8 @@ def packed(checkpoint: dict[str, Any]) -> dict[str, Any]:
         {**optimiser, "state": {i: _without_momentum(s) for i, s in optimiser["state"].items()}}
         for optimiser in found.get("optimizer_states", [])
     ]
+    if "scoreboard" in found:
+        seal(found, found["scoreboard"])
     return found
 
 

@@ -21,7 +21,7 @@ def copied(module: nn.Module) -> Weights:
 
 
 def seal(
-    checkpoint: dict[str, Any], scoreboard: dict[str, Any], selected: Weights | None, digest: str
+    checkpoint: dict[str, Any], scoreboard: dict[str, Any], selected: Weights | None = None
 ) -> None:
     """Puts the scoreboard, the selected weights and checksums into a checkpoint.
 
@@ -33,10 +33,10 @@ def seal(
         checkpoint: As Lightning hands it to `on_save_checkpoint`.
         scoreboard: Plain values.
         selected: The selected weights, None where nothing selects.
-        digest: Their `of_tensors`.
     """
     own = of_tensors(checkpoint["state_dict"])
-    if selected is not None and "optimizer_states" in checkpoint and digest != own:
+    complete = "optimizer_states" in checkpoint
+    if complete and selected is not None and scoreboard["selected"]["digest"] != own:
         checkpoint[_SELECTED] = selected
     checkpoint[_SCOREBOARD] = scoreboard
     checkpoint[_CHECKSUMS] = {"state_dict": own, "scoreboard": of_json(scoreboard)}

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -17,8 +17,8 @@ from lit_causalmix.training.scoreboard import Stage
 
 
 @runtime_checkable
-class EpisodeDataModule(Protocol):
-    """A datamodule whose evaluation loaders yield episodes and that names its domains."""
+class ScoresRows(Protocol):
+    """What scoring asks of a datamodule; `lit_causalmix.datamodules.EpisodeDataModule` has it."""
 
     @property
     def domains(self) -> Sequence[str]: ...
@@ -28,9 +28,7 @@ class EpisodeDataModule(Protocol):
 
     def evaluation_fingerprint(self, stage: Stage) -> str: ...
 
-    def val_dataloader(self) -> DataLoader[Episode]: ...
-
-    def test_dataloader(self) -> DataLoader[Episode]: ...
+    def evaluation_stream(self, stage: Stage) -> Dataset[Episode]: ...
 
 
 class Predicts(Protocol):
@@ -46,24 +44,24 @@ class Predicts(Protocol):
     def train(self, mode: bool = True) -> object: ...
 
 
-def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule:
+def scored_rows(trainer: pl.Trainer) -> ScoresRows:
     """Returns the trainer's datamodule.
 
     Raises:
-        ConfigurationError: If it does not stream episodes.
+        ConfigurationError: If it names no rows to score.
     """
     datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, EpisodeDataModule):
+    if not isinstance(datamodule, ScoresRows):
         raise ConfigurationError(
-            "this fit needs a datamodule that streams episodes, such as CausalMixDataModule, "
-            f"got {type(datamodule).__name__}"
+            "scores need a datamodule that streams episodes, such as CausalMixDataModule, got "
+            f"{type(datamodule).__name__}"
         )
     return datamodule
 
 
 def score_stage(trainer: pl.Trainer, module: Predicts, stage: Stage) -> dict[str, Score]:
     """Scores the present weights on all rows of a stage, over all ranks."""
-    datamodule = episode_datamodule(trainer)
+    datamodule = scored_rows(trainer)
     scores = DomainScores(datamodule.is_classification, datamodule.domains)
     was_training = module.training
     module.train(False)
@@ -79,8 +77,6 @@ def stage_episodes(trainer: pl.Trainer, device: torch.device, stage: Stage) -> I
 
     Every rank takes each `world_size`-th episode, as the trainer's own loop would.
     """
-    datamodule = episode_datamodule(trainer)
-    loader = datamodule.val_dataloader() if stage == "val" else datamodule.test_dataloader()
-    episodes = loader.dataset
-    for index in range(trainer.global_rank, len(loader), trainer.world_size):
+    episodes = scored_rows(trainer).evaluation_stream(stage)
+    for index in range(trainer.global_rank, len(episodes), trainer.world_size):  # type: ignore[arg-type]
         yield episodes[index].to(device)

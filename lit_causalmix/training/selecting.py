@@ -24,7 +24,7 @@ from lit_causalmix.training.kept_weights import (
 )
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.scoreboard import Scoreboard, Selected, Sheet, Stage, Validation
-from lit_causalmix.training.scoring import episode_datamodule, score_stage
+from lit_causalmix.training.scoring import score_stage, scored_rows
 from lit_causalmix.training.selection import Selection
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class SelectingModule(pl.LightningModule):
         self._start: Weights | None = None
         self._selected: Weights | None = None
         self._unsettled = False
+        self._rows: dict[Stage, str] = {}
 
     # -- zero-shot ------------------------------------------------------------------------------
 
@@ -83,12 +84,17 @@ class SelectingModule(pl.LightningModule):
 
         Measured once for the same rows, by whoever asks first; every rank has to ask.
         """
-        rows = episode_datamodule(self.trainer).evaluation_fingerprint(stage)
-        sheet = self.scoreboard.sheet(stage, rows=rows)
+        sheet = self.scoreboard.sheet(stage, rows=self.rows(stage))
         scores = self.measured(stage, sheet, lambda: score_stage(self.trainer, self, stage))
         if stage == "val" and self._fits() and not self.scoreboard.history:
             self.scoreboard.add(Validation(0, dict(scores)))
         return scores
+
+    def rows(self, stage: Stage) -> str:
+        """Fingerprint of the rows that a stage scores, with their context; taken once a run."""
+        if stage not in self._rows:
+            self._rows[stage] = scored_rows(self.trainer).evaluation_fingerprint(stage)
+        return self._rows[stage]
 
     def measured(
         self, name: str, sheet: Sheet, score: Callable[[], dict[str, Score]]
@@ -116,7 +122,7 @@ class SelectingModule(pl.LightningModule):
         return math.inf if math.isnan(bar) else bar
 
     def _classifies(self) -> bool:
-        return episode_datamodule(self.trainer).is_classification
+        return scored_rows(self.trainer).is_classification
 
     # -- the selected weights -------------------------------------------------------------------
 
@@ -188,6 +194,7 @@ class SelectingModule(pl.LightningModule):
         return []
 
     def setup(self, stage: str) -> None:
+        self._rows = {}  # the datamodule may be another one
         if stage == "fit" and self.trainer.global_step == 0:
             self.scoreboard, self._selected, self._start = Scoreboard(), None, None
         elif stage != "fit" and self._unsettled:
@@ -214,9 +221,7 @@ class SelectingModule(pl.LightningModule):
             self.cpu()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        selected = self.scoreboard.selected
-        digest = selected.digest if selected else ""
-        seal(checkpoint, self.scoreboard.state(), self._selected, digest)
+        seal(checkpoint, self.scoreboard.state(), self._selected)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_seal(checkpoint)

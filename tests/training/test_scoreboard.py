@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from lit_causalmix.backbones.checksum import tensors_checksum
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.metrics import Score
 from lit_causalmix.training.kept_weights import check_seal, seal, unsealed
 from lit_causalmix.training.scoreboard import Scoreboard, Selected, Validation
@@ -71,10 +71,10 @@ def test_a_validation_that_is_repeated_after_a_restart_stands_once() -> None:
 def sealed(*, complete: bool) -> dict[str, Any]:
     own, selected = {"w": torch.arange(6.0)}, {"w": torch.arange(6.0) - 1}
     filled = board()
-    digest = tensors_checksum(selected)
+    digest = of_tensors(selected)
     filled.selected = Selected(5, 0.4, 0.4, "validation", digest)
     checkpoint = {"state_dict": own} | ({"optimizer_states": []} if complete else {})
-    seal(checkpoint, filled.state(), selected, digest)
+    seal(checkpoint, filled.state(), selected)
     check_seal(checkpoint)
     return checkpoint
 
