@@ -32,11 +32,14 @@ class ZeroShotEarlyStopping(EarlyStopping):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
         if begins(trainer, stage):
-            self.best_score, self.wait_count = torch.tensor(torch.inf), 0
+            self.best_score = torch.tensor(torch.inf)
+            self.wait_count = self.stopped_epoch = 0
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # Lightning would take the patience of the checkpoint in the place of the configured one.
         super().load_state_dict({**state_dict, "patience": self.patience})
+        if self.wait_count < self.patience:
+            self.stopped_epoch = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = as_task(pl_module)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.backbones import Backbone
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.metrics import Score
@@ -23,6 +22,7 @@ from lit_causalmix.training.kept_weights import (
     unsealed,
 )
 from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.run_module import RunModule
 from lit_causalmix.training.scoreboard import Scoreboard, Selected, Sheet, Stage, Validation
 from lit_causalmix.training.scoring import score_stage, scored_rows
 from lit_causalmix.training.selection import Selection
@@ -41,7 +41,7 @@ class ZeroShotMemory(Protocol):
     def measured(self, sheet: str, rows: str, scores: dict[str, Score]) -> None: ...
 
 
-class SelectingModule(pl.LightningModule):
+class SelectingModule(RunModule):
     """Owns the scoreboard, the pre-trained weights and the selected ones.
 
     A fit returns the selected weights: they are put into the module when training is over, when
@@ -53,7 +53,6 @@ class SelectingModule(pl.LightningModule):
         memory: Asked before zero-shot is measured; null measures always.
     """
 
-    backbone: Backbone
     selection: Selection
 
     def __init__(self) -> None:
@@ -187,13 +186,14 @@ class SelectingModule(pl.LightningModule):
 
     # -- Lightning's hooks ----------------------------------------------------------------------
 
-    def configure_callbacks(self) -> list[pl.Callback]:
+    def configure_callbacks(self) -> Sequence[pl.Callback] | pl.Callback:
         # Lightning's ckpt_path="best" takes the first checkpoint callback: the one that selects.
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         callbacks.sort(key=lambda c: (isinstance(c, Checkpoint), not isinstance(c, FitCallback)))
-        return []
+        return super().configure_callbacks()
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         self._rows = {}  # the datamodule may be another one
         if stage == "fit" and self.trainer.global_step == 0:
             self.scoreboard, self._selected, self._start = Scoreboard(), None, None
@@ -221,9 +221,11 @@ class SelectingModule(pl.LightningModule):
             self.cpu()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
         seal(checkpoint, self.scoreboard.state(), self._selected)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         check_seal(checkpoint)
         content, self._selected = unsealed(checkpoint)
         self.scoreboard = Scoreboard() if content is None else Scoreboard.of_state(content)
