@@ -11,7 +11,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lit_causalmix.callbacks import EMAWeights, ExactResume, RunReport
+from lit_causalmix.callbacks import EMAWeights, ExactResume
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.interruption import Interrupted, StopRequest
 
@@ -51,8 +51,7 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def history(trainer: pl.Trainer) -> Any:
-    report = next(c for c in trainer.callbacks if isinstance(c, RunReport))  # type: ignore[attr-defined]
-    return report.state_dict()["history"]
+    return trainer.lightning_module.scoreboard.state()["history"]  # type: ignore[union-attr]
 
 
 def interrupted(fit: Fit, kick: Kick, **settings: Any) -> Seen:
