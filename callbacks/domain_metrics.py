@@ -89,7 +89,11 @@ class DomainMetrics(pl.Callback):
 
     def _start(self, trainer: pl.Trainer) -> None:
         datamodule = episode_datamodule(trainer)
-        self._collected = DomainScores(datamodule.is_classification, datamodule.domains)
+        self._collected = DomainScores(
+            datamodule.is_classification,
+            datamodule.domains,
+            as_task(trainer.lightning_module).metrics,
+        )
 
     def _update(self, outputs: StepOutput, episode: Episode) -> None:
         if self._collected is not None:

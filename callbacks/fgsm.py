@@ -65,7 +65,9 @@ class FGSM(pl.Callback):
     def _attack(self, trainer: pl.Trainer, task: CausalMixTask) -> dict[str, Score]:
         """Scores the present weights under their own attack, over all ranks."""
         classifies = episode_datamodule(trainer).is_classification
-        collected = {epsilon: DomainScores(classifies, ()) for epsilon in self.epsilons}
+        collected = {
+            epsilon: DomainScores(classifies, (), task.metrics) for epsilon in self.epsilons
+        }
         task.eval()
         for episode in stage_episodes(trainer, task.device, "test"):
             if bool(episode.categorical.all()):

@@ -139,7 +139,8 @@ class RunReport(FitCallback):
 
 def _history(trainer: pl.Trainer, task: CausalMixTask) -> list[dict[str, float]]:
     """The scores of the real validation rows along the fit, by metric."""
-    names = [spec.name for spec in specs(episode_datamodule(trainer).is_classification)]
+    kind = episode_datamodule(trainer).is_classification
+    names = [spec.name for spec in specs(kind, task.metrics)]
     return [
         {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in names}
         for entry in task.scoreboard.history

@@ -63,6 +63,16 @@ def test_a_backbone(folder: Path, csv: Path) -> None:
     assert scores["roc_auc"]["zero_shot"]["value"] > 0.6
 
 
+def test_a_metric(folder: Path, csv: Path) -> None:
+    report = fit(folder, csv, "metric")
+    rows = [row for row in report["rows"] if row["metric"] == "top_two"]
+    assert {row["domain"] for row in rows} >= {"real"}
+    for row in rows:  # of two classes each is among the two most probable
+        assert row["fine_tuned"]["value"] == row["zero_shot"]["value"] == 1.0
+        assert row["normalized"]["value"] == 0.0
+    assert all(point["top_two"] == 1.0 for point in report["history"])
+
+
 def test_a_selection(folder: Path, csv: Path) -> None:
     assert fit(folder, csv, "selection")["best_step"] == 0  # nothing halves the loss in two epochs
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
+from lit_causalmix.metrics.catalogue import MetricSpec
 from lit_causalmix.metrics.functional import Score
 from lit_causalmix.metrics.rowwise import NO_ROWS, RowMetric, row_metrics
 
@@ -24,13 +25,16 @@ class DomainScores:
     Args:
         is_classification: Which metrics apply.
         labels: The datamodule's table domain labels; `Episode.domain_id` indexes them.
+        further: Metrics beside those of the package.
     """
 
-    def __init__(self, is_classification: bool, labels: Sequence[str]) -> None:
+    def __init__(
+        self, is_classification: bool, labels: Sequence[str], further: Sequence[MetricSpec] = ()
+    ) -> None:
         self.labels = tuple(labels)
         names = [origin.name.lower() for origin in RowOrigin] + list(self.labels)
         self.collections: dict[str, MetricCollection] = {
-            name: row_metrics(is_classification) for name in dict.fromkeys(names)
+            name: row_metrics(is_classification, further) for name in dict.fromkeys(names)
         }
 
     def update(self, predictions: Tensor, episode: Episode) -> None:

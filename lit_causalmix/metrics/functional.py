@@ -7,7 +7,6 @@ what was left out. Shapes: N = rows, K = classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -226,50 +225,3 @@ def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
     if baseline.value == 0:
         return _undefined("the zero-shot score is 0, nothing can be divided by it")
     return Score(sign * (score.value - baseline.value) / abs(baseline.value) * 100.0)
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """A metric by name: which way is better, and how it is computed."""
-
-    name: str
-    sign: int
-    function: Callable[[Tensor, Tensor], Score]
-
-
-CLASSIFICATION: tuple[MetricSpec, ...] = (
-    MetricSpec("roc_auc", +1, roc_auc),
-    MetricSpec("log_loss", -1, log_loss),
-    MetricSpec("accuracy", +1, accuracy),
-    MetricSpec("balanced_accuracy", +1, balanced_accuracy),
-    MetricSpec("ece", -1, expected_calibration_error),
-    MetricSpec("brier", -1, brier_score),
-)
-REGRESSION: tuple[MetricSpec, ...] = (
-    MetricSpec("rmse", -1, root_mean_squared_error),
-    MetricSpec("mae", -1, mean_absolute_error),
-    MetricSpec("r2", +1, r2),
-)
-SIGNS: dict[str, int] = {m.name: m.sign for m in (*CLASSIFICATION, *REGRESSION)}
-"""+1 where more is better, −1 where less is better."""
-
-
-def normalized_scores(
-    scores: Mapping[str, Score], baseline: Mapping[str, Score]
-) -> dict[str, Score]:
-    """Normalises each "domain/metric" that the baseline has, by `normalized_score`."""
-    return {
-        key: normalized_score(score, baseline[key], SIGNS[key.rsplit("/", 1)[1]])
-        for key, score in scores.items()
-        if key in baseline
-    }
-
-
-def specs(is_classification: bool) -> tuple[MetricSpec, ...]:
-    """Metrics of a task, the headline metric first."""
-    return CLASSIFICATION if is_classification else REGRESSION
-
-
-def stopping_metric(is_classification: bool) -> str:
-    """Name of the metric that early stopping and best-weight selection follow."""
-    return "log_loss" if is_classification else "rmse"

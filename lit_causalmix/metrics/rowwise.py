@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
-from lit_causalmix.metrics.functional import MetricSpec, Score, specs
+from lit_causalmix.metrics.catalogue import MetricSpec, specs
+from lit_causalmix.metrics.functional import Score
 
 NO_ROWS = "no rows"
 """Note of a score that nothing was collected for."""
@@ -73,6 +75,7 @@ class RowMetric(Rows):
         return torch.tensor(self.score().value, dtype=torch.float64)
 
 
-def row_metrics(is_classification: bool) -> MetricCollection:
-    """All metrics of a task, sharing one copy of the rows."""
-    return MetricCollection({spec.name: RowMetric(spec) for spec in specs(is_classification)})
+def row_metrics(is_classification: bool, further: Sequence[MetricSpec] = ()) -> MetricCollection:
+    """All metrics of a task, and those of `further` for it, sharing one copy of the rows."""
+    chosen = specs(is_classification, further)
+    return MetricCollection({spec.name: RowMetric(spec) for spec in chosen})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import SIGNS, Score
+from lit_causalmix.metrics import Score, metric_named
 from lit_causalmix.metrics.gap import selection_gap
 from lit_causalmix.study.results import headline, number
 from lit_causalmix.study.store import Record
@@ -73,7 +73,7 @@ def _scores(
     return {
         key: None
         if value is None or (start := zero_shot.get(key)) is None
-        else start + SIGNS[key.removeprefix("real/")] * abs(start) * value / 100.0
+        else start + metric_named(key.removeprefix("real/")).sign * abs(start) * value / 100.0
         for key, value in normalized.items()
     }
 

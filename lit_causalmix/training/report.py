@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_causalmix.files.atomic import replacing
-from lit_causalmix.metrics import SIGNS, Score
+from lit_causalmix.metrics import Score, metric_named, specs
 
 _ACROSS = 4  # curves side by side
 
@@ -46,9 +46,11 @@ def report_rows(
     """Joins the scores of one stage, keyed "domain/metric", into table rows."""
     undefined = Score(math.nan, "no zero-shot baseline")
     rows = []
-    order = {name: position for position, name in enumerate(SIGNS)}
     keys = [key.rsplit("/", 1) for key in fine_tuned]
     domains = list(dict.fromkeys(domain for domain, _ in keys))
+    metrics = [metric for _, metric in keys]
+    own = [metric.name for kind in (True, False) for metric in specs(kind)]
+    order = {name: position for position, name in enumerate(dict.fromkeys([*own, *metrics]))}
     for domain, metric in sorted(keys, key=lambda k: (domains.index(k[0]), order[k[1]])):
         key = f"{domain}/{metric}"
         score = fine_tuned[key]
@@ -95,7 +97,7 @@ def format_table(rows: Sequence[ReportRow]) -> str:
 
 def _with_direction(metric: str) -> str:
     """The metric with an arrow that points to the better side."""
-    return f"{metric} {'↑' if SIGNS[metric] > 0 else '↓'}"
+    return f"{metric} {'↑' if metric_named(metric).sign > 0 else '↓'}"
 
 
 def _align(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import DomainScores, Score
+from lit_causalmix.metrics import DomainScores, MetricSpec, Score
 from lit_causalmix.training.scoreboard import Stage
 
 
@@ -35,6 +35,7 @@ class Predicts(Protocol):
     """A module that predicts the query rows of an episode."""
 
     training: bool
+    metrics: Sequence[MetricSpec]
 
     @property
     def device(self) -> torch.device: ...
@@ -62,7 +63,7 @@ def scored_rows(trainer: pl.Trainer) -> ScoresRows:
 def score_stage(trainer: pl.Trainer, module: Predicts, stage: Stage) -> dict[str, Score]:
     """Scores the present weights on all rows of a stage, over all ranks."""
     datamodule = scored_rows(trainer)
-    scores = DomainScores(datamodule.is_classification, datamodule.domains)
+    scores = DomainScores(datamodule.is_classification, datamodule.domains, module.metrics)
     was_training = module.training
     module.train(False)
     with torch.no_grad(), trainer.precision_plugin.forward_context():

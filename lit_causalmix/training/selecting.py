@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
-from lit_causalmix.metrics import Score
+from lit_causalmix.metrics import MetricSpec, Score
 from lit_causalmix.training.kept_weights import (
     Weights,
     check_seal,
@@ -54,6 +54,7 @@ class SelectingModule(RunModule):
     """
 
     selection: Selection
+    metrics: Sequence[MetricSpec]
 
     def __init__(self) -> None:
         super().__init__()

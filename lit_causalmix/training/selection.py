@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import SIGNS, Score, specs, stopping_metric
+from lit_causalmix.metrics import Score, metric_named, specs, stopping_metric
 
 
 class Selection(ABC):
@@ -36,7 +36,7 @@ class Selection(ABC):
     def loss_name(self, is_classification: bool) -> str:
         """The loss in words, "log_loss" or "1 - roc_auc", say."""
         metric = self.metric(is_classification)
-        return metric if SIGNS[metric] < 0 else f"1 - {metric}"
+        return metric if metric_named(metric).sign < 0 else f"1 - {metric}"
 
     def loss(self, scores: Mapping[str, Score], is_classification: bool) -> float:
         """The number to minimise.
@@ -63,7 +63,7 @@ class Selection(ABC):
             weight * scores[f"{domain}/{metric}"].value for domain, weight in self.weights().items()
         ]
         mean = math.fsum(terms) if all(map(math.isfinite, terms)) else math.nan
-        return mean if SIGNS[metric] < 0 else 1.0 - mean
+        return mean if metric_named(metric).sign < 0 else 1.0 - mean
 
     def bar(self, zero_shot: Mapping[str, Score], is_classification: bool) -> float:
         """The loss that weights have to fall below to take the place of zero-shot: its own."""

@@ -14,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.l2_sp import L2SP
@@ -55,6 +56,8 @@ class CausalMixTask(SelectingModule):
             are trained: l2_sp / 2 * ||w - w0||² is added to the training loss. 0 leaves it out.
         selection: What `val/loss` is made of and which weights are kept; null takes the real
             validation rows.
+        metrics: Metrics that are scored beside those of the package; those for the other kind of
+            task are left out.
 
     Raises:
         ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
@@ -69,6 +72,7 @@ class CausalMixTask(SelectingModule):
         adapter: Adapter | None = None,
         l2_sp: float = 0.0,
         selection: Selection | None = None,
+        metrics: Sequence[MetricSpec] = (),
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
@@ -77,6 +81,7 @@ class CausalMixTask(SelectingModule):
         self.lr_scheduler = lr_scheduler
         self.adapter = adapter
         self.selection: Selection = RealValidation() if selection is None else selection
+        self.metrics: Sequence[MetricSpec] = tuple(metrics)
         if adapter is not None:
             adapter.insert(backbone)
         groups = backbone.parameter_groups()

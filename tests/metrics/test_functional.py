@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from lit_causalmix.metrics import CLASSIFICATION, REGRESSION, SIGNS, Score, normalized_score
+from lit_causalmix.metrics import CLASSIFICATION, REGRESSION, Score, normalized_score
 from lit_causalmix.metrics.functional import (
     CALIBRATION_BINS,
     balanced_accuracy,
@@ -133,12 +133,6 @@ def test_normalized_score_undefined_cases_say_why() -> None:
 def test_normalized_score_is_positive_exactly_when_better(a: float, b: float, sign: int) -> None:
     value = normalized_score(Score(a), Score(b), sign).value
     assert (value > 0) == (sign * a > sign * b) or a == pytest.approx(b)
-
-
-def test_every_metric_has_a_sign() -> None:
-    assert {m.name for m in (*CLASSIFICATION, *REGRESSION)} == set(SIGNS)
-    assert SIGNS["roc_auc"] == 1
-    assert SIGNS["mae"] == -1
 
 
 @pytest.mark.parametrize("power", [-1060, -900, -170, 0, 170, 900, 1020])

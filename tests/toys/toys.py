@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lit_causalmix.backbones import Backbone, Limits
 from lit_causalmix.episode import Episode
 from lit_causalmix.generators import Generator
+from lit_causalmix.metrics import MetricSpec, Score
 from lit_causalmix.tables import RawTable, Table, TableSource
 from lit_causalmix.training import Schedule, Selection
 
@@ -101,3 +102,15 @@ class Letters(TableSource):
         frame = pd.DataFrame({"letter": letters, "number": np.arange(len(letters)) % 11})
         frame["vowel"] = np.where(frame["letter"].isin(list("aeiou")), "yes", "no")
         return RawTable(frame, "letters", "language", "vowel")
+
+
+class TopTwo(MetricSpec):
+    """How often the target is among the two most probable classes."""
+
+    def __init__(self) -> None:
+        super().__init__("top_two", "top two", +1, True, self.top_two)
+
+    @staticmethod
+    def top_two(probabilities: Tensor, targets: Tensor) -> Score:
+        best = probabilities.topk(2, dim=1).indices
+        return Score(float((best == targets[:, None]).any(dim=1).double().mean()))
