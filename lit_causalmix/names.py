@@ -8,7 +8,8 @@ importable under their old names.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -114,6 +115,19 @@ def resolve(path: str) -> Any:
     """What a dotted path names: a class, as a rule."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)`, or nothing where no known name is close.
+
+    Example:
+        >>> meant("Nanoo", ["Nano", "Tab2D"])
+        ' (did you mean Nano?)'
+        >>> meant("zzz", ["Nano", "Tab2D"])
+        ''
+    """
+    close = get_close_matches(name, sorted(set(known)), n=1, cutoff=0.7)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 class _Alias(Loader):

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from lit_causalmix import __version__
+from lit_causalmix.commands.help import MAIN, PROGRAM, STUDY, short_help
 from lit_causalmix.errors import LitCausalMixError
+from lit_causalmix.names import meant
 
-PROGRAM = "lit-causalmix"
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
 _HINTS = {
@@ -18,29 +19,6 @@ _HINTS = {
     "RUN/checkpoints/last.ckpt",
     "study": "; every finished cell is kept, the same command goes on from there",
 }
-_HELP = f"""usage: {PROGRAM} COMMAND [options]
-
-Fine-tune a tabular foundation model on a scarce table, with rows from structural causal models.
-
-commands:
-  fit        fine-tune; then test the selected weights and print the scores against zero-shot
-  validate   score weights on the validation rows
-  test       score weights on the test rows
-  predict    write predictions for the rows of a new CSV or Parquet file
-  inspect    write a page about a table, its causal structure and its synthetic rows
-  study      run a grid of fits, interrupted and resumed at will, and compare methods
-  weights    fetch, list and locate pre-trained weights
-
-first steps:
-  {PROGRAM} fit --config quickstart
-  {PROGRAM} inspect --data.table.source my.csv --data.table.target price
-  {PROGRAM} fit --data.table.source my.csv --data.table.target price
-
-options:
-  COMMAND --help           all options of a command
-  COMMAND --print_config   the complete configuration as YAML
-  --version                the version
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit status: 0, 2 for input that cannot be used, 130 for an interruption, 143 for a
-        fit that SIGTERM ended.
+        The exit status: 0, 2 for input or a place that cannot be used, 130 for an interruption, 143
+        for a fit that SIGTERM ended.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_HELP)
+        sys.stdout.write(MAIN)
         return 0 if args else 2
     if args[0] == "--version":
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
@@ -63,17 +41,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     # OpenMP's threads spin while they wait. Where another process has a core, a training step then
     # took 7.7 s in place of 1.0 s (2 cores, TabPFN v1); it must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _make_own_modules_importable()
     try:
         return _dispatch(args)
     except LitCausalMixError as error:
         return _refuse(str(error))
+    except OSError as error:  # a place that cannot be written, a full disk, no network
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _refuse(f"{place}{error.strerror or error}")
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"{PROGRAM}: interrupted{_HINTS.get(args[0], '')}\n")
         return 128 + int(getattr(stop, "signum", signal.SIGINT))
 
 
+def _make_own_modules_importable() -> None:
+    """Lets a configuration name modules in the working directory, and shadow nothing by them."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        return
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+
+
 def _dispatch(args: list[str]) -> int:
     command, rest = args[0], args[1:]
+    asked = next((i for i, argument in enumerate(rest) if argument in ("-h", "--help")), None)
+    if asked is not None and command in (*TRAINER_COMMANDS, "inspect"):
+        if rest[asked + 1 : asked + 2] != ["all"]:
+            sys.stdout.write(short_help(command))
+            return 0
+        args, rest = [command, "--help"], ["--help"]
     if command == "weights":
         from lit_causalmix.commands.weights import main as weights_main
 
@@ -82,6 +80,9 @@ def _dispatch(args: list[str]) -> int:
         from lit_causalmix.commands.inspect import main as inspect_main
 
         return inspect_main(rest)
+    if command == "study" and (not rest or rest[0] in ("-h", "--help")):
+        sys.stdout.write(STUDY)
+        return 0 if rest else 2
     if command == "study":
         from lit_causalmix.commands.study import main as study_main
 
@@ -90,8 +91,11 @@ def _dispatch(args: list[str]) -> int:
         from lit_causalmix.commands.trainer import run
 
         return run(args)
-    known = ", ".join((*TRAINER_COMMANDS, "inspect", "study", "weights"))
-    return _refuse(f"unknown command {command!r}: there are {known}; see {PROGRAM} --help")
+    known = (*TRAINER_COMMANDS, "inspect", "study", "weights")
+    return _refuse(
+        f"unknown command {command!r}{meant(command, known)}: there are {', '.join(known)}; see "
+        f"{PROGRAM} --help"
+    )
 
 
 def _refuse(message: str) -> int:

@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 
 from lit_causalmix.configuration import Parser
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.names import meant
 from lit_causalmix.study.checksums import Checksum, built_and_noted, known, known_or_built
 from lit_causalmix.study.choice import (
     RESULTS,
@@ -28,34 +29,12 @@ from lit_causalmix.study.runner import RunOptions, distinct, pending, run_study
 from lit_causalmix.study.store import FAILED, OK, Store
 from lit_causalmix.study.transfer import export, merge
 
-_HELP = """usage: lit-causalmix study COMMAND [options]
-
-Run a grid of fits (tables, methods, backbones, synthetic sizes, ratios, seeds) and compare them.
-
-commands:
-  run      run the cells that are not finished; interrupt and repeat it as you like
-  status   say how many cells are finished, failed or still to be run
-  table    print the comparison table of the finished cells
-  report   write a page about the finished cells: verdict, tables, figures
-  export   write the finished cells into one compact file
-  merge    take the results of such files, or of other folders
-
-first steps:
-  lit-causalmix study run --config comparison --plan
-  lit-causalmix study run --config comparison --jobs 2
-  lit-causalmix study table --config comparison
-  lit-causalmix study report --store runs/study/comparison
-
-options:
-  COMMAND --help   all options of a command
-"""
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs a command; results go to stdout, progress to stderr.
 
     Args:
-        argv: The arguments after `study`.
+        argv: The arguments after `study`, at least one.
 
     Returns:
         The exit status: 0, or 1 where cells of a run failed.
@@ -63,13 +42,11 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         LitCausalMixError: For anything that the user can put right.
     """
-    if not argv or argv[0] in ("-h", "--help"):
-        sys.stdout.write(_HELP)
-        return 0 if argv else 2
     command, *rest = argv
     if command not in COMMANDS:
         raise ConfigurationError(
-            f"unknown command study {command!r}: there are {', '.join(COMMANDS)}"
+            f"unknown command study {command!r}{meant(command, COMMANDS)}: there are "
+            f"{', '.join(COMMANDS)}"
         )
     return COMMANDS[command](rest)
 

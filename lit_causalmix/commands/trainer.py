@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import ArgsType
 
@@ -20,6 +19,7 @@ from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
+from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
@@ -56,6 +56,13 @@ class TrainerCLI(ConfiguredCLI):
         trainer = super().instantiate_trainer(**kwargs)
         make_exact(trainer)
         return trainer
+
+    def before_fit(self) -> None:
+        """Refuses settings of the optimiser and its schedule before any work starts."""
+        try:
+            self.model.configure_optimizers()
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"the optimiser refuses its settings: {error}") from error
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
@@ -114,8 +121,7 @@ def _names_datamodule(args: Any) -> bool:
             return True
         path = Path(value if equals else following)
         if option in ("--config", "-c") and path.is_file():
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            data = content.get("data") if isinstance(content, dict) else None
+            data = read_mapping(path).get("data")
             if isinstance(data, dict) and "class_path" in data:
                 return True
     return False
