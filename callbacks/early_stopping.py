@@ -51,7 +51,10 @@ class ZeroShotEarlyStopping(EarlyStopping):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not as_task(pl_module).selection.keeps_last:
+        # With max_steps below the first validation there is no score to stop by, nor a need.
+        ended = trainer.global_step == trainer.max_steps
+        unscored = ended and self.monitor not in trainer.callback_metrics
+        if not unscored and not as_task(pl_module).selection.keeps_last:
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

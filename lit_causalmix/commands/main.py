@@ -14,6 +14,9 @@ from lit_causalmix.names import meant
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
+_LONGEST = 2000
+"""Characters of a refusal at most: a value that it quotes may be of any length."""
+
 _HINTS = {
     "fit": "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
     "RUN/checkpoints/last.ckpt",
@@ -99,5 +102,7 @@ def _dispatch(args: list[str]) -> int:
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"{PROGRAM}: error: {' '.join(message.split())}\n")
+    line = " ".join(message.split())
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+    sys.stderr.write(f"{PROGRAM}: error: {line}\n")
     return 2

@@ -81,7 +81,11 @@ def read_mapping(path: Path, *, name: str | None = None) -> dict[str, Any]:
     try:
         check_yaml(text)
         content = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ConfigurationError:
+        raise
+    except (
+        Exception
+    ) as error:  # YAML's own, or what Python makes of "!!timestamp x" or "2024-99-99"
         raise ConfigurationError(f"{name} is not readable as YAML: {error}") from error
     if not isinstance(content, dict):
         kind = "nothing" if content is None else f"a {type(content).__name__}"

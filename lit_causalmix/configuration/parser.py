@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace, set_loader, set_parsing_settings
 from jsonargparse import get_loader as loader_of
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from yaml import YAMLError
@@ -22,7 +27,7 @@ def _load(text: str) -> Any:
     check_yaml(text)
     try:
         return loader_of("yaml")(text)
-    except (ValueError, AttributeError) as error:  # of texts such as "2024-99-99", "=" or "{1: }"
+    except Exception as error:  # YAML's own, or what Python makes of "!!timestamp x" or "{1: }"
         raise YAMLError(str(error)) from error
 
 
@@ -52,24 +57,67 @@ class Parser(LightningArgumentParser):
             raise ex
         raise ConfigurationError(explained(message, self)) from ex
 
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Parses arguments; whatever the parser stumbles over is refused."""
+        with self._refusing("read"):
+            return super().parse_args(*args, **kwargs)
+
+    def parse_object(self, *args: Any, **kwargs: Any) -> Any:
+        """Parses values; whatever the parser stumbles over is refused."""
+        with self._refusing("read"):
+            return super().parse_object(*args, **kwargs)
+
     def dump(self, namespace: Any, format: str = "yaml", **kwargs: Any) -> str:
         """Writes a configuration as text; by default as YAML."""
         text: str = super().dump(namespace, "yaml" if format == "parser_mode" else format, **kwargs)
         return text
 
     def instantiate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> Any:
-        """Builds the objects; our own error inside jsonargparse's many-lined one comes through."""
-        if not getattr(self, "_inner_parser", False):  # that of a class within: it was checked
+        """Builds the objects; what one of them stumbles over is refused, with the place."""
+        if not self._is_within:
             check_classes(self, namespace)
-        try:
+        with self._refusing("built"):
             return super().instantiate(namespace, *args, **kwargs)
-        except ValueError as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, LitCausalMixError):
-                cause = cause.__cause__
-            if cause is None:
+
+    @property
+    def _is_within(self) -> bool:
+        """Whether this is the parser's own, of a class that a value names."""
+        return bool(getattr(self, "_inner_parser", False))
+
+    @contextmanager
+    def _refusing(self, what: str) -> Iterator[None]:
+        """Turns errors into refusals; our own inside jsonargparse's many-lined one comes through.
+
+        Values come from the user, so that an error while they are read or built is theirs to put
+        right, whatever its kind. Within, jsonargparse needs the error as it is.
+        """
+        try:
+            yield
+        except LitCausalMixError:
+            raise
+        except Exception as error:
+            causes = list(_causes(error))
+            for cause in causes:
+                if isinstance(cause, LitCausalMixError):
+                    raise cause from None
+            if self._is_within:
                 raise
-            raise cause from None
+            raise ConfigurationError(
+                f"the settings cannot be {what}: {_described(causes[-1])}"
+            ) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _described(error: BaseException) -> str:
+    """What an error says, with the file and line that raised it, for those who wrote the class."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())[:300] or "no message"
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 class ConfiguredCLI(LightningCLI):
@@ -80,11 +128,19 @@ class ConfiguredCLI(LightningCLI):
         super().parse_arguments(parser, args)
         check_classes(parser, self.config)
 
+    def _set_seed(self) -> None:
+        try:
+            super()._set_seed()
+        except ValueError as error:
+            raise ConfigurationError(f"seed_everything: {error}") from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Makes the trainer; settings that it refuses are the user's to put right."""
         try:
             return super().instantiate_trainer(**kwargs)
-        except (RuntimeError, ValueError, TypeError) as error:
+        except (MisconfigurationException, OSError):
+            raise
+        except Exception as error:
             raise ConfigurationError(f"the trainer refuses its settings: {error}") from error
 
     def fit(self, **kwargs: Any) -> None:

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import lit_causalmix.backbones
@@ -17,6 +16,7 @@ import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
+from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import key_name, resolve
@@ -130,10 +130,7 @@ def _read_file(name: str) -> dict[str, Any]:
         raise ConfigurationError(
             f"no configuration {name!r}: neither a YAML file nor one of the packaged {known}"
         )
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} holds no configuration: a YAML mapping is needed")
-    return content
+    return read_mapping(path)
 
 
 def _without_defaults(value: Any) -> Any:

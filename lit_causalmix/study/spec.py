@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.errors import ConfigurationError
 
 _NAMED = ("methods", "backbones")
@@ -118,13 +117,8 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> StudySpec:
     Raises:
         ConfigurationError: If the file is none, or does not declare a study.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigurationError(f"{path} is not readable as YAML: {error}") from error
+    content = read_mapping(path)
     known = [f.name for f in fields(StudySpec)]
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} declares no study: a mapping of {', '.join(known)}")
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise ConfigurationError(

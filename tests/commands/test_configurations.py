@@ -266,6 +266,53 @@ def test_slips_are_named(capsys: pytest.CaptureFixture[str], option: str, said: 
     assert len(message) < 400
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("data: {table: {kinds: [1]}}", "data.table.kinds"),
+        ("data: {generator: {class_path: SCMGenerator, init_args: 3}}", "data.generator"),
+        ("model: {backbone: {class_path: Nano, init_args: [[1]]}}", "model.backbone"),
+        ("model: {backbone: {class_path: Tab2D, init_args: {dim: 0}}}", "Tab2D"),
+        ("model: {backbone: {class_path: Tab2D, init_args: {dim: 1000000000}}}", ""),
+        ("data: 3", "data"),
+        ("data: {1: 2}", ""),
+        ("? null\n: 1", ""),
+        ("trainer: {callbacks: {a: 1}}", "trainer.callbacks"),
+        ('trainer: {precision: "2"}', "precision"),
+        ("trainer: {max_epochs: !!timestamp 2024-99-99}", "not readable as YAML"),
+        ("seed_everything: 1000000000000000000000000", "seed_everything"),
+    ],
+    ids=str,
+)
+def test_values_that_the_parser_or_a_class_stumbles_over(
+    capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    Path("given.yaml").write_text(text)
+    assert said in refused(capsys, "--config=given.yaml")
+
+
+def test_a_long_value_is_quoted_in_part(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("given.yaml").write_text(f"data: {{table: {{source: {'a' * 9000}}}}}")
+    assert main(["fit", "--config=given.yaml"]) == 2
+    assert len(capsys.readouterr().err) < 2100
+
+
+def test_an_own_class_that_fails_is_named_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("frail.py").write_text(
+        "from lightning.pytorch import Callback\n"
+        "class Frail(Callback):\n"
+        "    def __init__(self) -> None:\n"
+        "        raise AttributeError('no such thing')\n"
+    )
+    message = refused(capsys, write({"trainer": {"callbacks": ["frail.Frail"]}}))
+    assert "AttributeError: no such thing (frail.py, line 4)" in message
+
+
+def test_fewer_steps_than_a_validation_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--trainer.max_steps=1", "--data.synthetic_ratio=0") == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_a_command_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fitt"]) == 2
     assert "(did you mean fit?)" in capsys.readouterr().err

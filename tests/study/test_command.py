@@ -106,7 +106,7 @@ def test_mistakes_are_refused_in_one_line(
     ("text", "message"),
     [
         ("tables: [a\n", "not readable as YAML"),
-        ("- tables\n", "declares no study"),
+        ("- tables\n", "holds no configuration"),
         ("tables: [a]\nmethod: {}\n", "a study has no method; there are tables, methods"),
         ("tables: [a]\n", "a study needs methods"),
         ("tables: a\nmethods: {x: null}\n", "tables is a list of names or mappings"),
