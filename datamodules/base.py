@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import lightning.pytorch as pl
 from torch import Tensor
@@ -19,16 +19,18 @@ from lit_causalmix.files.digests import of_parts, tensor_parts
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.training.episode_data import EpisodeData
 from lit_causalmix.training.schedules import EpisodeSchedule
+from lit_causalmix.training.scoreboard import Stage
 
-Stage = Literal["val", "test"]
 ItemT = TypeVar("ItemT")
 
 
-class EpisodeDataModule(pl.LightningDataModule, ABC, Generic[ItemT]):
+class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     """Streams episodes to train on and to score, with or without a trainer.
 
-    A subclass names its tables and gives the streams. It fills in up to three steps, of which
+    A subclass names its tables and domains, says whether targets are classes, and gives the streams
+    (`EpisodeData` says what training asks of it). It fills in up to three steps, of which
     `prepare_data` takes the first two and `setup` all three: `read` its tables, `make` what is
     slow, `build` its streams. Between the first two comes `preflight`: callbacks and module can
     refuse the run before anything slow is done.
@@ -47,18 +49,8 @@ class EpisodeDataModule(pl.LightningDataModule, ABC, Generic[ItemT]):
 
     @property
     @abstractmethod
-    def is_classification(self) -> bool:
-        """Whether targets are classes."""
-
-    @property
-    @abstractmethod
     def table_names(self) -> Sequence[str]:
         """Names of the tables; `Episode.table_id` indexes them."""
-
-    @property
-    @abstractmethod
-    def domains(self) -> Sequence[str]:
-        """Domain labels of the tables; `Episode.domain_id` indexes them."""
 
     @property
     def method(self) -> str:
@@ -70,16 +62,7 @@ class EpisodeDataModule(pl.LightningDataModule, ABC, Generic[ItemT]):
         """Items of the training stream in one epoch, over all ranks; known before `setup`."""
         return len(self.train_stream)
 
-    @abstractmethod
-    def evaluation_stream(self, stage: Stage) -> Dataset[Episode]:
-        """The episodes that a stage scores, map-style and sized.
-
-        Raises:
-            ConfigurationError: If there are none.
-        """
-
     def evaluation_fingerprint(self, stage: Stage) -> str:
-        """SHA-256 over all that a stage scores: equal exactly where zero-shot scores are."""
         stream = self.evaluation_stream(stage)
         return of_parts(
             part

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from lit_causalmix.datamodules.base import Stage
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.stream import EpisodeParts, MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
@@ -16,6 +15,7 @@ from lit_causalmix.paths import cache_root
 from lit_causalmix.tables import SplitSpec, TableSpec
 from lit_causalmix.training.mixing import Placement, episode_sizes, mixture_counts
 from lit_causalmix.training.schedules import EpisodeSchedule
+from lit_causalmix.training.scoreboard import Stage
 
 
 class CausalMixDataModule(TableDataModule):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from lit_causalmix.datamodules.base import EpisodeDataModule, Stage
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
 from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.episode import Episode
@@ -21,6 +21,7 @@ from lit_causalmix.tables import (
     load_rows,
     load_splits,
 )
+from lit_causalmix.training.scoreboard import Stage
 
 
 class TableDataModule(TableBound, EpisodeDataModule[Episode]):

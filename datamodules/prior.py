@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from torch.utils.data import Dataset
 
-from lit_causalmix.datamodules.base import EpisodeDataModule, Stage
+from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.stream import EpisodeParts, make_episode, place_of
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
+from lit_causalmix.training.scoreboard import Stage
 
 PRIOR = "prior"
 """Domain of the held-out prior tasks."""

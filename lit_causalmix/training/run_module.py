@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 
 from lit_causalmix.backbones import Backbone
 from lit_causalmix.names import public_name
 from lit_causalmix.training.checkpoints import check_backbone, check_resumable, check_weights
+from lit_causalmix.training.episode_data import EpisodeData
 from lit_causalmix.training.runs import (
     KEY,
     NumberingLogger,
@@ -23,13 +24,6 @@ from lit_causalmix.training.runs import (
     unnumbered,
     write_run,
 )
-
-
-@runtime_checkable
-class DescribesTable(Protocol):
-    """A datamodule that says what a run is fitted to."""
-
-    def run_facts(self) -> Mapping[str, object]: ...
 
 
 class RunModule(pl.LightningModule):
@@ -107,7 +101,7 @@ class RunModule(pl.LightningModule):
             return
         if self.trainer.is_global_zero:
             datamodule = getattr(self.trainer, "datamodule", None)
-            facts = datamodule.run_facts() if isinstance(datamodule, DescribesTable) else {}
+            facts = datamodule.run_facts() if isinstance(datamodule, EpisodeData) else {}
             write_run(self._folder, self.identity, {"command": self._command(), **facts})
 
     def _command(self) -> str:

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, MetricSpec, Score
+from lit_causalmix.training.episode_data import EpisodeData
 from lit_causalmix.training.scoreboard import Stage
-
-
-@runtime_checkable
-class ScoresRows(Protocol):
-    """What scoring asks of a datamodule; `lit_causalmix.datamodules.EpisodeDataModule` has it."""
-
-    @property
-    def domains(self) -> Sequence[str]: ...
-
-    @property
-    def is_classification(self) -> bool: ...
-
-    def evaluation_fingerprint(self, stage: Stage) -> str: ...
-
-    def evaluation_stream(self, stage: Stage) -> Dataset[Episode]: ...
 
 
 class Predicts(Protocol):
@@ -45,14 +30,14 @@ class Predicts(Protocol):
     def train(self, mode: bool = True) -> object: ...
 
 
-def scored_rows(trainer: pl.Trainer) -> ScoresRows:
+def scored_rows(trainer: pl.Trainer) -> EpisodeData:
     """Returns the trainer's datamodule.
 
     Raises:
         ConfigurationError: If it names no rows to score.
     """
     datamodule = getattr(trainer, "datamodule", None)
-    if not isinstance(datamodule, ScoresRows):
+    if not isinstance(datamodule, EpisodeData):
         raise ConfigurationError(
             "scores need a datamodule that streams episodes, such as CausalMixDataModule, got "
             f"{type(datamodule).__name__}"
