@@ -8,26 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lit_causalmix.metrics import specs
+from lit_causalmix.metrics import metric_named, specs
 from lit_causalmix.study.report.contents import Study
 
 KINDS = ("classification", "regression")
 
 FEW_TABLES = 6
 """With fewer the signed-rank test cannot reach p < 0.05, whatever the scores."""
-
-LABELS: Mapping[str, str] = {
-    "roc_auc": "ROC-AUC",
-    "log_loss": "log-loss",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "ece": "calibration error",
-    "brier": "Brier score",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R²",
-}
-"""Metrics as a reader knows them."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +87,7 @@ class Block:
 
 def score_name(metric: str) -> str:
     """Column of a normalised test score, also written on axes."""
-    return f"normalised {LABELS[metric]} [%]"
+    return f"normalised {metric_named(metric).label} [%]"
 
 
 def blocks(study: Study, method: str, reference: str) -> list[Block]:

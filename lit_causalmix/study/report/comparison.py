@@ -7,9 +7,10 @@ import math
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import metric_named
 from lit_causalmix.pages import drawing
 from lit_causalmix.pages.content import Element, Mark, Paragraph, Part, Picture, Table
-from lit_causalmix.study.report.blocks import LABELS, Block, score_name
+from lit_causalmix.study.report.blocks import Block, score_name
 from lit_causalmix.study.report.parts import csv, notes
 from lit_causalmix.study.report.published import NOTE, published
 from lit_causalmix.study.report.summary import WORSE, ranked_summary, ranking, written
@@ -50,9 +51,9 @@ def paper_table(block: Block) -> Part:
     beside = [published(name) if block.metric == "roc_auc" else None for name in names]
     content: list[Element] = [
         Paragraph(
-            f"{LABELS[block.metric]} of the test rows, normalised: by how many percent a fit "
-            "improves on the zero-shot score of the same model. Each table counts once, by its "
-            "mean over seeds. Best rank first."
+            f"{metric_named(block.metric).label} of the test rows, normalised: by how many percent "
+            "a fit improves on the zero-shot score of the same model. Each table counts once, by "
+            "its mean over seeds. Best rank first."
         )
     ]
     if any(beside):
@@ -146,7 +147,7 @@ def other_metrics(block: Block) -> Part:
         if "ece" in metrics
         else "column, errors included: +1 is one percent less error."
     )
-    head = ("method", *(LABELS[metric] for metric in metrics))
+    head = ("method", *(metric_named(metric).label for metric in metrics))
     return Part(
         [Paragraph(told), Table(head, rows_, range(1, len(head)))],
         files=csv(f"{block.slug}_metrics", found),

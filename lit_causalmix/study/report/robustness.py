@@ -9,9 +9,10 @@ from dataclasses import replace
 import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.metrics import metric_named
 from lit_causalmix.pages import drawing
 from lit_causalmix.pages.content import Paragraph, Part, Picture, Table
-from lit_causalmix.study.report.blocks import LABELS, Block
+from lit_causalmix.study.report.blocks import Block
 from lit_causalmix.study.report.parts import csv, notes
 from lit_causalmix.study.statistics import OVERALL, scaling_curve, table_means
 from lit_causalmix.study.statistics.figures import scaling_figure
@@ -73,7 +74,10 @@ def fgsm_part(block: Block) -> Part:
         f"fit withstands the attack better than zero-shot."
         f"{best if len(block.settings) > len(drawn) else ''}",
     )
-    head = (f"mean {LABELS[_raw_metric(block)]}", *(f"ε = {epsilon:g}" for epsilon in raw))
+    head = (
+        f"mean {metric_named(_raw_metric(block)).label}",
+        *(f"ε = {epsilon:g}" for epsilon in raw),
+    )
     rows = [(str(method), *map(_four, scores)) for method, scores in raw.iterrows()]
     return Part(
         [
