@@ -5,8 +5,8 @@ seeds, into one cache. Each case damages one to three places of a copy at random
 and foreign bytes in any file; JSON values of other kinds; files and entries that are gone, empty,
 folders, pipes, dangling links, links to other entries, or swapped with others; files more. Then one
 of the generators is fitted or found again, twice. Another error than ours, other rows than those of
-the whole cache, a damaged entry that stays, a half-written one that is left, or a case that takes
-long is a fault; the exit status is their number, at most 100.
+the whole cache, a half-written entry that is left, or a case that takes long is a fault; the exit
+status is their number, at most 100.
 """
 
 from __future__ import annotations
