@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ def table(path: Path, *, regression: bool) -> None:
 
 
 def config(setting: Setting, log: Path, interruption: Interruption | None) -> dict[str, Any]:
-    """The configuration of a fit on top of the default one."""
+    """The configuration of a fit on top of the default one; tables stand beside its folders."""
+    root = next(path for path in log.parents if (path / "regression.csv").exists())
     callbacks = [
         {"class_path": "moments.EpisodeLog", "init_args": {"path": str(log)}},
         *SCHEDULES[setting.schedule],
@@ -164,7 +166,7 @@ def config(setting: Setting, log: Path, interruption: Interruption | None) -> di
             },
         },
         "data": {
-            "table": {"source": f"../../{task}.csv", "target": "target"},
+            "table": {"source": str(root / f"{task}.csv"), "target": "target"},
             "generator": {
                 "class_path": "lit_causalmix.generators.SCMGenerator",
                 "init_args": {
@@ -176,7 +178,7 @@ def config(setting: Setting, log: Path, interruption: Interruption | None) -> di
             },
             "episodes_per_epoch": 4,
             "num_workers": setting.workers,
-            "cache_dir": "../../cache",
+            "cache_dir": str(root / "cache"),
             "progress": False,
         },
         "trainer": {
@@ -319,13 +321,13 @@ def case(root: Path, number: int, seed: int, ranks: int) -> dict[str, Any]:
         result["ends"].append(status)
         if status == 0:  # it was over before that moment came
             break
-        if status not in (128 + interruption.signum, -interruption.signum, -signal.SIGKILL):
+        if status not in allowed(interruption, ranks):
             return result | {"crash": f"ended with {status}: {_said(broken)}"}
     else:
         status = fit(broken, setting, None)
         if status:
             return result | {"crash": f"going on ended with {status}: {_said(broken)}"}
-    if "Traceback" in (broken / "output.txt").read_text():
+    if ranks == 1 and "Traceback" in (broken / "output.txt").read_text():
         result["crash"] = f"traceback: {_said(broken)}"
     result["differences"] = differences(outcome(whole), outcome(broken))
     if not result["differences"] and "crash" not in result:
@@ -333,8 +335,33 @@ def case(root: Path, number: int, seed: int, ranks: int) -> dict[str, Any]:
     return result
 
 
+def allowed(interruption: Interruption, ranks: int) -> Container[int]:
+    """The exit statuses of a fit that was interrupted.
+
+    Where one rank of several dies alone, the others end by the loss of their connection to it.
+    """
+    if ranks > 1 and (interruption.twice or interruption.signum == signal.SIGKILL):
+        return range(-255, 0) if interruption.rank == 0 else {*range(-255, 0), *range(1, 255)}
+    return {128 + interruption.signum, -interruption.signum}
+
+
 def _said(folder: Path) -> str:
     return " | ".join((folder / "output.txt").read_text().splitlines()[-3:])[-400:]
+
+
+def warm_up(root: Path) -> None:
+    """Imports what a fit imports on its way, by one, so that forked fits need not."""
+    setting = Setting(False, 0, 1, "none", True, True, 1, 1)
+    folder = root / "warm"
+    folder.mkdir()
+    content = config(setting, folder / "episodes", None)
+    (folder / "fit.yaml").write_text(yaml.safe_dump(content | {"seed_everything": 0}))
+    here = Path.cwd()
+    os.chdir(folder)
+    sys.argv = ["lit-causalmix"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        main(["fit", "--config", "fit.yaml"])
+    os.chdir(here)
 
 
 def cases(root: Path, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -354,13 +381,12 @@ def run() -> int:
     parser.add_argument("--out", type=Path, default=None, help="JSON lines, one for each case")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    import lit_causalmix.commands.trainer  # noqa: F401  # before the forks
-
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="interruptions-") as folder:
         root = Path(folder)
         table(root / "classification.csv", regression=False)
         table(root / "regression.csv", regression=True)
+        warm_up(root)
         start = time.monotonic()
         for result in cases(root, args):
             counts["fits"] += 1
