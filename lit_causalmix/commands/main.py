@@ -103,6 +103,7 @@ def _dispatch(args: list[str]) -> int:
 
 def _refuse(message: str) -> int:
     line = " ".join(message.split())
-    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+    if len(line) > _LONGEST:  # a cell or a name in it is; what to do stands at the end
+        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
     sys.stderr.write(f"{PROGRAM}: error: {line}\n")
     return 2

@@ -203,3 +203,13 @@ def test_a_refused_run_leaves_what_was_written(
     refused(capsys, csv, "--data.synthetic_ratio=7")
     refused(capsys, csv, "--model.backbone.max_columns=1")
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_refusal_about_an_enormous_cell_is_short_and_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], frame: pd.DataFrame
+) -> None:
+    frame.loc[3, "target"] = "z" * 60_000
+    frame.to_csv("long.csv", index=False)
+    said = refused(capsys, "long.csv")
+    assert len(said) < 2_200
+    assert said.endswith("remove the row, or merge the class into another")
