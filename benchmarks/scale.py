@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
 
 from lit_causalmix.causal.models.warp import SCALES
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.metrics.quality import Likeness, assess
 from lit_causalmix.quiet import single_thread
 from lit_causalmix.seeding import rng
+from lit_causalmix.study.statistics import student_interval
 from lit_causalmix.study.table_list import find_tables
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
 
@@ -105,8 +105,8 @@ def report(rows: Sequence[Row], command: str, scales: Sequence[str]) -> str:
         for name in MEASURES:
             one, two = per_table(rows, first, name), per_table(rows, other, name)
             gaps = [one[table] - two[table] for table in tables]
-            half = t.ppf(0.975, len(gaps) - 1) * np.std(gaps, ddof=1) / len(gaps) ** 0.5
-            cells.append(f"{np.mean(gaps):+.3f} ± {half:.3f}")
+            found = student_interval(np.array(gaps), 0.95)
+            cells.append(f"{found.value:+.3f} ± {found.high - found.value:.3f}")
         lines.append(f"| *{first} − {other}* | {' | '.join(cells)} |")
     lines += ["", "| table | scale | shapes | trends | AUC | utility |", "|---" * 6 + "|"]
     for table, scale in itertools.product(tables, (*scales, REAL)):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
+
+from lit_causalmix.study.statistics import student_interval
 
 MEASURES = {"f1": "F1", "orientation": "orientation", "shd": "SHD", "ece": "ECE"}
 DIGITS = {"f1": 3, "orientation": 3, "shd": 1, "ece": 4}
@@ -34,11 +35,8 @@ def per_seed(rows: Sequence[Row], method: str, tables: set[Any], measure: str) -
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean and half width of its 95 % t interval; the latter is NaN for a single value."""
-    n = len(values)
-    if n < 2:
-        return float(np.mean(values)), float("nan")
-    half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
-    return float(np.mean(values)), half
+    found = student_interval(np.asarray(values), 0.95)
+    return found.value, found.high - found.value
 
 
 def number(values: Sequence[float], measure: str) -> str:

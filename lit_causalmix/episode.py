@@ -64,6 +64,48 @@ class Episode:
     table_id: int = 0
     domain_id: int = 0
 
+    @classmethod
+    def of_rows(
+        cls,
+        x: Tensor,
+        y: Tensor,
+        n_context: int,
+        n_classes: int,
+        *,
+        categorical: Tensor | None = None,
+        **others: Any,
+    ) -> Episode:
+        """Makes an episode of real rows: the first ones are context, the rest is query.
+
+        Args:
+            x: float32 (R + Q, C), encoded as `x_context`.
+            y: Targets, (R + Q,), as `y_context`.
+            n_context: R.
+            n_classes: Number of classes; 0 for regression.
+            categorical: bool (C,); None where no column holds categories.
+            others: More attributes, such as `y_location`.
+
+        Example:
+            >>> episode = Episode.of_rows(torch.zeros(5, 2), torch.arange(5) % 2, 3, 2)
+            >>> episode.x_context.shape, episode.query_row.tolist()
+            (torch.Size([3, 2]), [0, 1])
+        """
+        n_query = len(x) - n_context
+        return cls(
+            x_context=x[:n_context],
+            y_context=y[:n_context],
+            context_origin=torch.full((n_context,), RowOrigin.REAL, dtype=torch.int8),
+            x_query=x[n_context:],
+            y_query=y[n_context:],
+            query_origin=torch.full((n_query,), RowOrigin.REAL, dtype=torch.int8),
+            query_row=torch.arange(n_query),
+            categorical=(
+                torch.zeros(x.shape[1], dtype=torch.bool) if categorical is None else categorical
+            ),
+            n_classes=n_classes,
+            **others,
+        )
+
     @property
     def is_classification(self) -> bool:
         return self.n_classes > 0

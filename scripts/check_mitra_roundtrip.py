@@ -39,22 +39,6 @@ def table(task: str) -> tuple[torch.Tensor, torch.Tensor, int]:
     return features, torch.tensor(y[order], dtype=torch.float32), 0
 
 
-def episode(x: torch.Tensor, y: torch.Tensor, n_context: int, n_classes: int) -> Episode:
-    """Splits rows into context and query."""
-    n_query = len(x) - n_context
-    return Episode(
-        x_context=x[:n_context],
-        y_context=y[:n_context],
-        context_origin=torch.zeros(n_context, dtype=torch.int8),
-        x_query=x[n_context:],
-        y_query=y[n_context:],
-        query_origin=torch.zeros(n_query, dtype=torch.int8),
-        query_row=torch.arange(n_query),
-        categorical=torch.zeros(x.shape[1], dtype=torch.bool),
-        n_classes=n_classes,
-    )
-
-
 def fine_tune(task: Literal["classification", "regression"], data: Any, steps: int) -> Tab2D:
     """Trains on random context/query splits of the first 300 rows."""
     x, y, n_classes = data
@@ -62,7 +46,7 @@ def fine_tune(task: Literal["classification", "regression"], data: Any, steps: i
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for step in range(steps):
         order = torch.from_numpy(rng(0, "step", step).permutation(300))
-        e = episode(x[order], y[order], 240, n_classes)
+        e = Episode.of_rows(x[order], y[order], 240, n_classes)
         loss = model.loss(model(e), e)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -74,7 +58,7 @@ def difference(task: Literal["classification", "regression"], environment: Path)
     """Returns the largest float32 difference, and prints it and AutoGluon's own bfloat16 one."""
     x, y, n_classes = data = table(task)
     model = fine_tune(task, data, steps=20)
-    e = episode(x, y, 300, n_classes)
+    e = Episode.of_rows(x, y, 300, n_classes)
     with torch.no_grad():
         ours = model.predict(model(e), e)
     span = 1.0 if n_classes else float(y[:300].max() - y[:300].min())

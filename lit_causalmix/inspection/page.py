@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 from lit_causalmix import __version__
 from lit_causalmix.files.atomic import json_text
@@ -47,7 +46,7 @@ def _made(inspection: Inspection) -> Section:
 
 
 def numbers(inspection: Inspection) -> dict[str, object]:
-    """All measures as JSON values, null where one is undefined."""
+    """All measures, NaN where one is undefined."""
     quality, names = inspection.quality, [c.name for c in inspection.splits.train.schema.columns]
     synthetic, training, records = quality.synthetic, quality.training, quality.records
     measures = {
@@ -72,10 +71,6 @@ def numbers(inspection: Inspection) -> dict[str, object]:
             "held_out": quality.n_held_out,
             "synthetic": quality.n_synthetic,
         },
-        "measures": {name: _json(value) for name, value in measures.items()},
-        "shapes": {n: _json(float(v)) for n, v in zip(names, synthetic.shapes, strict=True)},
+        "measures": measures,
+        "shapes": dict(zip(names, synthetic.shapes.tolist(), strict=True)),
     }
-
-
-def _json(value: float) -> float | None:
-    return None if math.isnan(value) else value

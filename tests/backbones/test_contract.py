@@ -73,19 +73,9 @@ def make_episode(n_classes: int) -> Episode:
     x[::9, 2] = torch.nan
     x[:, 4] = 1.0
     y = torch.arange(R + Q) % n_classes if n_classes else x[:, 0] + 0.3 * x[:, 1]
-    return Episode(
-        x_context=x[:R],
-        y_context=y[:R],
-        context_origin=torch.zeros(R, dtype=torch.int8),
-        x_query=x[R:],
-        y_query=y[R:],
-        query_origin=torch.zeros(Q, dtype=torch.int8),
-        query_row=torch.arange(Q),
-        categorical=torch.tensor([False, True, False, False, False]),
-        n_classes=n_classes,
-        y_location=0.0 if n_classes else 5.0,
-        y_scale=1.0 if n_classes else 2.0,
-    )
+    categorical = torch.tensor([False, True, False, False, False])
+    units = {} if n_classes else {"y_location": 5.0, "y_scale": 2.0}
+    return Episode.of_rows(x, y, R, n_classes, categorical=categorical, **units)
 
 
 def make_schema(n_classes: int, n_columns: int = C) -> Schema:

@@ -49,17 +49,8 @@ def make_episode(*, regression: bool = False, n_context: int = 80, n_query: int 
     signal = x @ WEIGHTS + 0.3 * torch.randn(n, generator=generator)
     y = signal / signal.std() if regression else (signal > signal.median()).long()
     x[-1, 0] = math.nan
-    return Episode(
-        x_context=x[:n_context],
-        y_context=y[:n_context],
-        context_origin=torch.zeros(n_context, dtype=torch.int8),
-        x_query=x[n_context:],
-        y_query=y[n_context:],
-        query_origin=torch.zeros(n_query, dtype=torch.int8),
-        query_row=torch.arange(n_query),
-        categorical=torch.tensor([False, False, False, True]),
-        n_classes=0 if regression else 2,
-    )
+    categorical = torch.tensor([False, False, False, True])
+    return Episode.of_rows(x, y, n_context, 0 if regression else 2, categorical=categorical)
 
 
 def test_a_linear_classifier_is_attacked_along_its_weights() -> None:

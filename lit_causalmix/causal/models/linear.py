@@ -60,25 +60,28 @@ class Design:
         )
 
 
-def _bins(cardinalities: Sequence[int], nodes: Sequence[int]) -> tuple[Bins, ...] | None:
-    """Linear scores are constant within bins only where all parents are categorical."""
-    if not all(cardinalities):
-        return None
-    empty = np.empty(0)
-    return tuple(Bins(node, empty, k) for node, k in zip(nodes, cardinalities, strict=True))
-
-
-class RidgeMechanism(FittedRegressor):
-    """Ridge regression, its penalty chosen by leave-one-out.
-
-    Args:
-        cardinalities: Number of codes of each parent, 0 for a numerical one.
-    """
+class _Linear:
+    """What the regressor and the classifier share."""
 
     _encoding: Design
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
         self.cardinalities = tuple(cardinalities)
+
+    def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
+        """Linear scores are constant within bins only where all parents are categorical."""
+        if not all(self.cardinalities):
+            return None
+        pairs = zip(nodes, self.cardinalities, strict=True)
+        return tuple(Bins(node, np.empty(0), k) for node, k in pairs)
+
+
+class RidgeMechanism(_Linear, FittedRegressor):
+    """Ridge regression, its penalty chosen by leave-one-out.
+
+    Args:
+        cardinalities: Number of codes of each parent, 0 for a numerical one.
+    """
 
     def fit(self, parents: NDArray[np.float64], child: NDArray[np.float64]) -> None:
         from sklearn.linear_model import RidgeCV
@@ -92,21 +95,13 @@ class RidgeMechanism(FittedRegressor):
         intercept = np.array([self._location + self._scale * float(self._model.intercept_)])
         return self._encoding.scores(weights, intercept, nodes)
 
-    def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
-        return _bins(self.cardinalities, nodes)
 
-
-class LogisticMechanism(FittedClassifier):
+class LogisticMechanism(_Linear, FittedClassifier):
     """Multinomial logistic regression with an L2 penalty of one standardised row.
 
     Args:
         cardinalities: Number of codes of each parent, 0 for a numerical one.
     """
-
-    _encoding: Design
-
-    def __init__(self, cardinalities: Sequence[int]) -> None:
-        self.cardinalities = tuple(cardinalities)
 
     def fit(self, parents: NDArray[np.float64], child: NDArray[np.float64]) -> None:
         from sklearn.exceptions import ConvergenceWarning
@@ -121,6 +116,3 @@ class LogisticMechanism(FittedClassifier):
 
     def scores(self, nodes: Sequence[int]) -> LinearScores:
         return self._encoding.scores(self._model.coef_.T, self._model.intercept_, nodes)
-
-    def bins(self, nodes: Sequence[int]) -> tuple[Bins, ...] | None:
-        return _bins(self.cardinalities, nodes)

@@ -24,19 +24,7 @@ def episode(n_classes: int = 3, rows: int = 24, queries: int = 6, columns: int =
     x = torch.randn(n, columns, generator=g)
     x[:, 0] = x[:, 0].round()
     y = torch.randint(n_classes, (n,), generator=g) if n_classes else x.sum(1)
-    return Episode(
-        x_context=x[:rows],
-        y_context=y[:rows],
-        context_origin=torch.zeros(rows, dtype=torch.int8),
-        x_query=x[rows:],
-        y_query=y[rows:],
-        query_origin=torch.zeros(queries, dtype=torch.int8),
-        query_row=torch.arange(queries),
-        categorical=torch.zeros(columns, dtype=torch.bool),
-        n_classes=n_classes,
-        y_location=5.0,
-        y_scale=2.0,
-    )
+    return Episode.of_rows(x, y, rows, n_classes, y_location=5.0, y_scale=2.0)
 
 
 @pytest.fixture(params=list(KINDS))

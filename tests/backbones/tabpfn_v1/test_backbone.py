@@ -28,17 +28,7 @@ def episode(n_context=20, n_query=6, n_columns=5, n_classes=3):
     y = np.arange(n_context + n_query) % max(n_classes, 1)
     x = g.standard_normal((n_context + n_query, n_columns)) + y[:, None]
     x, y = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y)
-    return Episode(
-        x_context=x[:n_context],
-        y_context=y[:n_context],
-        context_origin=torch.zeros(n_context, dtype=torch.int8),
-        x_query=x[n_context:],
-        y_query=y[n_context:],
-        query_origin=torch.zeros(n_query, dtype=torch.int8),
-        query_row=torch.arange(n_query),
-        categorical=torch.zeros(n_columns, dtype=torch.bool),
-        n_classes=n_classes,
-    )
+    return Episode.of_rows(x, y, n_context, n_classes)
 
 
 def published_names(network):
