@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,8 @@ def test_hanging_and_dying_processes_are_replaced(
     import os
 
     def check(case: Any, depth: str) -> Any:
-        if case.index == 1:
-            time.sleep(60)
+        while case.index == 1:
+            pass
         if case.index == 2:
             os._exit(7)
         return benchmark.Outcome("passed")
