@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
-from lit_causalmix.errors import FileError
-from lit_causalmix.training.checkpoints import AtomicCheckpointIO
+from lit_causalmix.errors import ConfigurationError, FileError
+from lit_causalmix.training.checkpoints import AtomicCheckpointIO, read_checkpoint
 from lit_causalmix.training.runs import remove_leftovers
 
 _fork = multiprocessing.get_context("fork")
@@ -57,3 +58,31 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_nothing_else(tmp_path: Pat
     assert _end(path, {"weights": torch.zeros(100_000)}, 50_000) == 3
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_damaged_byte_of_a_checkpoint_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    content = {"state_dict": {"w": torch.arange(50.0)}, "callbacks": {"a": {"b": 1}}, "epoch": 3}
+    AtomicCheckpointIO().save_checkpoint(content, path)
+    whole, words = path.read_bytes(), []
+    for at in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0b1010
+        path.write_bytes(damaged)
+        try:
+            found = read_checkpoint(path)
+        except ConfigurationError as error:
+            words.append(str(error))
+        else:  # a byte between the parts, which holds nothing
+            assert torch.equal(found["state_dict"]["w"], content["state_dict"]["w"])
+            assert (found["callbacks"], found["epoch"]) == (content["callbacks"], 3)
+    assert len(words) > len(whole) / 7 / 2
+    assert not [line for line in words if "\n" in line]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"weights", bytes(1000)])
+def test_what_is_no_archive_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is damaged or no checkpoint"):
+        read_checkpoint(path)
