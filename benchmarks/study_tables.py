@@ -25,6 +25,7 @@ from lit_causalmix.configuration import config_folder
 from lit_causalmix.pages import markdown
 from lit_causalmix.pages.content import Element, Paragraph, Part, Section, Table
 from lit_causalmix.study.grid import Cell, plan
+from lit_causalmix.study.record import OK
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.contents import read_study_results
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict, varied
@@ -42,7 +43,6 @@ from lit_causalmix.study.statistics import (
     verdict,
 )
 from lit_causalmix.study.statistics.scaling import Amount
-from lit_causalmix.study.store import OK
 from lit_causalmix.study.transfer import read_records
 
 METHOD, REFERENCE, MIN_GAIN = "causalmixft", "default", 1.0

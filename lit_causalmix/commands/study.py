@@ -23,10 +23,11 @@ from lit_causalmix.study.choice import (
 )
 from lit_causalmix.study.comparison import comparison_table
 from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.record import FAILED, OK
 from lit_causalmix.study.reselection import reselected
 from lit_causalmix.study.results import finished
 from lit_causalmix.study.runner import RunOptions, distinct, pending, run_study
-from lit_causalmix.study.store import FAILED, OK, Store
+from lit_causalmix.study.store import Store, check_folder
 from lit_causalmix.study.transfer import export, merge
 
 
@@ -118,15 +119,24 @@ def _merge(argv: Sequence[str]) -> int:
     parser.add_argument("sources", nargs="+", type=str, help="files of study export, or folders")
     parser.add_argument("--out", type=str, required=True, help="the folder that takes them")
     options = parser.parse_args(list(argv))
-    store = Store(Path(options.out))
+    check_folder(Path(options.out))
+    store, whole = Store(Path(options.out)), True
     for source in options.sources:
-        result = merge(store, Path(source))
+        try:
+            result = merge(store, Path(source))
+        except ConfigurationError as error:
+            sys.stderr.write(f"lit-causalmix: error: {error}\n")
+            whole = False
+            continue
         _say(f"{source}: {result.added} taken, {result.known} known before")
         for key in result.different:
             sys.stderr.write(
                 f"lit-causalmix: note: {key} has other scores in {source}; those here stay\n"
             )
-    return 0
+        for line in result.refused:
+            sys.stderr.write(f"lit-causalmix: note: {line}\n")
+        whole = whole and not result.refused
+    return 0 if whole else 1
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -155,8 +165,7 @@ def _prepared(
     """The plan and the store; what `checksum` makes of the store says whether anything is built."""
     name, spec = chosen_study(options)
     out = Path(options.out) if options.out else RESULTS / name
-    if out.exists() and not out.is_dir():
-        raise ConfigurationError(f"--out names a folder for results, but {out} is a file")
+    check_folder(out)
     store = Store(out)
     return chosen_cells(spec, options, checksum(store)), store
 

@@ -19,17 +19,20 @@ from lit_causalmix.callbacks.run_report import AddsContent
 from lit_causalmix.files import fingerprint
 from lit_causalmix.files.atomic import finite
 from lit_causalmix.metrics import Score
+from lit_causalmix.study.checked_json import RecordError
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.probe import CellProbe
 from lit_causalmix.study.quiet import quietly
-from lit_causalmix.study.store import FAILED, OK, Record, Store
+from lit_causalmix.study.record import FAILED, OK, Record, check_record
+from lit_causalmix.study.store import Store
 from lit_causalmix.training.scoreboard import Scoreboard, Stage
 
 _PACKAGES = ("torch", "lightning", "numpy", "pandas", "scikit-learn")
 _STAGES: tuple[Stage, ...] = ("val", "test")
+_ASKED = ("table", "method", "backbone", "seed", "ratio", "size", "key")
 _TRACEBACK_LINES = 12
 _MOST_NOTES = 20
 
@@ -59,9 +62,10 @@ def run_cell(cell: Cell, store: Store) -> Record:
         "config": portable(cell.config),
         "versions": versions(),
     }
-    with quietly() as notes, tempfile.TemporaryDirectory(prefix="lit-causalmix-cell-") as scratch:
+    with quietly() as notes:
         try:
-            record |= finite(_fit(cell, store, Path(scratch))) | {"status": OK}
+            with tempfile.TemporaryDirectory(prefix="lit-causalmix-cell-") as scratch:
+                record |= finite(_fit(cell, store, Path(scratch))) | {"status": OK}
         except SystemExit:  # so Lightning ends what was interrupted outside of a fit
             raise KeyboardInterrupt from None
         except Exception as error:  # a study goes on, and says which cells failed and why
@@ -71,6 +75,16 @@ def run_cell(cell: Cell, store: Store) -> Record:
     seconds["total"] = round(time.perf_counter() - start, 3)
     seconds["processor"] = round(time.process_time() - processor, 3)  # of all threads
     record["notes"] = list(dict.fromkeys(notes))[:_MOST_NOTES]
+    return _checked(record)
+
+
+def _checked(record: Record) -> Record:
+    """The record; a failed one where it could not be read again, for scores beyond all bounds."""
+    try:
+        check_record(record)
+    except RecordError as error:
+        kept = {k: record[k] for k in (*_ASKED, "recipe", "config", "versions", "seconds", "notes")}
+        return kept | {"status": FAILED, **_told(error)}
     return record
 
 

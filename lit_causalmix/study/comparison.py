@@ -9,12 +9,12 @@ import pandas as pd
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages.content import Part, Table
 from lit_causalmix.pages.text import render
+from lit_causalmix.study.record import Record
 from lit_causalmix.study.report.parts import notes
 from lit_causalmix.study.report.summary import ranked_summary, ranking, written
 from lit_causalmix.study.report.words import signed
 from lit_causalmix.study.results import as_frame, headline
 from lit_causalmix.study.statistics import table_means
-from lit_causalmix.study.store import Record
 
 _COLUMNS = {
     "median": "median",

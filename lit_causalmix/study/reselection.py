@@ -8,8 +8,8 @@ from typing import Any
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import Score, metric_named
 from lit_causalmix.metrics.gap import selection_gap
+from lit_causalmix.study.record import Record
 from lit_causalmix.study.results import headline, number
-from lit_causalmix.study.store import Record
 from lit_causalmix.training.report import score_to_json
 from lit_causalmix.training.selection import CautiousValidation
 
@@ -57,7 +57,7 @@ def _reselected(record: Record, min_gain: float) -> Record:
         },
         "validation_test_gap": {
             name: {**gaps, "selection": _gap(chosen, name)}
-            for name, gaps in record["validation_test_gap"].items()
+            for name, gaps in record.get("validation_test_gap", {}).items()
         },
     }
 
@@ -75,6 +75,7 @@ def _scores(
         if value is None or (start := zero_shot.get(key)) is None
         else start + metric_named(key.removeprefix("real/")).sign * abs(start) * value / 100.0
         for key, value in normalized.items()
+        if key.removeprefix("real/") in SIGNS
     }
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import specs
 from lit_causalmix.study.grid import Cell
-from lit_causalmix.study.store import OK, Record, Store
+from lit_causalmix.study.record import OK, Record
+from lit_causalmix.study.store import Store
 
 _FACTS = (
     *("table", "domain", "task", "method", "backbone", "seed", "ratio", "size"),

@@ -23,7 +23,8 @@ from lit_causalmix.study.cell import portable, run_cell, versions
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
 from lit_causalmix.study.progress import progress_bar
-from lit_causalmix.study.store import FAILED, OK, Store
+from lit_causalmix.study.record import FAILED, OK
+from lit_causalmix.study.store import Store
 
 BUSY = "busy"
 """Another runner is at the cell."""

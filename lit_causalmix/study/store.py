@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,21 @@ from typing import Any
 from filelock import FileLock
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.files.atomic import json_text, write_text
-
-Record = dict[str, Any]
-"""What is kept of a cell; see `study.cell.run_cell`."""
-
-OK, FAILED = "ok", "failed"
-"""The statuses of a record."""
+from lit_causalmix.files.atomic import json_text, refusals, write_text
+from lit_causalmix.study.checked_json import LONGEST, RecordError
+from lit_causalmix.study.record import (
+    OK,
+    Record,
+    checked_key,
+    parse_checksum,
+    parse_record,
+    parse_zero_shot,
+)
 
 _log = logging.getLogger(__name__)
+
+Refused = Callable[[str], None]
+"""Takes one line about something that is left out."""
 
 
 class Store:
@@ -31,58 +36,87 @@ class Store:
     process that holds it, so there are no stale claims. A finished cell is never overwritten; only
     a failed one may be, by a later attempt.
 
+    Every file is named after a key, which has to be a content hash (`record.checked_key`), and what
+    is read is checked (`record.parse_record`): a damaged file is said, and counts as not there.
+
     Args:
         root: The folder; made on the first write.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._cells = root / "cells"
-        self._zero_shot = root / "zero_shot"
-        self._weights = root / "weights"
 
     def get(self, key: str) -> Record | None:
-        """The record of a cell, None where there is none yet."""
-        return _read(self._cells / f"{key}.json")
+        """The record of a cell, None where there is none yet.
 
-    def records(self) -> Iterator[Record]:
-        """All records, by ascending key."""
-        for path in sorted(self._cells.glob("*.json")):
-            record = _read(path)
-            if record is not None:
+        Raises:
+            RecordError: If the key is no content hash.
+        """
+        return _read(self._file("cells", key), parse_record, warn)
+
+    def records(self, refused: Refused | None = None) -> Iterator[Record]:
+        """All records, by ascending key.
+
+        Args:
+            refused: Is told what is left out; by default it is logged.
+
+        Raises:
+            ConfigurationError: If the folder cannot be read.
+        """
+        tell = refused or warn
+        try:
+            paths = sorted((self.root / "cells").glob("*.json"))
+        except OSError as error:
+            raise ConfigurationError(f"{self.root} cannot be read: {error}") from error
+        for path in paths:
+            record = _read(path, parse_record, tell)
+            if record is not None and record["key"] != path.stem:
+                tell(f"{path} is left out: it holds the cell {record['key']}")
+            elif record is not None:
                 yield record
 
     def keys(self) -> set[str]:
         """Keys of all cells with a record, failed ones included; nothing is read."""
-        return {path.stem for path in self._cells.glob("*.json")}
+        return {path.stem for path in (self.root / "cells").glob("*.json")}
 
     def put(self, record: Mapping[str, Any]) -> bool:
         """Keeps a record, unless the cell is finished already.
 
         Returns:
             Whether it was kept.
+
+        Raises:
+            RecordError: If its key is no content hash.
+            FileError: If it cannot be written.
         """
+        path = self._file("cells", record["key"])
         present = self.get(record["key"])
         if present is not None and present["status"] == OK:
             return False
-        _write(self._cells / f"{record['key']}.json", record)
+        _write(path, record)
         return True
 
     def claim(self, key: str) -> FileLock:
         """A lock on a cell, not yet taken.
 
         Raises:
-            ConfigurationError: If the folder cannot be written.
+            FileError: If the folder cannot be written.
         """
-        folder = self.root / "claims"
-        make_folder(folder)
-        return FileLock(folder / f"{key}.lock")
+        path = self._file("claims", key, ".lock")
+        with refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
 
     @contextmanager
     def started(self, key: str) -> Iterator[None]:
-        """Marks a cell as under way; the mark stays behind where a process dies."""
-        mark = self._mark(key)
-        mark.touch()
+        """Marks a cell as under way; the mark stays behind where a process dies.
+
+        Raises:
+            FileError: If the folder cannot be written.
+        """
+        mark = self._file("claims", key, ".started")
+        with refusals(mark):
+            mark.touch()
         try:
             yield
         finally:
@@ -90,13 +124,13 @@ class Store:
 
     def was_started(self, key: str) -> bool:
         """Whether a cell is under way, or was when its process died."""
-        return self._mark(key).exists()
+        return self._file("claims", key, ".started").exists()
 
     def stamp(self, key: str) -> int | None:
         """Changes when a record is written: its time in ns, None where there is none."""
         try:
-            return (self._cells / f"{key}.json").stat().st_mtime_ns
-        except FileNotFoundError:
+            return self._file("cells", key).stat().st_mtime_ns
+        except OSError:
             return None
 
     def check(self) -> None:
@@ -106,7 +140,7 @@ class Store:
             ConfigurationError: With the reason.
         """
         try:
-            with self.claim("check").acquire(timeout=10):
+            with self.claim(_CHECK).acquire(timeout=10):
                 pass
         except (OSError, NotImplementedError) as error:
             raise ConfigurationError(
@@ -114,48 +148,68 @@ class Store:
                 f"{error}"
             ) from error
 
-    def _mark(self, key: str) -> Path:
-        return self.root / "claims" / f"{key}.started"
-
-    def zero_shot(self, key: str) -> Record | None:
+    def zero_shot(self, key: str) -> dict[str, Any] | None:
         """Zero-shot scores that a former cell measured."""
-        return _read(self._zero_shot / f"{key}.json")
+        return _read(self._file("zero_shot", key), parse_zero_shot, warn)
 
     def put_zero_shot(self, key: str, content: Mapping[str, Any]) -> None:
         """Keeps zero-shot scores for the cells that share them."""
-        _write(self._zero_shot / f"{key}.json", content)
+        _write(self._file("zero_shot", key), content)
 
-    def weights(self, key: str) -> Record | None:
+    def weights(self, key: str) -> dict[str, Any] | None:
         """The checksum of a backbone's weights that a former run noted."""
-        return _read(self._weights / f"{key}.json")
+        return _read(self._file("weights", key), parse_checksum, warn)
 
     def put_weights(self, key: str, content: Mapping[str, Any]) -> None:
         """Notes the checksum of a backbone's weights."""
-        _write(self._weights / f"{key}.json", content)
+        _write(self._file("weights", key), content)
+
+    def _file(self, kind: str, key: str, ending: str = ".json") -> Path:
+        return self.root / kind / f"{checked_key(key)}{ending}"
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder for results.
+_CHECK = "0" * 32
+"""The key that a folder is tried with; no cell has it."""
+
+
+def warn(text: str) -> None:
+    """Logs a line about something that is left out."""
+    _log.warning("%s", text)
+
+
+def to_text(record: Mapping[str, Any]) -> str:
+    """A record as one line of JSON with sorted keys."""
+    return json_text(record, sort_keys=True)
+
+
+def check_folder(root: Path) -> None:
+    """Refuses a path that can be no folder of results, before anything is read or written there.
 
     Raises:
-        ConfigurationError: If that is impossible.
+        ConfigurationError: If it, or what it should lie in, is a file or a link to nothing.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be written: {error}") from error
+    for part in (root, *root.absolute().parents):
+        if part.is_dir():
+            return
+        if part.is_symlink() or part.exists():
+            kind = "a file" if part.exists() else "a link to nothing"
+            raise ConfigurationError(f"--out names a folder for results, but {part} is {kind}")
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_text(path, json_text(content, sort_keys=True) + "\n")
+    write_text(path, to_text(content) + "\n")
 
 
-def _read(path: Path) -> Record | None:
+def _read(
+    path: Path, parse: Callable[[bytes], dict[str, Any]], refused: Refused
+) -> dict[str, Any] | None:
     try:
-        content: Record = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file():  # nor a pipe, which would be waited for
+            return None
+        with path.open("rb") as stream:
+            return parse(stream.read(LONGEST + 1))
     except FileNotFoundError:
         return None
-    except ValueError:
-        _log.warning("%s is damaged: it counts as not there", path)
+    except (OSError, RecordError) as error:
+        refused(f"{path} is damaged: it counts as not there, as {error}")
         return None
-    return content

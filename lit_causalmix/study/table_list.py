@@ -46,7 +46,7 @@ def find_tables(
     for name in names:
         if isinstance(name, Mapping):
             label = _name_of(name)
-            found[label] = {**name, "source": _absolute(str(name["source"]))}
+            found[label] = {**name, "source": _absolute(name["source"])}
         elif name in _GROUPS:
             found |= _group(name, index, place)
         else:
@@ -103,9 +103,11 @@ def _named(name: str, index: Mapping[str, dict[str, Any]], place: str | None) ->
 
 
 def _name_of(table: Mapping[str, Any]) -> str:
-    if "source" not in table:
-        raise ConfigurationError(f"a table needs a source, got {dict(table)}")
-    return str(table.get("name") or Path(str(table["source"])).name.partition(".")[0])
+    if not isinstance(table.get("source"), str):
+        raise ConfigurationError(
+            f"a table needs a source, the name or path of one table, got {dict(table)}"
+        )
+    return str(table.get("name") or Path(table["source"]).name.partition(".")[0])
 
 
 def _absolute(source: str) -> str:

@@ -9,8 +9,9 @@ import yaml
 
 from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.record import Record
 from lit_causalmix.study.reselection import reselected
-from lit_causalmix.study.store import Record, Store
+from lit_causalmix.study.store import Store
 
 GAIN = 0.4
 CAUTIOUS = {

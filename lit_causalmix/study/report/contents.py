@@ -15,9 +15,9 @@ from lit_causalmix.metrics import Score
 from lit_causalmix.metrics.gap import selection_gap
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import content_hash
+from lit_causalmix.study.record import OK, Record
 from lit_causalmix.study.reselection import reselected
 from lit_causalmix.study.results import as_frame, headline, number
-from lit_causalmix.study.store import OK, Record
 from lit_causalmix.study.transfer import read_records
 
 LABELS = ["table", "method", "backbone", "seed", "ratio", "size"]

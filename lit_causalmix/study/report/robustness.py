@@ -31,7 +31,7 @@ def perturbed_scores(block: Block) -> pd.DataFrame:
     Raises:
         ConfigurationError: If no cell has a perturbed score.
     """
-    pattern = re.compile(rf"test/perturbed_(.+)/{block.metric}")
+    pattern = re.compile(rf"test/perturbed_(\d+(?:\.\d+)?(?:e[+-]\d+)?)/{block.metric}")
     found = {m[1]: m[0] for name in block.main if (m := pattern.fullmatch(str(name)))}
     has = block.main[list(found.values())].notna().any(axis=1)
     if not has.any():

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from lit_causalmix.pages.html import render
+from lit_causalmix.study.identity import content_hash
+from lit_causalmix.study.record import Record
 from lit_causalmix.study.report.contents import read_study_results
 from lit_causalmix.study.report.page import build_report
-from lit_causalmix.study.store import Record, Store
+from lit_causalmix.study.store import Store
 
 ZERO_SHOT = {"roc_auc": 0.8, "log_loss": 0.5, "rmse": 2.0, "mae": 1.5, "r2": 0.4}
 SIGN = {"roc_auc": 1, "log_loss": -1, "rmse": -1, "mae": -1, "r2": 1}
@@ -61,7 +63,7 @@ def make_record(
         "domain": domain,
         "task": task,
         "status": "ok",
-        "key": f"{table}-{method}-{backbone}-{seed}-{ratio}-{size}",
+        "key": content_hash([table, method, backbone, seed, ratio, size]),
         "n_train": 100,
         "n_columns": 5,
         "n_classes": 2 * (task == "binary"),

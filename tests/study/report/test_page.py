@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lit_causalmix.study.store import Record
+from lit_causalmix.study.record import Record
 
 Report = Callable[..., tuple[str, dict[str, bytes]]]
 Cells = Callable[..., list[Record]]

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from lit_causalmix.commands.main import main
-from lit_causalmix.study.store import Record, Store
+from lit_causalmix.study.record import Record
+from lit_causalmix.study.store import Store
 from lit_causalmix.study.transfer import export
 
 Cells = Callable[..., list[Record]]
@@ -73,7 +74,7 @@ def test_results_of_different_settings_are_not_mixed(
     keep: Keep, cells: Cells, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = cells({"default": 0.1}, seeds=1)
-    store = keep([*records, records[0] | {"key": "another"}])
+    store = keep([*records, records[0] | {"key": "f" * 32}])
     assert main(["study", "report", f"--store={store.root}"]) == 2
     assert "made with different settings" in capsys.readouterr().err
 

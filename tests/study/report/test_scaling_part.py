@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lit_causalmix.study.record import Record
 from lit_causalmix.study.report.blocks import Setting, main_setting
-from lit_causalmix.study.store import Record
 
 Report = Callable[..., tuple[str, dict[str, bytes]]]
 MakeRecord = Callable[..., Record]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lit_causalmix.pages import markdown
-from lit_causalmix.study.store import Record, Store
+from lit_causalmix.study.record import Record
+from lit_causalmix.study.store import Store
 from lit_causalmix.study.transfer import export
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
