@@ -16,6 +16,7 @@ import lightning.pytorch as pl
 import lit_causalmix
 from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.run_report import AddsContent
+from lit_causalmix.errors import FileError
 from lit_causalmix.files import fingerprint
 from lit_causalmix.files.atomic import finite
 from lit_causalmix.metrics import Score
@@ -53,6 +54,9 @@ def run_cell(cell: Cell, store: Store) -> Record:
         `device`, `weights` (checksum before training), `best_step`, and by stage (val, test) and
         "domain/metric" the scores `zero_shot`, `scores` and `normalized`, null where undefined;
         besides what further callbacks report (`trajectory`, …).
+
+    Raises:
+        FileError: If something cannot be written, for a full disk say.
     """
     start, processor = time.perf_counter(), time.process_time()
     record: Record = {
@@ -68,6 +72,8 @@ def run_cell(cell: Cell, store: Store) -> Record:
                 record |= finite(_fit(cell, store, Path(scratch))) | {"status": OK}
         except SystemExit:  # so Lightning ends what was interrupted outside of a fit
             raise KeyboardInterrupt from None
+        except FileError:  # a full disk is no property of the cell: the study ends, and goes on
+            raise
         except Exception as error:  # a study goes on, and says which cells failed and why
             record |= {"status": FAILED, **_told(error)}
     gc.collect()  # trainer and module refer to each other, with all weights between them

@@ -17,11 +17,12 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, FileError
 from lit_causalmix.study.backends import share_of_cores, side_by_side
 from lit_causalmix.study.cell import portable, run_cell, versions
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
+from lit_causalmix.study.orphans import end_with
 from lit_causalmix.study.progress import progress_bar
 from lit_causalmix.study.record import FAILED, OK
 from lit_causalmix.study.store import Store
@@ -174,7 +175,7 @@ def _attempt_all(
             threads=options.cell_threads,
             retry_failed=options.retry_failed,
             wait=wait,
-            runner=os.getpid(),
+            runner=os.getpid() if options.backend == "loky" else None,
         )
         for cell in cells
     )
@@ -184,7 +185,7 @@ def _attempt_all(
 
 
 def attempt(
-    cell: Cell, root: Path, *, threads: int, retry_failed: bool, wait: bool, runner: int
+    cell: Cell, root: Path, *, threads: int, retry_failed: bool, wait: bool, runner: int | None
 ) -> str:
     """Runs one cell, unless it is finished or another runner is at it.
 
@@ -194,19 +195,28 @@ def attempt(
         threads: Threads to compute with.
         retry_failed: Whether a failed record counts as none.
         wait: Whether to wait for another runner that is at it.
-        runner: Process id of the runner; in other processes an interruption is left to it.
+        runner: Process id of the runner; None on a cluster. Other processes leave an interruption
+            to it, and end with it.
 
     Returns:
         The status of the record, or `BUSY`.
+
+    Raises:
+        FileError: If something cannot be written, for a full disk say.
     """
-    if os.getpid() != runner and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getpid() != runner:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if runner is not None:
+            end_with(runner)
     store = Store(root)
     claim = store.claim(cell.key)
     try:
         claim.acquire(blocking=wait)
     except Timeout:
         return BUSY
+    except OSError as error:
+        raise FileError(f"{claim.lock_file} cannot be locked: {error}") from error
     before = torch.get_num_threads()
     try:
         status = settled(cell, store, retry_failed=retry_failed)

@@ -90,6 +90,54 @@ def test_a_study_killed_ten_times_ends_like_an_uninterrupted_one(
     _kill_and_resume(study(sizes=[1, None]), tmp_path, kills=10)
 
 
+def _children(process: int) -> set[int]:
+    """Process ids of the workers that a process started and that are alive."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,stat=", "--ppid", str(process)], capture_output=True, text=True
+    ).stdout.split()
+    alive = zip(listed[::2], listed[1::2], strict=True)
+    return {int(pid) for pid, state in alive if not state.startswith("Z")}
+
+
+def _alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux lists them")
+def test_workers_end_with_a_runner_that_is_killed(study: Declare, tmp_path: Path) -> None:
+    declared = study(methods=["default", "jitter"], base={"trainer": {"max_epochs": 2000}})
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(declared))
+    command = [sys.executable, "-m", "lit_causalmix", "study", "run", "--config", "grid.yaml"]
+    command += ["--out", "store", "--threads", "1", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    claims = tmp_path / "store" / "claims"
+    deadline = time.monotonic() + 240
+    while len(list(claims.glob("*.started"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    workers = _children(process.pid)
+    assert len(workers) >= 2  # the two at work, and what keeps track of their resources
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(map(_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [pid for pid in workers if _alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+    store = Store(tmp_path / "store")
+    claimed = [path.stem for path in claims.glob("*.started")]
+    assert len(claimed) == 2
+    for key in claimed:  # nobody holds them up
+        store.claim(key).acquire(timeout=1).lock.release()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interruption_is_said_and_the_same_command_goes_on(

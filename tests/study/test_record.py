@@ -154,8 +154,13 @@ def test_a_bad_record_is_one_line_and_the_rest_is_kept(
     assert captured.out == f"{file}: 2 taken, 0 known before\n"
     (line,) = captured.err.splitlines()
     assert f"line 2 of {file} is left out: " in line
+
+
+def test_a_report_is_made_of_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = export_of(tmp_path / "x.jsonl.gz", LINES[0], *BAD_TEXTS.values(), LINES[1])
     assert main(["study", "report", "--cells", str(file)]) == 0
-    assert (tmp_path / "x.html").is_file()
+    assert "2 cells: 2 finished" in (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert caplog.text.count("is left out: ") == len(BAD_TEXTS)
 
 
 def test_a_bad_file_in_a_store_counts_as_not_there(

@@ -81,7 +81,7 @@ def _without(block: Block, line: pd.DataFrame) -> pd.DataFrame:
     own = line[line["ratio"] == 0]
     known = set(zip(own["table"], own["seed"], strict=True))
     pairs = zip(none["table"], none["seed"], strict=True)
-    none = none[[pair not in known for pair in pairs]]
+    none = none.loc[[pair not in known for pair in pairs]]
     return none.merge(line[where].drop_duplicates(), on=where).assign(method=line["method"].iloc[0])
 
 
