@@ -75,7 +75,6 @@ def _scores(
         if value is None or (start := zero_shot.get(key)) is None
         else start + metric_named(key.removeprefix("real/")).sign * abs(start) * value / 100.0
         for key, value in normalized.items()
-        if key.removeprefix("real/") in SIGNS
     }
 
 
