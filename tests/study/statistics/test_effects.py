@@ -67,5 +67,13 @@ def test_signed_ranks_are_scipys_and_zeros_weaken_them() -> None:
     assert smallest > 0.05 > signed_rank_p(np.arange(1.0, 7))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_ties_and_zeros_are_scipys_test_over_all_signs(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    d = generator.integers(-3, 4, size=2 + seed) * 0.1
+    d[0] = 0.3
+    assert signed_rank_p(d) == pytest.approx(stats.wilcoxon(d, zero_method="zsplit").pvalue)
+
+
 def test_one_value_has_no_interval() -> None:
     assert np.isnan(student_interval(np.array([1.0]), 0.95).low)
