@@ -18,6 +18,7 @@ from lit_causalmix.training.checkpoints import AtomicCheckpointIO
 from lit_causalmix.training.interruption import Interrupted, StopRequest, say_stopping
 from lit_causalmix.training.progress import (
     await_validation,
+    begin_next_epoch,
     between_steps,
     is_within_step,
     validation_due,
@@ -148,6 +149,8 @@ class ExactResume(Checkpoint):
                 "the first are lost, and the bits differ from those of an uninterrupted fit\n"
             )
         self._random = state["random"].cpu()
+        if trainer.max_steps != -1:
+            begin_next_epoch(checkpoint["loops"]["fit_loop"])
 
 
 def make_exact(trainer: pl.Trainer) -> None:

@@ -58,3 +58,25 @@ def await_validation(state: dict[str, Any]) -> None:
     }
     validation["current"] = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
     validation["is_last_batch"] = False
+
+
+def begin_next_epoch(state: dict[str, Any]) -> None:
+    """Lets a fit loop that was saved at the end of an epoch begin with the next one.
+
+    Lightning does so by itself, except with `max_steps`: there it ends the finished epoch once
+    more, without having trained or validated, and early stopping finds no score. What was saved
+    within an epoch stays as it is.
+
+    Args:
+        state: `checkpoint["loops"]["fit_loop"]`, changed in place.
+    """
+    epochs, batches = state["epoch_progress"], state["epoch_loop.batch_progress"]
+    total = epochs["total"]
+    if not total["ready"] == total["started"] == total["processed"] == total["completed"] + 1:
+        return
+    for scope in ("total", "current"):
+        epochs[scope]["completed"] = epochs[scope]["processed"]
+    batches["current"] = dict.fromkeys(batches["current"], 0)
+    batches["is_last_batch"] = False
+    # Lightning takes the first pass through the loop for the end of a step; only loggers count so.
+    state["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1

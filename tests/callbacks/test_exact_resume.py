@@ -77,8 +77,9 @@ def interrupted(fit: Fit, kick: Kick, **settings: Any) -> Seen:
         {},
         {"accumulate_grad_batches": 2},
         {"val_check_interval": 2},
+        {"max_steps": 8},
     ],
-    ids=["plain", "accumulated", "validation within the epoch"],
+    ids=["plain", "accumulated", "validation within the epoch", "a number of steps"],
 )
 def test_wherever_the_signal_falls_the_bits_are_the_same(
     fit: Fit, tmp_path: Path, hook: str, n: int, settings: dict[str, Any]
