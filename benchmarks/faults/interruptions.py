@@ -212,14 +212,18 @@ def _defaults(stopping: dict[str, Any], further: list[dict[str, Any]]) -> list[d
     ]
 
 
+def _usual_signals() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _child(folder: Path, args: list[str]) -> None:
     os.chdir(folder)
     os.setsid()
     with Path("output.txt").open("a") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
-    for signum in (signal.SIGINT, signal.SIGTERM):  # a background job ignores the first
-        signal.signal(signum, signal.default_int_handler if signum == 2 else signal.SIG_DFL)
+    _usual_signals()
     sys.argv = ["lit-causalmix", *args]
     status = main(args)
     sys.stdout.flush()
@@ -249,7 +253,13 @@ def fit(folder: Path, setting: Setting, interruption: Interruption | None) -> in
     with (folder / "output.txt").open("a") as output:
         command = [sys.executable, "-m", "lit_causalmix", *args]
         running = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_usual_signals,
         )
         try:
             status = running.wait(TIMEOUT)
