@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from threading import current_thread, main_thread
 
 from lit_causalmix import __version__
 from lit_causalmix.commands.help import MAIN, PROGRAM, STUDY, short_help
@@ -75,30 +78,42 @@ def _dispatch(args: list[str]) -> int:
             sys.stdout.write(short_help(command))
             return 0
         args, rest = [command, "--help"], ["--help"]
-    if command == "weights":
-        from lit_causalmix.commands.weights import main as weights_main
-
-        return weights_main(rest)
-    if command == "inspect":
-        from lit_causalmix.commands.inspect import main as inspect_main
-
-        return inspect_main(rest)
     if command == "study" and (not rest or rest[0] in ("-h", "--help")):
         sys.stdout.write(STUDY)
         return 0 if rest else 2
-    if command == "study":
-        from lit_causalmix.commands.study import main as study_main
-
-        return study_main(rest)
-    if command in TRAINER_COMMANDS:
-        from lit_causalmix.commands.trainer import run
-
-        return run(args)
+    module = "trainer" if command in TRAINER_COMMANDS else command
+    if module in ("trainer", "inspect", "study", "weights"):
+        with _imports():
+            run: Callable[[list[str]], int] = import_module(f"{__package__}.{module}").main
+        return run(args if module == "trainer" else rest)
     known = (*TRAINER_COMMANDS, "inspect", "study", "weights")
     return _refuse(
         f"unknown command {command!r}{meant(command, known)}: there are {', '.join(known)}; see "
         f"{PROGRAM} --help"
     )
+
+
+@contextmanager
+def _imports() -> Iterator[None]:
+    """Ends the process at once where an interruption falls into the imports.
+
+    There is nothing to lose yet, and raised inside half an imported library it comes out as
+    another error (numpy recurses without end).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or current_thread() is not main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        os.write(2, f"{PROGRAM}: interrupted\n".encode())
+        os._exit(128 + signal.SIGINT)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _refuse(message: str) -> int:

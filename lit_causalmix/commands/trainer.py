@@ -70,7 +70,7 @@ class TrainerCLI(ConfiguredCLI):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def run(args: ArgsType) -> int:
+def main(args: ArgsType) -> int:
     """Runs one command of the trainer.
 
     Raises:
@@ -113,6 +113,12 @@ def _names_datamodule(args: Any) -> bool:
 
     Then any datamodule is taken, and nothing is preset: such a configuration is complete in
     itself. Otherwise `data` is a `CausalMixDataModule`, whose options need no class path.
+
+    Subclass mode with a default class parses both (jsonargparse 4.53), but would preset
+    `default.yaml` for both: LightningCLI chooses `default_config_files` before it parses, and
+    `--print_config` ends the parse itself. Below a configuration of another datamodule, arguments
+    of the preset classes live on in other classes that have them, too (AdamW's `betas` in
+    `MuonAdamW`), and so change what pre-training does, without a word.
     """
     given = list(args)
     for argument, following in zip(given, [*given[1:], ""], strict=True):

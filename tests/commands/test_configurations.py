@@ -1,8 +1,10 @@
 """Configurations that cannot be used, or want more than they may: one line, and nothing called."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +364,27 @@ def test_a_deleted_working_directory(
     assert main(["fit", "--data.table.source=x.csv"]) == 2
     assert "Traceback" not in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [1.0, 2.5, 4.0])
+def test_an_interruption_of_the_imports_takes_one_line(delay: float) -> None:
+    line = [sys.executable, "-m", "lit_causalmix", "fit", "--help", "all"]
+    process = subprocess.Popen(
+        line,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    start = time.monotonic()
+    while process.poll() is None and time.monotonic() - start < delay:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    if process.returncode != 0:  # a fast machine may have answered already
+        assert process.returncode == 130
+        assert [s for s in said.splitlines() if s] == ["lit-causalmix: interrupted"]
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "inspect"])
