@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import lightning.pytorch as pl
 
     from lit_causalmix.training.task import CausalMixTask
+
+# A shell starts background jobs with SIGINT ignored, which children inherit: tests interrupt as in
+# a terminal, wherever they run.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One thread: tests run beside each other, and small matrices gain nothing from more.
 torch.set_num_threads(1)

@@ -11,6 +11,7 @@ import yaml
 from lit_causalmix import backbones, generators
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.generators import Generator
+from lit_causalmix.study.grid import WRITERS
 from lit_causalmix.study.identity import RECIPE
 from lit_causalmix.training.task import CausalMixTask
 
@@ -33,7 +34,13 @@ def defaults() -> dict[str, str]:
         and name not in ("progress", "num_workers", "pin_memory", "cache_dir")
     }
     content = yaml.safe_load((CONFIGS / "default.yaml").read_text(encoding="utf-8"))
-    del content["trainer"]["logger"]
+    trainer = content["trainer"]
+    del trainer["logger"]
+    trainer["callbacks"] = [
+        callback
+        for callback in trainer["callbacks"]
+        if callback["class_path"].rpartition(".")[2] not in WRITERS  # no part of a cell
+    ]
     return found | {f"default.yaml {part}": json.dumps(value) for part, value in content.items()}
 
 
