@@ -213,3 +213,19 @@ def test_a_refusal_about_an_enormous_cell_is_short_and_says_what_to_do(
     said = refused(capsys, "long.csv")
     assert len(said) < 2_200
     assert said.endswith("remove the row, or merge the class into another")
+
+
+@pytest.mark.parametrize("source", ["{a: 1}", "[1, 2]"])
+def test_a_source_that_is_no_text_is_refused(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    assert "a table's source is a path" in refused(capsys, source)
+
+
+def test_a_source_builds_no_object(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, csv: Path
+) -> None:
+    touch = "{class_path: os.system, init_args: {command: touch made}}"
+    refused(capsys, touch)
+    refused(capsys, csv, f"--data.predict_source={touch}")
+    assert not (tmp_path / "made").exists()

@@ -57,6 +57,8 @@ def test_the_folder_comes_from_the_environment(
     [
         (["lones"], "no table 'lones'.*did you mean loans"),
         ([{"target": "y"}], "needs a source"),
+        ([{"source": {"a": 1}, "target": "y"}], "needs a source, .*'a': 1"),
+        ([{"source": ["a", "b"], "target": "y"}], "needs a source"),
     ],
 )
 def test_an_unknown_table_is_refused(folder: Path, names: list[str], message: str) -> None:
