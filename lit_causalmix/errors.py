@@ -5,9 +5,29 @@ of a `LitCausalMixError` on one line and exits with status 2; anything else is a
 traceback.
 """
 
+LONGEST = 2_000
+"""Characters of a message: a cell, a name or a value that it quotes may be of any length."""
+
 
 class LitCausalMixError(Exception):
     """Base class of all errors raised on purpose by this package."""
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
+
+
+def shortened(message: str) -> str:
+    """The message without its middle where it is longer than `LONGEST`; what to do stands last.
+
+    Example:
+        >>> shortened("short")
+        'short'
+        >>> len(shortened("x" * 50_000))
+        2003
+    """
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
 
 
 class TableError(LitCausalMixError, ValueError):

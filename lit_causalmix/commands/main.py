@@ -12,13 +12,10 @@ from threading import current_thread, main_thread
 
 from lit_causalmix import __version__
 from lit_causalmix.commands.help import MAIN, PROGRAM, STUDY, short_help
-from lit_causalmix.errors import LitCausalMixError
+from lit_causalmix.errors import LitCausalMixError, shortened
 from lit_causalmix.names import meant
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
-
-_LONGEST = 2000
-"""Characters of a refusal at most: a value that it quotes may be of any length."""
 
 _HINTS = {
     "fit": "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
@@ -117,8 +114,5 @@ def _imports() -> Iterator[None]:
 
 
 def _refuse(message: str) -> int:
-    line = " ".join(message.split())
-    if len(line) > _LONGEST:  # a cell or a name in it is; what to do stands at the end
-        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
-    sys.stderr.write(f"{PROGRAM}: error: {line}\n")
+    sys.stderr.write(f"{PROGRAM}: error: {shortened(' '.join(message.split()))}\n")
     return 2

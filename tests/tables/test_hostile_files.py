@@ -146,3 +146,20 @@ def test_what_cannot_be_the_name_of_a_file_is_no_table(source: str) -> None:
 def test_a_source_of_another_type_is_refused(source: object) -> None:
     with pytest.raises(TableError, match="a table's source is a path"):
         read_source(TableSpec(source))
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "said"),
+    [
+        ("y", 60, "choose another target"),  # cases 5131 and 5502 of benchmarks/faults/tables.py
+        ("f1", 5, "'date:%d/%m/%Y'}"),
+    ],
+)
+def test_a_refusal_that_quotes_a_long_cell_is_short(column: str, cells: int, said: str) -> None:
+    days = pd.date_range("2020-01-01", periods=60).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"f1": days, "f2": np.arange(60.0), "y": np.arange(60) % 2}, dtype=object)
+    frame.loc[: cells - 1, column] = "9" * 20_000
+    with pytest.raises(TableError) as caught:
+        load_splits(TableSpec(frame, target="y", kinds={"f1": "date"}), SplitSpec())
+    assert len(str(caught.value)) < 2_100
+    assert str(caught.value).endswith(said)
