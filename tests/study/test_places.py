@@ -72,7 +72,7 @@ def test_a_read_only_disk_takes_no_results(
 def test_a_full_disk_ends_a_study_which_goes_on_elsewhere(
     small_disk: Path, grid: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (small_disk / "filled").write_bytes(b"x" * (48 << 10))
+    (small_disk / "filled").write_bytes(b"x" * (60 << 10))
     out = small_disk / "out"
     command = ["study", "run", "--config", grid, "--progress=false", "--threads=1", "--out"]
     assert main([*command, str(out)]) == 2

@@ -163,6 +163,11 @@ def test_a_report_is_made_of_the_rest(tmp_path: Path, caplog: pytest.LogCaptureF
     assert caplog.text.count("is left out: ") == len(BAD_TEXTS)
 
 
+def test_a_report_of_few_cells_needs_no_default_fine_tuning(tmp_path: Path) -> None:
+    file = export_of(tmp_path / "few.jsonl.gz", *LINES[:4])
+    assert main(["study", "report", "--cells", str(file)]) == 0
+
+
 def test_a_bad_file_in_a_store_counts_as_not_there(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
