@@ -50,5 +50,9 @@ class ConfigurationError(LitCausalMixError, ValueError):
     """Settings contradict each other or lie outside their range."""
 
 
+class WorkerError(LitCausalMixError, RuntimeError):
+    """A process that loads data died."""
+
+
 class FileError(LitCausalMixError, OSError):
     """A file cannot be written: the disk is full or read-only, or something is in the way."""

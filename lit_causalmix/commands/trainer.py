@@ -21,10 +21,13 @@ from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, WorkerError
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.task import CausalMixTask
+
+_DEAD_WORKER = "DataLoader worker"
+"""What torch's word of a dead worker process begins with; it has no class of its own."""
 
 
 class TrainerCLI(ConfiguredCLI):
@@ -105,6 +108,13 @@ def main(args: ArgsType) -> int:
             )
     except MisconfigurationException as error:
         raise ConfigurationError(str(error)) from error
+    except RuntimeError as error:
+        if _DEAD_WORKER not in str(error):
+            raise
+        raise WorkerError(
+            f"a process that loads data died ({error}), of too little memory perhaps: the "
+            "checkpoints in the run's folder are whole; lower data.num_workers"
+        ) from error
     return 0
 
 
