@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from pickle import UnpicklingError
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from lit_causalmix.callbacks.evaluation import is_trial, monitored, run_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
+from lit_causalmix.training.checkpoints import read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.scoreboard import Selected
@@ -89,17 +88,9 @@ def _holds(path: Path, selected: Selected) -> bool:
     if not path.is_file():
         return False
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = read_checkpoint(path)
         check_seal(content)
         return of_tensors(content["state_dict"]) == selected.digest
-    except (
-        ConfigurationError,
-        RuntimeError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        UnpicklingError,
-    ):
+    except ConfigurationError:
         _log.warning("%s is damaged: the selected weights are written again", path)
         return False

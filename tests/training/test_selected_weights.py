@@ -127,7 +127,8 @@ def test_a_flipped_bit_of_the_selected_weights_is_noticed(
     for name in ("test", "validate"):
         assert command(name, "--ckpt_path", str(best)) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
-        assert f"ckpt_path '{best}': the checkpoint is damaged: its weights are not" in line
+        assert f"ckpt_path '{best}'" in line
+        assert "damaged" in line
     # The fit goes on from its own copy, and writes the best weights anew.
     assert command("fit", "--ckpt_path", str(LAST)) == 0
     again = RUN.with_name("version_1")
