@@ -313,7 +313,7 @@ def test_names_of_a_study_are_never_markup(report: Report, cells: Cells) -> None
     records = cells(
         {"default": 0.1, "causalmixft": 0.5, hostile: 0.2}, domains={hostile: 6, "b": 2}
     )
-    keyed = [record | {"key": f"cell-{k}"} for k, record in enumerate(records)]
+    keyed = [record | {"key": f"{k:032x}"} for k, record in enumerate(records)]
     text, files = report(keyed)  # which fails on tags that do not match
     assert text.count(hostile) > 10, "shown as it is written"
     assert not [name for name in files if "<" in name or "/" in name]
