@@ -51,14 +51,15 @@ def test_a_path_that_is_no_folder_is_said(
 
 
 def test_a_full_disk_ends_a_merge_with_whole_results(
-    small_disk: Path, capsys: pytest.CaptureFixture[str]
+    small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["study", "merge", KEPT, "--out", str(small_disk / "out")]) == 2
     assert "cannot be written: " in told(capsys)
     kept = list((small_disk / "out" / "cells").iterdir())
     assert kept
     assert not list(half_written(small_disk))
-    assert main(["study", "report", "--store", str(small_disk / "out"), "--out=page.html"]) == 0
+    page = f"--out={tmp_path / 'page.html'}"
+    assert main(["study", "report", "--store", str(small_disk / "out"), page]) == 0
 
 
 def test_a_read_only_disk_takes_no_results(
