@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.nano import embedded_weights
-from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.tables import Encoder, TableSplits
+from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
 
 MOST_QUERY = 2_000
 Prediction = NDArray[np.float64]

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lit_causalmix.datamodules.one_table import TableDataModule
-from lit_causalmix.datamodules.stream import EpisodeParts, MixtureStream
+from lit_causalmix.datamodules.stream import MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.paths import cache_root
 from lit_causalmix.tables import SplitSpec, TableSpec
+from lit_causalmix.tables.episodes import EpisodeParts
 from lit_causalmix.training.mixing import Placement, episode_sizes, mixture_counts
 from lit_causalmix.training.schedules import EpisodeSchedule
 from lit_causalmix.training.scoreboard import Stage

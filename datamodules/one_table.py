@@ -8,7 +8,6 @@ from torch.utils.data import DataLoader
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
-from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import array_bytes, of_parts
@@ -21,6 +20,7 @@ from lit_causalmix.tables import (
     load_rows,
     load_splits,
 )
+from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
 from lit_causalmix.training.scoreboard import Stage
 
 

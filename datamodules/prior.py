@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from torch.utils.data import Dataset
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
-from lit_causalmix.datamodules.stream import EpisodeParts, make_episode, place_of
+from lit_causalmix.datamodules.stream import place_of
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
+from lit_causalmix.tables.episodes import EpisodeParts, make_episode
 from lit_causalmix.training.scoreboard import Stage
 
 PRIOR = "prior"
@@ -249,7 +250,7 @@ class PriorDataModule(EpisodeDataModule[list[Episode]]):
                 f"{self.settings.regression}"
             )
         context, query = EpisodeParts.of(splits.train), EpisodeParts.of(splits.test)
-        return splits.train.name, make_episode(context, query, encoder, table_id=0, domain_id=0)
+        return splits.train.name, make_episode(context, query, encoder)
 
     def evaluation_stream(self, stage: Stage) -> EpisodeList:
         if stage == "test":

@@ -1,19 +1,18 @@
-"""Map-style streams of episodes: index → episode, a pure function of (seed, epoch, index)."""
+"""The map-style stream of training episodes: a pure function of (seed, epoch, index)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
+from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.tables.episodes import EpisodeParts, make_episode
 from lit_causalmix.training.mixing import (
     Placement,
     mixture_counts,
@@ -33,70 +32,6 @@ def episode_key(epoch: int, index: int) -> int:
 def place_of(key: int) -> tuple[int, int]:
     """Unpacks a key into (epoch, index)."""
     return key >> _EPOCH_SHIFT, key & ((1 << _EPOCH_SHIFT) - 1)
-
-
-@dataclass(frozen=True)
-class EpisodeParts:
-    """Coded rows of an episode, before encoding.
-
-    Attributes:
-        values: Coded matrix float64 (n, C + 1).
-        origin: int8 (n,), a `RowOrigin` each.
-        rows: int64 (n,), positions in the source, or in the draw for synthetic rows.
-    """
-
-    values: NDArray[np.float64]
-    origin: NDArray[np.int8]
-    rows: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, table: Table) -> EpisodeParts:
-        """All rows of a real table."""
-        return cls(table.values, np.full(len(table), RowOrigin.REAL, np.int8), table.rows)
-
-    @classmethod
-    def synthetic(cls, values: NDArray[np.float64]) -> EpisodeParts:
-        """Rows that a generator drew."""
-        rows = np.arange(len(values), dtype=np.int64)
-        return cls(values, np.full(len(values), RowOrigin.SYNTHETIC, np.int8), rows)
-
-    @classmethod
-    def mixed(
-        cls, real: Table, synthetic: NDArray[np.float64], generator: np.random.Generator
-    ) -> EpisodeParts:
-        """Real and synthetic rows in random order."""
-        parts = (cls.of(real), cls.synthetic(synthetic))
-        order = generator.permutation(len(real) + len(synthetic))
-        return cls(
-            np.concatenate([p.values for p in parts])[order],
-            np.concatenate([p.origin for p in parts])[order],
-            np.concatenate([p.rows for p in parts])[order],
-        )
-
-    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> EpisodeParts:
-        return EpisodeParts(self.values[chosen], self.origin[chosen], self.rows[chosen])
-
-
-def make_episode(
-    context: EpisodeParts, query: EpisodeParts, encoder: Encoder, *, table_id: int, domain_id: int
-) -> Episode:
-    """Encodes two parts into an `Episode`."""
-    return Episode(
-        x_context=torch.from_numpy(encoder.features(context.values)),
-        y_context=torch.from_numpy(encoder.targets(context.values)),
-        context_origin=torch.from_numpy(context.origin),
-        x_query=torch.from_numpy(encoder.features(query.values)),
-        y_query=torch.from_numpy(encoder.targets(query.values)),
-        query_origin=torch.from_numpy(query.origin),
-        query_row=torch.from_numpy(query.rows),
-        categorical=torch.from_numpy(encoder.categorical),
-        n_classes=encoder.n_classes,
-        y_location=encoder.y_location,
-        y_scale=encoder.y_scale,
-        y_true=None if encoder.n_classes else torch.from_numpy(query.values[:, -1].copy()),
-        table_id=table_id,
-        domain_id=domain_id,
-    )
 
 
 class RowSource(Protocol):
@@ -222,61 +157,3 @@ class MixtureStream(Dataset[Episode]):
         mask = np.zeros(len(drawn), dtype=bool)
         mask[stratified_order(labels, len(drawn), generator)[:n_context]] = True
         return mask
-
-
-class EvaluationStream(Dataset[Episode]):
-    """Evaluation episodes: all training rows as context, the rows to predict in chunks.
-
-    The number of episodes is rounded up to a multiple of `world_size` with padding rows that no
-    metric counts, so that all ranks take equally many steps and no row is counted twice.
-
-    Args:
-        train: The training split: real rows, the only context.
-        query: Rows to predict, one or more parts (real and synthetic, say).
-        encoder: Fitted on the training split.
-        n_query: Most query rows in one episode.
-        world_size: Number of ranks.
-        table_id: Goes into the episodes.
-        domain_id: Goes into the episodes.
-    """
-
-    def __init__(
-        self,
-        train: Table,
-        query: list[EpisodeParts],
-        encoder: Encoder,
-        *,
-        n_query: int,
-        world_size: int = 1,
-        table_id: int = 0,
-        domain_id: int = 0,
-    ) -> None:
-        self.context = EpisodeParts.of(train)
-        self.encoder = encoder
-        self.table_id = table_id
-        self.domain_id = domain_id
-        self.chunks = [
-            part.take(chunk)
-            for part in query
-            for chunk in np.array_split(
-                np.arange(len(part.values)), max(1, -(-len(part.values) // n_query))
-            )
-        ]
-        padding = EpisodeParts(
-            train.values[:1],
-            np.full(1, RowOrigin.REAL, np.int8),
-            np.full(1, PADDING_ROW, np.int64),
-        )
-        self.chunks += [padding] * (-len(self.chunks) % world_size)
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __getitem__(self, index: int) -> Episode:
-        return make_episode(
-            self.context,
-            self.chunks[index],
-            self.encoder,
-            table_id=self.table_id,
-            domain_id=self.domain_id,
-        )

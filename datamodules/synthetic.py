@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.datamodules.stream import EpisodeParts
 from lit_causalmix.files.entries import seconds_spent
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.cache import draw_or_load, fit_or_load
 from lit_causalmix.generators.parts.confidence import ConfidentRows
 from lit_causalmix.generators.parts.draws import SyntheticRows
 from lit_causalmix.tables import Table
+from lit_causalmix.tables.episodes import EpisodeParts
 from lit_causalmix.training.schedules import EpisodeSchedule
 
 

@@ -17,7 +17,6 @@ from table_cases import Case
 
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.commands.main import main
-from lit_causalmix.datamodules.stream import EpisodeParts, EvaluationStream
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.generators import (
     IndependentColumnsGenerator,
@@ -38,6 +37,7 @@ from lit_causalmix.tables import (
     load_rows,
     load_splits,
 )
+from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
 
 TINY = Path(__file__).resolve().parents[2] / "tests" / "conf" / "tiny.yaml"
 LONGEST_MESSAGE = 4_000

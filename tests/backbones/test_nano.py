@@ -15,11 +15,11 @@ from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.backbones.nano import embedded_weights
 from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import EvaluationStream
-from lit_causalmix.datamodules.stream import EpisodeParts
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
 from lit_causalmix.prior import PriorSettings, draw_episode
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, TableSplits, load_splits
+from lit_causalmix.tables.episodes import EpisodeParts
 
 
 def predict(splits: TableSplits) -> tuple[torch.Tensor, np.ndarray]:

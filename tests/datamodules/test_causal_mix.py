@@ -121,7 +121,7 @@ def test_ranks_get_disjoint_episodes_and_equally_many_evaluation_steps(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     from lit_causalmix.datamodules import EpisodeSampler, EvaluationStream
-    from lit_causalmix.datamodules.stream import EpisodeParts
+    from lit_causalmix.tables.episodes import EpisodeParts
 
     module = datamodule(frame, tmp_path, episodes_per_epoch=5)
     samplers = [EpisodeSampler(module.train_stream, world_size=2, rank=r) for r in (0, 1)]
