@@ -49,7 +49,8 @@ class StudySpec:
         base: Piece of a `fit` configuration for every cell.
         grids: Several grids instead of one: each entry replaces some of the axes (of methods and
             backbones it names a choice), and the study is their union.
-        tables_dir: Folder of CSV files with an index.json; null takes LIT_CAUSALMIX_DATA.
+        tables_dir: Folder of CSV files with an index.json, or several, separated as in PATH; null
+            takes LIT_CAUSALMIX_DATA.
     """
 
     tables: list[str | dict[str, Any]]

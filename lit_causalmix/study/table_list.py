@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -12,15 +13,15 @@ from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_file, of_parts
+from lit_causalmix.study.halves import halves
 from lit_causalmix.tables import BUILTIN_TABLES, TableSpec
 from lit_causalmix.tables.sources import is_file, read_source, source_class
 
 FOLDER_VARIABLE = "LIT_CAUSALMIX_DATA"
-"""Environment variable that names the folder of tables."""
+"""Environment variable that names the folders of tables, separated as in PATH."""
 
 _INDEX = "index.json"
-_HALVES = ("development", "report")
-_GROUPS = ("classification", "regression", "all", *_HALVES)
+_GROUPS = ("classification", "regression", "all", "development", "report")
 
 
 def find_tables(
@@ -32,16 +33,17 @@ def find_tables(
         names: See `StudySpec.tables`.
         folder: Folder of CSV files with an `index.json`, a list of objects with the fields name,
             file, target, task (binary, multiclass or regression), domain and categorical (names of
-            categorical columns). None takes the folder in LIT_CAUSALMIX_DATA, if any.
+            categorical columns); or several such folders, separated as in PATH (`os.pathsep`). None
+            takes those in LIT_CAUSALMIX_DATA, if any.
 
     Returns:
         Name → mapping of `TableSpec`, in the order given.
 
     Raises:
-        ConfigurationError: If there is no such table, or no index.
+        ConfigurationError: If there is no such table, no index, or two tables of one name.
     """
     place = folder or os.environ.get(FOLDER_VARIABLE)
-    index = _read_index(Path(place)) if place else {}
+    index = _read_indices(place) if place else {}
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         if isinstance(name, Mapping):
@@ -63,7 +65,7 @@ def _group(
             f"got {place!r}"
         )
     kinds = {table: _kind(facts) for table, facts in index.items()}
-    half = _half(kinds, _HALVES.index(name)) if name in _HALVES else ()
+    half = halves(kinds).get(name, frozenset())
     return {
         table: facts
         for table, facts in index.items()
@@ -73,19 +75,6 @@ def _group(
 
 def _kind(facts: Mapping[str, Any]) -> str:
     return "regression" if facts["task"] == "regression" else "classification"
-
-
-def _half(kinds: Mapping[str, str], start: int) -> set[str]:
-    """Every other table in alphabetical order, of each kind apart [our choice].
-
-    What is tuned is tuned on the development half and reported on the other, so the rule must not
-    know any score.
-    """
-    return {
-        table
-        for kind in set(kinds.values())
-        for table in sorted(t for t in kinds if kinds[t] == kind)[start::2]
-    }
 
 
 def _named(name: str, index: Mapping[str, dict[str, Any]], place: str | None) -> dict[str, Any]:
@@ -114,6 +103,18 @@ def _absolute(source: str) -> str:
     """The path of a file from the root, as a worker may run in another folder."""
     path = Path(source).expanduser()
     return str(path.absolute()) if is_file(path) else source
+
+
+def _read_indices(places: str) -> dict[str, dict[str, Any]]:
+    """The tables of all folders, those of the first folder first."""
+    found = [_read_index(Path(place)) for place in places.split(os.pathsep) if place]
+    twice = [name for name, times in Counter(n for i in found for n in i).items() if times > 1]
+    if twice:
+        raise ConfigurationError(
+            f"the folders of tables {places} list {', '.join(map(repr, twice[:5]))} more than "
+            "once: each table needs a name of its own"
+        )
+    return {name: facts for index in found for name, facts in index.items()}
 
 
 def _read_index(folder: Path) -> dict[str, dict[str, Any]]:

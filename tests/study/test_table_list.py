@@ -1,10 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from lit_causalmix.errors import ConfigurationError, TableError
+from lit_causalmix.study.halves import FIRST_HALF, TUNED_ON
 from lit_causalmix.study.table_list import find_tables, source_fingerprint
 
 
@@ -33,16 +35,61 @@ def test_tables_are_found_by_name_group_and_mapping(folder: Path) -> None:
     assert list(find_tables(["all"], str(folder))) == ["loans", "soil", "houses"]
 
 
-def test_halves_alternate_alphabetically_within_each_kind(tmp_path: Path) -> None:
-    kinds = {"b": "binary", "a": "multiclass", "d": "binary", "c": "binary", "e": "binary"}
-    kinds |= {"z": "regression", "y": "regression", "x": "regression"}
+def write_index(folder: Path, kinds: dict[str, str]) -> str:
+    """A folder that lists tables of these tasks; the files themselves are not needed."""
+    folder.mkdir(exist_ok=True)
     entries = [
         {"name": n, "task": t, "domain": "d", "categorical": [], "file": f"{n}.csv", "target": "y"}
         for n, t in kinds.items()
     ]
-    (tmp_path / "index.json").write_text(json.dumps(entries))
-    assert set(find_tables(["development"], str(tmp_path))) == {"a", "c", "e", "x", "z"}
-    assert set(find_tables(["report"], str(tmp_path))) == {"b", "d", "y"}
+    (folder / "index.json").write_text(json.dumps(entries))
+    return str(folder)
+
+
+KINDS = {"b": "binary", "a": "multiclass", "d": "binary", "c": "binary", "e": "binary"}
+KINDS |= {"z": "regression", "y": "regression", "x": "regression"}
+
+
+def test_halves_alternate_alphabetically_within_each_kind(tmp_path: Path) -> None:
+    folder = write_index(tmp_path, KINDS)
+    assert set(find_tables(["development"], folder)) == {"a", "c", "e", "x", "z"}
+    assert set(find_tables(["report"], folder)) == {"b", "d", "y"}
+
+
+def test_halves_are_drawn_over_all_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = write_index(tmp_path / "more", {"aa": "binary", "w": "regression"})
+    folders = os.pathsep.join([write_index(tmp_path / "first", KINDS), more])
+    assert list(find_tables(["all"], folders)) == [*KINDS, "aa", "w"]
+    monkeypatch.setenv("LIT_CAUSALMIX_DATA", folders)
+    assert set(find_tables(["development"], None)) == {"a", "b", "d", "w", "y"}
+    assert set(find_tables(["report"], None)) == {"aa", "c", "e", "x", "z"}
+    assert find_tables(["aa"], None)["aa"]["source"] == str(tmp_path / "more" / "aa.csv")
+
+
+def test_what_was_tuned_on_is_for_development_wherever_the_rule_puts_it(tmp_path: Path) -> None:
+    folder = write_index(tmp_path, {"a": "binary", "splice": "binary", "t": "binary"})
+    assert set(find_tables(["development"], folder)) == {"a", "splice", "t"}
+    assert "concrete" in TUNED_ON
+    with_tuned = write_index(tmp_path / "b", dict.fromkeys([*TUNED_ON, "zz", "zzz"], "regression"))
+    assert set(find_tables(["report"], with_tuned)) <= {"zz", "zzz"}
+
+
+def test_the_real_tables_fall_into_halves_that_keep_the_first_one(real_data: Path) -> None:
+    folders = [real_data, real_data.parent / "more"]
+    if not (folders[1] / "index.json").is_file():
+        pytest.skip(f"the further real tables are absent from {folders[1]}")
+    place = os.pathsep.join(map(str, folders))
+    development, report = (set(find_tables([h], place)) for h in ("development", "report"))
+    assert development >= FIRST_HALF
+    assert not development & report
+    assert development | report == set(find_tables(["all"], place))
+    assert abs(len(development) - len(report)) <= 2 * len(TUNED_ON)
+
+
+def test_two_tables_of_one_name_are_refused(tmp_path: Path) -> None:
+    folders = [write_index(tmp_path / f, {"a": "binary", f: "binary"}) for f in ("p", "q")]
+    with pytest.raises(ConfigurationError, match="list 'a' more than once"):
+        find_tables(["p"], os.pathsep.join(folders))
 
 
 def test_the_folder_comes_from_the_environment(

@@ -1,5 +1,4 @@
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,10 @@ from lit_causalmix.seeding import rng
 
 
 @pytest.fixture(scope="session")
-def real_tables() -> tuple[Path, dict[str, dict[str, Any]]]:
+def real_tables(real_data: Path) -> tuple[Path, dict[str, dict[str, Any]]]:
     """Folder and index (by name) of the real tables."""
-    default = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("LIT_CAUSALMIX_DATA", default))
-    if not (folder / "index.json").is_file():
-        pytest.skip(f"no real tables in {folder}: set LIT_CAUSALMIX_DATA to their folder")
-    entries = json.loads((folder / "index.json").read_text())
-    return folder, {entry["name"]: entry for entry in entries}
+    entries = json.loads((real_data / "index.json").read_text())
+    return real_data, {entry["name"]: entry for entry in entries}
 
 
 @pytest.fixture
