@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from lit_causalmix.errors import ConfigurationError
+
 _APPEND = "+"
 
 
@@ -20,6 +22,9 @@ def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         *pieces: JSON values, in rising precedence.
 
+    Raises:
+        ConfigurationError: If a key is no text, as YAML's `1.5: x` makes it.
+
     Example:
         >>> merged({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}})
         {'a': 1, 'b': {'c': 2, 'd': 3}}
@@ -33,6 +38,10 @@ def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for name, value in above.items():
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"every key of a configuration is text, got {name!r}; quote it if it is a name"
+            )
         if not name.endswith(_APPEND):
             result.pop(f"{name}{_APPEND}", None)
             result[name] = _joined(result.get(name), value)

@@ -1,3 +1,6 @@
+import pytest
+
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.merging import merged
 
 
@@ -26,3 +29,9 @@ def test_another_class_drops_the_arguments_of_the_first() -> None:
     same = merged(base, {"generator": {"class_path": "SCM", "init_args": {"noise": "a"}}})
     assert same["generator"]["init_args"] == {"n_dags": 2, "noise": "a"}
     assert merged(base, {"generator": None}) == {"generator": None}
+
+
+@pytest.mark.parametrize("key", [1.5, 2020, None, True])
+def test_a_key_that_is_no_text_is_refused_by_name(key: object) -> None:
+    with pytest.raises(ConfigurationError, match=rf"is text, got {key!r}"):
+        merged({}, {"model": {"lr": {key: []}}})
