@@ -13,6 +13,7 @@ from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.predictions import PredictionWriter
 from lit_causalmix.callbacks.pretrained_folder import PretrainedFolder
 from lit_causalmix.callbacks.ratio_schedule import RatioSchedule
+from lit_causalmix.callbacks.reference_models import ReferenceModels
 from lit_causalmix.callbacks.run_report import RunReport
 from lit_causalmix.callbacks.task_scores import TaskScores
 from lit_causalmix.callbacks.trajectory import ScoreTrajectory
@@ -30,6 +31,7 @@ __all__ = [
     "PredictionWriter",
     "PretrainedFolder",
     "RatioSchedule",
+    "ReferenceModels",
     "RunReport",
     "ScoreTrajectory",
     "TaskScores",

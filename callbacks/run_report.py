@@ -17,7 +17,7 @@ from lit_causalmix.callbacks.evaluation import (
 )
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import write_json
-from lit_causalmix.metrics import specs
+from lit_causalmix.metrics import Score, specs
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import (
     ReportRow,
@@ -30,6 +30,8 @@ from lit_causalmix.training.report import (
 from lit_causalmix.training.scoreboard import Stage
 from lit_causalmix.training.task import CausalMixTask
 
+_ROWS = {"val": "validation", "test": "test"}
+
 
 @runtime_checkable
 class AddsContent(Protocol):
@@ -38,13 +40,21 @@ class AddsContent(Protocol):
     def report_content(self, trainer: pl.Trainer) -> dict[str, object]: ...
 
 
+@runtime_checkable
+class ScoresReferences(Protocol):
+    """A callback that scores other models on the rows of a test."""
+
+    def reference_scores(self) -> dict[str, dict[str, Score]]:
+        """Model → "domain/metric" → score."""
+
+
 class RunReport(FitCallback):
     """Reports a fit, and each validation or test, from the task's scoreboard.
 
-    After `trainer.test` (and `trainer.validate`) it prints a table (method, stage, domain, metric,
-    zero-shot, fine-tuned, normalised) and writes `report.json`; after a fit it draws
-    `curves.png`. Other callbacks add lines by sheets of the scoreboard and entries by
-    `AddsContent`.
+    After `trainer.test` (and `trainer.validate`) it prints a table (domain, metric, zero-shot,
+    fine-tuned, normalised, and other models where `ReferenceModels` scores them) and writes
+    `report.json`; after a fit it draws `curves.png`. Other callbacks add lines by sheets of the
+    scoreboard and entries by `AddsContent`.
 
     Args:
         show: Whether to print the table.
@@ -100,7 +110,12 @@ class RunReport(FitCallback):
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        lines = ["", format_table(self._rows[stage])]
+        references = _references(trainer) if stage == "test" else {}
+        lines = [
+            "",
+            f"{_title(trainer)}, {_ROWS[stage]} rows",
+            format_table(self._rows[stage], references),
+        ]
         if not is_trial(trainer):
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "report.json", self._content(trainer, task))
@@ -137,6 +152,14 @@ class RunReport(FitCallback):
         return content
 
 
+def _references(trainer: pl.Trainer) -> dict[str, dict[str, Score]]:
+    found: dict[str, dict[str, Score]] = {}
+    for callback in all_callbacks(trainer):
+        if isinstance(callback, ScoresReferences):
+            found |= callback.reference_scores()
+    return found
+
+
 def _history(trainer: pl.Trainer, task: CausalMixTask) -> list[dict[str, float]]:
     """The scores of the real validation rows along the fit, by metric."""
     kind = episode_datamodule(trainer).is_classification
@@ -160,9 +183,24 @@ def _where(trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> list[str]:
             lines.append(f"{'Last' if rule.keeps_last else 'Best'} weights {told}: {path}")
         else:
             lines.append(f"Other weights than the best ones {told}: {trainer.ckpt_path or 'these'}")
+    if selected is not None and _still_gained(task):
+        lines.append(
+            "The last step was the best: more may gain, by --trainer.max_epochs (or max_steps)"
+        )
     if task.scoreboard.history:
         lines.append(f"Curves: {folder / 'curves.png'}")
     return [*lines, f"Report: {folder / 'report.json'}"]
+
+
+def _still_gained(task: CausalMixTask) -> bool:
+    """Whether the weights were selected at the last of several validations."""
+    board = task.scoreboard
+    return (
+        len(board.history) > 2
+        and not task.selection.keeps_last
+        and board.selected is not None
+        and board.selected.step == board.history[-1].step
+    )
 
 
 def _method(trainer: pl.Trainer) -> str:

@@ -23,8 +23,8 @@ from lit_causalmix.study.table_list import find_tables, source_fingerprint
 
 MadeT = TypeVar("MadeT")
 
-WRITERS = ("RunReport", "PredictionWriter", "ModelCheckpoint")
-"""Callbacks that write files for a person and change no score: cells go without them."""
+WRITERS = ("RunReport", "ReferenceModels", "PredictionWriter", "ModelCheckpoint")
+"""Callbacks that tell a person more and change no score: cells go without them."""
 
 _QUIET: dict[str, Any] = {
     "trainer": {"logger": False, "enable_progress_bar": False, "enable_model_summary": False},

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lit_causalmix.episode import RowOrigin
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Score, metric_named, specs
 
 _ACROSS = 4  # curves side by side
+_REAL = RowOrigin.REAL.name.lower()
 
 
 @dataclass(frozen=True)
@@ -68,31 +70,63 @@ def report_rows(
     return rows
 
 
-def format_table(rows: Sequence[ReportRow]) -> str:
-    """Lays the rows out in aligned columns, with notes on undefined scores below."""
-    header = ("method", "stage", "domain", "metric", "zero-shot", "fine-tuned", "normalised")
+def format_table(
+    rows: Sequence[ReportRow], references: Mapping[str, Mapping[str, Score]] | None = None
+) -> str:
+    """Lays the rows out in aligned columns, with notes on undefined scores below.
+
+    Each score stands once: where the rows of a table's domain have the scores of all real rows, as
+    with a single table, they are left out.
+
+    Args:
+        rows: Of one stage.
+        references: Other models' scores of the same rows, model → "domain/metric" → score, a
+            column each.
+    """
+    references = references or {}
+    shown = _each_once(rows)
+    header = ("domain", "metric", "zero-shot", "fine-tuned", "normalised", *references)
     cells = [header] + [
         (
-            row.method,
-            row.stage,
             row.domain,
             _with_direction(row.metric),
             brief(row.zero_shot.value),
             brief(row.fine_tuned.value),
             f"{row.normalized.value:+.2f} %" if row.normalized.defined else "undefined",
+            *(_of_reference(scores, row) for scores in references.values()),
         )
-        for row in rows
+        for row in shown
     ]
     widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
     lines = [_align(line, widths) for line in cells]
     lines.insert(1, "─" * len(lines[0]))
     notes = {
         f"{r.stage}/{r.domain}/{r.metric}: {s.note}"
-        for r in rows
+        for r in shown
         for s in (r.fine_tuned, r.normalized)
         if s.note
     }
     return "\n".join([*lines, *sorted(notes)])
+
+
+def _each_once(rows: Sequence[ReportRow]) -> list[ReportRow]:
+    """The rows without the domains that repeat the scores of the real rows, all of them."""
+    of: dict[str, dict[str, tuple[Score, Score]]] = {}
+    for row in rows:
+        of.setdefault(row.domain, {})[row.metric] = (row.zero_shot, row.fine_tuned)
+    repeated = {name for name, scores in of.items() if name != _REAL and _same(scores, of)}
+    return [row for row in rows if row.domain not in repeated]
+
+
+def _same(
+    scores: Mapping[str, tuple[Score, Score]], of: Mapping[str, Mapping[str, tuple[Score, Score]]]
+) -> bool:
+    return repr(scores) == repr(of.get(_REAL))  # two undefined scores are the same
+
+
+def _of_reference(scores: Mapping[str, Score], row: ReportRow) -> str:
+    score = scores.get(f"{row.domain}/{row.metric}")
+    return "" if score is None else brief(score.value)
 
 
 def _with_direction(metric: str) -> str:
@@ -101,8 +135,8 @@ def _with_direction(metric: str) -> str:
 
 
 def _align(line: Sequence[str], widths: Sequence[int]) -> str:
-    text = [c.ljust(w) for c, w in zip(line[:4], widths[:4], strict=True)]
-    numbers = [c.rjust(w) for c, w in zip(line[4:], widths[4:], strict=True)]
+    text = [c.ljust(w) for c, w in zip(line[:2], widths[:2], strict=True)]
+    numbers = [c.rjust(w) for c, w in zip(line[2:], widths[2:], strict=True)]
     return "  ".join([*text, *numbers])
 
 
