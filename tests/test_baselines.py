@@ -18,6 +18,7 @@ METHODS = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 QUICK = {
     "scm-only": {"n_dags": 2, "n_resamples": 1, "alphas": [0.05], "mechanism": "linear"},
     "causalmixft": {"n_dags": 2, "n_resamples": 1, "alphas": [0.05], "mechanism": "linear"},
+    "counterfactual": {"n_dags": 2, "n_resamples": 1, "alphas": [0.05], "mechanism": "linear"},
     "mixed-model": {"n_models": 2},
     "tabebm": {"n_steps": 2, "backbone": "Nano"},
     "dag-tfm": {"n_dags": 1, "discovery.n_resamples": 1, "backbone": "Nano"},

@@ -32,11 +32,14 @@ class ScmSettings:
     rows_per_model: int
     knowledge: Knowledge
     given: bool
+    freshness: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("n_dags", self.n_dags), ("rows_per_model", self.rows_per_model)):
             if value < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {value}")
+        if self.freshness is not None and not 0 <= self.freshness <= 1:
+            raise ConfigurationError(f"freshness lies between 0 and 1, got {self.freshness}")
         for name, choice, choices in (
             ("mechanism", self.mechanism, ("auto", *FAMILIES)),
             ("noise", self.noise, NOISES),
@@ -50,4 +53,6 @@ class ScmSettings:
         """Returns all settings as JSON values, those of discovery beside the others."""
         content = asdict(self)
         del content["discovery"]
+        if self.freshness is None:  # as before there was such a setting
+            del content["freshness"]
         return {**content, **self.discovery.to_dict()}

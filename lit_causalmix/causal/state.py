@@ -87,8 +87,17 @@ class ScmState:
                 training row, which keeps the rate of each column and what is missing together
                 [our choice].
         """
-        values = np.empty((n, len(self.low)))
-        values[:, self.nodes] = self.ensemble.sample(n, rng, rows_per_model=rows_per_model)
+        values = self.rows_of(self.ensemble.sample(n, rng, rows_per_model=rows_per_model))
+        if missing and self.gaps:
+            values[draw_gaps(self.gaps, values, rng)] = np.nan
+        elif missing and len(self.missing):
+            values[self.missing[rng.integers(len(self.missing), size=n)]] = np.nan
+        return values
+
+    def rows_of(self, nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turns nodes on the scale of the models, float64 (n, d), into complete coded rows."""
+        values = np.empty((len(nodes), len(self.low)))
+        values[:, self.nodes] = nodes
         for warp in self.warps:
             values[:, warp.column] = warp.values(values[:, warp.column])
         for entry in self.set_aside:
@@ -96,10 +105,6 @@ class ScmState:
             if self.integer[j]:
                 cells = np.rint(cells)
             values[:, j] = np.clip(cells, self.low[j], self.high[j])
-        if missing and self.gaps:
-            values[draw_gaps(self.gaps, values, rng)] = np.nan
-        elif missing and len(self.missing):
-            values[self.missing[rng.integers(len(self.missing), size=n)]] = np.nan
         return values
 
 

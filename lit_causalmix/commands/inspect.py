@@ -21,6 +21,7 @@ from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.cache import fit_or_load
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.inspection import Inspection, Structure, build_page
+from lit_causalmix.inspection.what_if import Question, WhatIf, ask
 from lit_causalmix.metrics.quality import assess
 from lit_causalmix.pages.files import check_writable, write_page
 from lit_causalmix.paths import safe_name
@@ -49,6 +50,7 @@ class LearnsStructure(Protocol):
 class _Request:
     data: CausalMixDataModule
     out: Path | None
+    question: Question | None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -72,7 +74,9 @@ def main(argv: Sequence[str]) -> int:
     fit_or_load(
         generator, splits.train, seed=data.seed, root=data.cache_dir, progress=data.progress
     )
-    _compare(generator, splits, remarks, data, out)
+    asked = request.question
+    what_if = None if asked is None else ask(generator, splits, asked, data.seed)
+    _compare(generator, splits, remarks, data, out, what_if)
     sys.stdout.write(f"{out}\n")
     return 0
 
@@ -89,12 +93,19 @@ def _parse(argv: Sequence[str]) -> _Request:
         help="HTML file to write; its pictures go to a folder beside it. Default: "
         "runs/inspect/NAME.html, after the table",
     )
+    parser.add_argument(
+        "--what_if",
+        type=Question | None,
+        help="asks what a row would have been, had columns had other values: "
+        "{row: POSITION, do: {COLUMN: VALUE}}, or --what_if.row and --what_if.do",
+    )
     # The rest of a configuration of fit, which says nothing about the rows.
     for name in ("model", "trainer", "seed_everything", "ckpt_path", "weights_only"):
         parser.add_argument(f"--{name}", type=Any, help=SUPPRESS)
     config = parser.parse_args(with_packaged_configs(argv))
     ready = parser.instantiate_classes(config)
-    return _Request(ready.data, None if ready.out is None else Path(ready.out))
+    out = None if ready.out is None else Path(ready.out)
+    return _Request(ready.data, out, ready.what_if)
 
 
 def _read(data: CausalMixDataModule) -> tuple[TableSplits, tuple[str, ...]]:
@@ -121,6 +132,7 @@ def _compare(
     remarks: tuple[str, ...],
     data: CausalMixDataModule,
     out: Path,
+    what_if: WhatIf | None,
 ) -> None:
     from tqdm import tqdm
 
@@ -146,6 +158,7 @@ def _compare(
             synthetic=synthetic,
             quality=quality,
             seed=data.seed,
+            what_if=what_if,
         )
         write_page(out, build_page(inspection))
         bar.update()

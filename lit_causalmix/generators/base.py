@@ -96,6 +96,16 @@ class ConditionalGenerator(Protocol):
     ) -> NDArray[np.float64]:
         """Draws rows under interventions: columns held at a value, whatever their causes."""
 
+    def counterfactual(
+        self,
+        row: NDArray[np.float64],
+        do: Mapping[str, float | str],
+        *,
+        n: int = 256,
+        seed: int = 0,
+    ) -> NDArray[np.float64]:
+        """Draws what one coded row, float64 (C + 1,), would have been under interventions."""
+
     def sample_where(
         self,
         n: int,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.causal.counterfactual import RealRows, counterfactual_rows
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.learn import learn
@@ -17,12 +17,12 @@ from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.causal.settings import ScmSettings
 from lit_causalmix.causal.state import CLASSES, ScmState
 from lit_causalmix.causal.structure import LIBRARIES, known_edges
-from lit_causalmix.errors import ConfigurationError, GeneratorError
-from lit_causalmix.generators.parts.conditions import MAX_DRAWS, collect
-from lit_causalmix.generators.parts.conditions import conditions as parse_conditions
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.parts.conditions import interventions as parse_interventions
+from lit_causalmix.generators.parts.rejection import DrawsByRejection
 from lit_causalmix.generators.parts.saved import SavedGenerator
 from lit_causalmix.quiet import single_thread
+from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Schema
 from lit_causalmix.tables.table import Table
 
@@ -30,7 +30,7 @@ STATE = "scm"
 """Name of the files that `SCMGenerator.save` writes."""
 
 
-class SCMGenerator(SavedGenerator[ScmState]):
+class SCMGenerator(DrawsByRejection, SavedGenerator[ScmState]):
     """Learns structural causal models of a table and samples rows from them.
 
     PC and FCI on resamples give edge probabilities, these an ensemble of acyclic graphs, and each
@@ -69,6 +69,11 @@ class SCMGenerator(SavedGenerator[ScmState]):
             kept by every graph, whatever discovery says; not with `edges`.
         edges: Pairs [cause, effect], by column name: the graph, in place of discovery. An empty
             list says that no column depends on another; `n_dags` does not count.
+        freshness: `sample` gives counterfactual rows [our construction]: each starts from a real
+            row, keeps the noise that explains it, and draws it anew at each node with this
+            probability, 0 to 1; what follows is computed by a model of the ensemble. 0 gives the
+            real rows, 1 rows as they come without a source row, but for the gaps, which stay those
+            of the source row. null starts from no real row.
 
     Raises:
         ConfigurationError: If a setting is out of its range.
@@ -97,6 +102,7 @@ class SCMGenerator(SavedGenerator[ScmState]):
         rows_per_model: int = 64,
         knowledge: Knowledge | None = None,
         edges: Sequence[Sequence[str]] | None = None,
+        freshness: float | None = None,
     ) -> None:
         self.spec = ScmSettings(
             n_dags=n_dags,
@@ -117,8 +123,10 @@ class SCMGenerator(SavedGenerator[ScmState]):
             rows_per_model=rows_per_model,
             knowledge=known_edges(edges, knowledge),
             given=edges is not None,
+            freshness=freshness,
         )
-        self._schema: Schema
+        self._train: Table
+        self._sources: RealRows | None = None
 
     @property
     def edge_probabilities(self) -> EdgeProbabilities:
@@ -136,10 +144,18 @@ class SCMGenerator(SavedGenerator[ScmState]):
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         with single_thread():
             self._state = learn(train, self.spec, seed=seed, progress=progress, parts=self.parts)
-        self._schema = train.schema
+        self._of(train)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        return self._draw(self.state, n, rng)
+        freshness = self.spec.freshness
+        if freshness is None:
+            return self._draw(self.state, n, rng)
+        state, real = self.state, self._real()
+        # Whole permutations, so that no source row is used much more often than another.
+        rounds = [rng.permutation(len(real.values)) for _ in range(-(-n // len(real.values)))]
+        source = real.take(np.concatenate([*rounds, np.empty(0, np.intp)])[:n].astype(np.intp))
+        fresh = rng.random(source.nodes.shape) < freshness
+        return self._counterfactual(state, source, fresh, rng)
 
     def sample_do(
         self, n: int, rng: np.random.Generator, interventions: Mapping[str, float | str]
@@ -159,105 +175,92 @@ class SCMGenerator(SavedGenerator[ScmState]):
                 graph.
             GeneratorError: If there was no `fit` or `load` before.
         """
-        state = self.state
-        held = parse_interventions(
-            interventions, self._schema, state.set_aside, state.low, state.high
-        )
-        return self._draw(state.do(held), n, rng)
+        return self._draw(self.state.do(self._held(interventions)), n, rng)
 
-    def sample_where(
+    def counterfactual(
         self,
-        n: int,
-        rng: np.random.Generator,
-        conditions: Mapping[str, str | tuple[float, float]],
+        row: NDArray[np.float64],
+        do: Mapping[str, float | str],
         *,
-        max_draws: int = MAX_DRAWS,
+        n: int = 256,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Draws coded rows, float64 (n, C + 1), of a class or subgroup, by rejection.
+        """Says what one row would have been under do(column = value).
+
+        The row keeps the noise that explains it. Where all nodes are numerical and there is one
+        graph, all draws are equal; the noise behind a category is known up to its posterior, and
+        the graphs of the ensemble share the draws equally. Columns that the intervention does not
+        reach stay as they are, to the bit; gaps stay gaps, and what they hid counts as what it was
+        filled with for the fit.
 
         Args:
-            n: Number of rows.
-            rng: Source of all randomness.
-            conditions: By column, (lowest, highest) or a label; a missing cell meets none.
-            max_draws: Rows drawn at most.
+            row: Coded, float64 (C + 1,).
+            do: By column, a number (numerical) or a label (any other kind).
+            n: Number of draws.
+            seed: Source of all randomness.
+
+        Returns:
+            Coded rows, float64 (n, C + 1), one per draw.
 
         Raises:
-            ConfigurationError: If a column or label is unknown, or a condition is no range.
-            GeneratorError: If the draws do not hold n such rows, or nothing is fitted.
+            ConfigurationError: If a column or label is unknown, a column is no node of the graph,
+                or the row has another number of cells than the table.
+            GeneratorError: If there was no `fit` or `load` before.
         """
-        draw, chooser = partial(self.sample, rng=rng), parse_conditions(conditions, self._known())
-        found, drawn = collect(
-            draw, lambda rows: np.where(chooser(rows), 0, -1).astype(np.intp), [n], max_draws
-        )
-        if len(found[0]) < n:
-            raise GeneratorError(
-                f"{len(found[0])} of {n} rows with {dict(conditions)} found in {drawn} draws: "
-                "widen the conditions, ask for fewer rows or raise max_draws"
-            )
-        return found[0]
-
-    def sample_balanced(
-        self,
-        n: int,
-        rng: np.random.Generator,
-        *,
-        column: str | None = None,
-        max_draws: int = MAX_DRAWS,
-    ) -> NDArray[np.float64]:
-        """Draws coded rows, float64 (n, C + 1), with equally many of each class, by rejection.
-
-        Where n is no multiple of the classes, random ones have one row more.
-
-        Args:
-            n: Number of rows.
-            rng: Source of all randomness.
-            column: Whose categories are balanced, a subgroup's column for one; None takes the
-                target. A row without the cell belongs to none.
-            max_draws: Rows drawn at most.
-
-        Raises:
-            ConfigurationError: If there is no such column, or it has no categories.
-            GeneratorError: If the draws do not hold enough rows of a class, or nothing is fitted.
-        """
-        schema = self._known()
-        names = [c.name for c in schema.columns]
-        name = schema.target.name if column is None else column
-        if name not in names:
-            raise ConfigurationError(f"no column {name!r} to balance: there are {', '.join(names)}")
-        place = names.index(name)
-        classes = schema.columns[place].categories
-        if not classes:
+        state, held = self.state, self._held(do)
+        if row.shape != (len(state.low),):
             raise ConfigurationError(
-                "sample_balanced needs a column with categories: use sample_where for a range of "
-                f"{name!r}"
+                f"a row of this table has {len(state.low)} cells, got an array of {row.shape}"
             )
-        extra = rng.permutation(len(classes)) < n % len(classes)
-        quotas = (n // len(classes) + extra).tolist()
-        draw = partial(self.sample, rng=rng)
-        found, drawn = collect(
-            draw,
-            lambda rows: np.nan_to_num(rows[:, place], nan=-1).astype(np.intp),
-            quotas,
-            max_draws,
-        )
-        for label, rows, quota in zip(classes, found, quotas, strict=True):
-            if len(rows) < quota:
-                raise GeneratorError(
-                    f"{len(rows)} of {quota} rows of class {label!r} found in {drawn} draws: ask "
-                    "for fewer rows or raise max_draws"
-                )
-        return rng.permutation(np.concatenate(found))
+        real = RealRows.of(np.tile(row, (n, 1)), state, self._train)
+        rng, fresh = rng_for(seed, "counterfactual"), np.zeros(real.nodes.shape, dtype=bool)
+        return self._counterfactual(state, real, fresh, rng, rows_per_model=1, held=held)
 
-    def _known(self) -> Schema:
-        """Returns the schema, after a check that something was learned."""
+    def known_schema(self) -> Schema:
         _ = self.state
-        return self._schema
+        return self._train.schema
+
+    def _held(self, wanted: Mapping[str, float | str]) -> dict[int, float]:
+        """The coded value of each column that is held."""
+        state = self.state
+        return parse_interventions(
+            wanted, self._train.schema, state.set_aside, state.low, state.high
+        )
 
     def _draw(self, state: ScmState, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         return state.sample(
             n, rng, rows_per_model=self.spec.rows_per_model, missing=self.spec.missing != "none"
         )
 
+    def _counterfactual(
+        self,
+        state: ScmState,
+        real: RealRows,
+        fresh: NDArray[np.bool_],
+        rng: np.random.Generator,
+        *,
+        rows_per_model: int | None = None,
+        held: Mapping[int, float] | None = None,
+    ) -> NDArray[np.float64]:
+        return counterfactual_rows(
+            state,
+            real,
+            fresh,
+            rng,
+            rows_per_model=rows_per_model or self.spec.rows_per_model,
+            missing=self.spec.missing != "none",
+            held=held,
+        )
+
+    def _real(self) -> RealRows:
+        """The training rows as the models see them, prepared once."""
+        if self._sources is None:
+            self._sources = RealRows.of(self._train.values, self.state, self._train)
+        return self._sources
+
+    def _of(self, train: Table) -> None:
+        self._train, self._sources = train, None
+
     def load(self, folder: Path, train: Table) -> None:
         super().load(folder, train)
-        self._schema = train.schema
+        self._of(train)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.inspection.what_if import WhatIf
 from lit_causalmix.metrics.quality import QualityReport
 from lit_causalmix.tables.table import TableSplits
 
@@ -39,6 +40,7 @@ class Inspection:
         synthetic: Coded rows that were compared, float64 (n, C + 1).
         quality: How they compare with the validation rows.
         seed: The run's seed.
+        what_if: A row as it would have been, where that was asked.
     """
 
     splits: TableSplits
@@ -49,3 +51,4 @@ class Inspection:
     synthetic: NDArray[np.float64] = field(repr=False)
     quality: QualityReport
     seed: int
+    what_if: WhatIf | None = None

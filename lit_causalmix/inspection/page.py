@@ -10,6 +10,7 @@ from lit_causalmix.inspection import sections
 from lit_causalmix.inspection.contents import Inspection
 from lit_causalmix.inspection.findings import feature_summary
 from lit_causalmix.inspection.structure_section import structure_section
+from lit_causalmix.inspection.what_if import what_if_section
 from lit_causalmix.pages.content import Code, Page, Paragraph, Part, Section
 
 
@@ -26,6 +27,7 @@ def build_page(inspection: Inspection) -> Page:
         sections.glance(inspection),
         sections.table_section(inspection),
         *([structure_section(structure, train.schema.target.name)] if structure else []),
+        *([what_if_section(what_if, train.schema)] if (what_if := inspection.what_if) else []),
         sections.marginals_section(inspection),
         sections.trends_section(inspection),
         sections.rows_section(inspection),

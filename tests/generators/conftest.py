@@ -55,3 +55,22 @@ def mixed() -> Table:
 @pytest.fixture(scope="session")
 def mixed_regression() -> Table:
     return mixed_table(regression=True)
+
+
+@pytest.fixture(scope="session")
+def chain_table() -> Table:
+    """y = 2 x + e, z = 1 - y + e; `twice` repeats y; sex depends on nothing; gaps in x."""
+    rng, n = np.random.default_rng(0), 4000
+    x, sex = rng.normal(size=n), (rng.random(n) < 0.1).astype(float)
+    y = 2 * x + rng.normal(size=n)
+    z = 1 - y + rng.normal(size=n)
+    x[rng.random(n) < 0.02] = np.nan
+    number = ColumnKind.NUMERICAL
+    features = (
+        Column("x", number),
+        Column("y", number),
+        Column("twice", number),
+        Column("sex", ColumnKind.CATEGORICAL, ("f", "m")),
+    )
+    schema = Schema(features, Column("z", number), TaskType.REGRESSION)
+    return Table("chain", "test", schema, np.column_stack([x, y, 3 - 2 * y, sex, z]), np.arange(n))

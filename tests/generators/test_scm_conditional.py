@@ -10,7 +10,6 @@ from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import ConditionalGenerator
 from lit_causalmix.generators.scm import SCMGenerator
-from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
 SMALL: dict[str, Any] = {"n_dags": 3, "n_resamples": 1, "alphas": (0.05,), "mechanism": "linear"}
@@ -18,28 +17,10 @@ CHAIN = Knowledge(required=[["x", "y"], ["y", "z"]], forbidden=[["x", "z"], ["z"
 X, Y, TWICE, SEX, Z = range(5)
 
 
-def chain_table(n: int = 4000) -> Table:
-    """y = 2 x + e, z = 1 - y + e; `twice` repeats y; sex depends on nothing; gaps in x."""
-    rng = np.random.default_rng(0)
-    x, sex = rng.normal(size=n), (rng.random(n) < 0.1).astype(float)
-    y = 2 * x + rng.normal(size=n)
-    z = 1 - y + rng.normal(size=n)
-    x[rng.random(n) < 0.02] = np.nan
-    number = ColumnKind.NUMERICAL
-    features = (
-        Column("x", number),
-        Column("y", number),
-        Column("twice", number),
-        Column("sex", ColumnKind.CATEGORICAL, ("f", "m")),
-    )
-    schema = Schema(features, Column("z", number), TaskType.REGRESSION)
-    return Table("chain", "test", schema, np.column_stack([x, y, 3 - 2 * y, sex, z]), np.arange(n))
-
-
 @pytest.fixture(scope="module")
-def chain() -> SCMGenerator:
+def chain(chain_table: Table) -> SCMGenerator:
     generator = SCMGenerator(**SMALL, knowledge=CHAIN)
-    generator.fit(chain_table(), seed=0, progress=False)
+    generator.fit(chain_table, seed=0, progress=False)
     return generator
 
 
@@ -75,9 +56,9 @@ def test_do_on_a_child_leaves_its_parent_alone(chain: SCMGenerator) -> None:
 
 
 @pytest.mark.parametrize("scale", ["raw", "quantile"])
-def test_held_values_are_exact_on_every_scale(scale: str) -> None:
+def test_held_values_are_exact_on_every_scale(scale: str, chain_table: Table) -> None:
     generator = SCMGenerator(**SMALL, knowledge=CHAIN, scale=scale)
-    generator.fit(chain_table(), seed=0, progress=False)
+    generator.fit(chain_table, seed=0, progress=False)
     assert len(generator.state.warps) == (3 if scale == "quantile" else 0)
     middle, high = do(generator, x=0.1), do(generator, x=1.1)
     assert (high[:, X] == 1.1).all()
@@ -85,7 +66,7 @@ def test_held_values_are_exact_on_every_scale(scale: str) -> None:
     beyond = do(generator, x=99.0)
     assert (beyond[:, X] == 99).all()
     assert beyond[:, Y].mean() > high[:, Y].mean() + 1
-    real = chain_table().values
+    real = chain_table.values
     assert beyond[:, Y].max() <= real[:, Y].max()
 
 
@@ -141,9 +122,8 @@ def test_balanced_classes_have_equal_shares(classes: SCMGenerator) -> None:
 
 def test_subgroups_are_balanced_too(classes: SCMGenerator, chain: SCMGenerator) -> None:
     rng = np.random.default_rng(0)
-    names = [c.name for c in chain_table().schema.columns]
     rows = chain.sample_balanced(600, rng, column="sex")
-    counts = np.bincount(rows[:, names.index("sex")].astype(int))
+    counts = np.bincount(rows[:, SEX].astype(int))
     assert len(set(counts.tolist())) == 1
     assert isinstance(chain, ConditionalGenerator)
     with pytest.raises(ConfigurationError, match="no column 'age' to balance: there are"):
@@ -177,10 +157,12 @@ def test_no_rows(chain: SCMGenerator, classes: SCMGenerator) -> None:
     assert classes.sample_balanced(0, rng).shape == (0, 11)
 
 
-def test_a_loaded_generator_can_do_the_same(chain: SCMGenerator, tmp_path: Path) -> None:
+def test_a_loaded_generator_can_do_the_same(
+    chain: SCMGenerator, chain_table: Table, tmp_path: Path
+) -> None:
     chain.save(tmp_path)
     loaded = SCMGenerator(**SMALL, knowledge=CHAIN)
-    loaded.load(tmp_path, chain_table())
+    loaded.load(tmp_path, chain_table)
     assert do(loaded, x=1.0).tobytes() == do(chain, x=1.0).tobytes()
     with pytest.raises(GeneratorError, match="not fitted"):
         SCMGenerator().sample_where(1, np.random.default_rng(0), {})

@@ -74,14 +74,22 @@ class Ensemble:
         `ceil(n / rows_per_model)` models, at most all, picked at random without replacement and
         given equally many rows. Over many draws every model gives equally many rows.
         """
-        visited = min(len(self), -(-n // rows_per_model))
-        models = [self.model(k) for k in rng.choice(len(self), size=visited, replace=False)]
-        rows = np.array_split(rng.permutation(n), visited) if visited else []
-        noise = [model.draw_noise(len(r), rng) for model, r in zip(models, rows, strict=True)]
+        visits = self.visits(n, rng, rows_per_model=rows_per_model)
+        models = [self.model(k) for k, _ in visits]
+        noise = [m.draw_noise(len(r), rng) for m, (_, r) in zip(models, visits, strict=True)]
         result = np.empty((n, self.orders.shape[1]))
-        for model, chosen, drawn in zip(models, rows, noise, strict=True):
-            result[chosen] = model.propagate(drawn)
+        for model, (_, rows), drawn in zip(models, visits, noise, strict=True):
+            result[rows] = model.propagate(drawn)
         return result
+
+    def visits(
+        self, n: int, rng: np.random.Generator, *, rows_per_model: int
+    ) -> list[tuple[int, NDArray[np.intp]]]:
+        """Which of n rows come from which models; see `sample`."""
+        visited = min(len(self), -(-n // rows_per_model))
+        models = rng.choice(len(self), size=visited, replace=False).tolist()
+        rows = np.array_split(rng.permutation(n), visited) if visited else []
+        return list(zip(models, rows, strict=True))
 
 
 def hold(ensemble: Ensemble, values: Mapping[int, float]) -> Ensemble:

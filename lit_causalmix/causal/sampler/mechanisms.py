@@ -23,6 +23,21 @@ class Mechanism(Protocol):
     ) -> NDArray[np.float64]:
         """Computes the node, float64 (n,), from the values of all nodes (n, d) and its noise."""
 
+    def abduct(
+        self,
+        values: NDArray[np.float64],
+        observed: NDArray[np.float64],
+        uniform: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Returns the noise, float64 (n,), behind a node that was observed.
+
+        Args:
+            values: Of all nodes, float64 (n, d).
+            observed: Of this node, float64 (n,).
+            uniform: In [0, 1), float64 (n,): the place within the posterior of the noise, where
+                more than one value explains what was observed.
+        """
+
 
 def _pick(pool: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     return pool[(uniform * len(pool)).astype(np.intp)]
@@ -47,6 +62,14 @@ class Root:
         noise: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         return noise
+
+    def abduct(
+        self,
+        values: NDArray[np.float64],
+        observed: NDArray[np.float64],
+        uniform: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        return observed
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +98,14 @@ class Additive:
     ) -> NDArray[np.float64]:
         return keep_support(self.scores(values)[:, 0] + noise, self.low, self.high, self.integer)
 
+    def abduct(
+        self,
+        values: NDArray[np.float64],
+        observed: NDArray[np.float64],
+        uniform: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        return observed - self.scores(values)[:, 0]
+
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
@@ -97,12 +128,37 @@ class Classifier:
     def evaluate(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        scores = self.scores(values)
-        weights = scores if self.cumulative else cumulative_weights(scores)
+        weights = self._weights(values)
         missed = weights.T[:-1] < noise * weights[:, -1]
         index = np.add.reduce(missed.view(np.uint8), axis=0, dtype=np.uint8)
         drawn: NDArray[np.float64] = self.classes[index]
         return drawn
+
+    def abduct(
+        self,
+        values: NDArray[np.float64],
+        observed: NDArray[np.float64],
+        uniform: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """A draw from the slice of the observed class: prior and likelihood are both flat on it.
+
+        A class that the model has not seen says nothing about the noise, which is then drawn from
+        all of [0, 1).
+        """
+        weights = self._weights(values)
+        edges = np.column_stack([np.zeros(len(weights)), weights / weights[:, -1:]])
+        index = np.minimum(np.searchsorted(self.classes, observed), len(self.classes) - 1)
+        rows, known = np.arange(len(weights)), self.classes[index] == observed
+        low = np.where(known, edges[rows, index], 0.0)
+        high = np.where(known, edges[rows, index + 1], 1.0)
+        # From the upper end downwards, as a slice holds its upper end and not its lower one.
+        noise: NDArray[np.float64] = high - uniform * (high - low)
+        return noise
+
+    def _weights(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cumulative weights of the classes, float64 (n, K)."""
+        scores = self.scores(values)
+        return scores if self.cumulative else cumulative_weights(scores)
 
 
 def cumulative_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -72,7 +72,20 @@ class ScaledAdditive:
     def evaluate(
         self, values: NDArray[np.float64], noise: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        size = np.clip(self.spread(values)[:, 0], self.least, self.most)
+        expected = self.scores(values)[:, 0]
         return keep_support(
-            self.scores(values)[:, 0] + size * noise, self.low, self.high, self.integer
+            expected + self._size(values) * noise, self.low, self.high, self.integer
         )
+
+    def abduct(
+        self,
+        values: NDArray[np.float64],
+        observed: NDArray[np.float64],
+        uniform: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        noise: NDArray[np.float64] = (observed - self.scores(values)[:, 0]) / self._size(values)
+        return noise
+
+    def _size(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        size: NDArray[np.float64] = np.clip(self.spread(values)[:, 0], self.least, self.most)
+        return size
