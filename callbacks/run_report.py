@@ -62,7 +62,7 @@ class RunReport(FitCallback):
 
     def __init__(self, show: bool = True) -> None:
         self.show = show
-        self._rows: dict[str, list[ReportRow]] = {}
+        self._rows: dict[Stage, list[ReportRow]] = {}
 
     # -- curves ---------------------------------------------------------------------------------
 
@@ -115,6 +115,7 @@ class RunReport(FitCallback):
             "",
             f"{_title(trainer)}, {_ROWS[stage]} rows",
             format_table(self._rows[stage], references),
+            *_context(trainer, stage),
         ]
         if not is_trial(trainer):
             folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +129,7 @@ class RunReport(FitCallback):
         selected = task.scoreboard.selected
         content: dict[str, object] = {
             "title": _title(trainer),
+            "context": {s: episode_datamodule(trainer).context_of(s) for s in self._rows},
             "rows": [
                 {
                     "method": row.method,
@@ -201,6 +203,12 @@ def _still_gained(task: CausalMixTask) -> bool:
         and board.selected is not None
         and board.selected.step == board.history[-1].step
     )
+
+
+def _context(trainer: pl.Trainer, stage: Stage) -> list[str]:
+    """Which rows the scores of a stage were made from, zero-shot's as well."""
+    told = episode_datamodule(trainer).context_of(stage)
+    return [f"Context ({stage}): {told}"] if told else []
 
 
 def _method(trainer: pl.Trainer) -> str:

@@ -62,6 +62,10 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         """Items of the training stream in one epoch, over all ranks; known before `setup`."""
         return len(self.train_stream)
 
+    def context_of(self, stage: Stage) -> str:
+        """Which rows a stage has as context, in words; empty where every episode has its own."""
+        return ""
+
     def evaluation_fingerprint(self, stage: Stage) -> str:
         stream = self.evaluation_stream(stage)
         return of_parts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
+from lit_causalmix.datamodules.context import ContextRule, check_rule
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.stream import MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
@@ -43,6 +44,9 @@ class CausalMixDataModule(TableDataModule):
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
             `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
             model's `selection` counts them.
+        context: Real rows in the context at test and prediction, of zero-shot and fine-tuned
+            weights alike: both (training and validation rows) or train. Validation rows, which
+            select the weights, always have the training rows alone as context.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame; the target may be
             missing.
         seed: Source of all randomness of the streams and of the generator.
@@ -75,6 +79,7 @@ class CausalMixDataModule(TableDataModule):
         max_query_rows: int = 1024,
         episodes_per_epoch: int = 10,
         val_synthetic_rows: int = 0,
+        context: ContextRule = "both",
         predict_source: str | Any | None = None,
         seed: int = 0,
         num_workers: int = 0,
@@ -83,6 +88,7 @@ class CausalMixDataModule(TableDataModule):
         progress: bool = True,
     ) -> None:
         super().__init__()
+        check_rule(context)
         mixture_counts(1, 1, synthetic_ratio, synthetic_in)
         if synthetic_in not in get_args(Placement):
             raise ConfigurationError(
@@ -112,6 +118,7 @@ class CausalMixDataModule(TableDataModule):
         self.max_query_rows = max_query_rows
         self.episodes_per_epoch = episodes_per_epoch
         self.val_synthetic_rows = val_synthetic_rows
+        self.context: ContextRule = context
         self.predict_source = predict_source
         self.seed = seed
         self.num_workers = num_workers

@@ -8,6 +8,8 @@ from torch.utils.data import DataLoader
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
+from lit_causalmix.datamodules.context import ContextRule, final_context
+from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import array_bytes, of_parts
@@ -25,15 +27,20 @@ from lit_causalmix.training.scoreboard import Stage
 
 
 class TableDataModule(TableBound, EpisodeDataModule[Episode]):
-    """Reads one table, and scores its rows with all training rows as context.
+    """Reads one table, and scores its rows with real rows as context.
 
-    A subclass builds the training stream.
+    Validation rows, which select, are scored with all training rows as context. Test rows and rows
+    to predict have the validation rows in their context, too, unless `context` says otherwise: no
+    label is wasted. Zero-shot is scored in the same way as fine-tuned weights. A subclass builds
+    the training stream.
 
     Attributes:
         table: Where the table comes from.
         split: How it is split.
         max_query_rows: Most query rows in one episode.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame.
+        context: The context at test and prediction.
+        seed: Chooses validation rows where the context has no room for all of them.
         splits: The coded table, after `prepare_data` or `setup`.
         encoder: Fitted on the training split.
     """
@@ -42,8 +49,11 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     split: SplitSpec
     max_query_rows: int
     predict_source: str | Any | None = None
+    context: ContextRule = "both"
+    seed: int = 0
     splits: TableSplits
     encoder: Encoder
+    _final_context: tuple[int | None, Table] | None = None
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -68,6 +78,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     def forget_table(self) -> None:
         """Lets the next `setup` read the table again."""
         del self.splits
+        self._final_context = None
 
     def training_tables(self) -> list[tuple[Table, Encoder]]:
         return [(self.splits.train, self.encoder)]
@@ -88,13 +99,36 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
             )
         return [EpisodeParts.of(split)]
 
+    def context_table(self, stage: Stage) -> Table:
+        """The rows that a stage has in its context; "test" stands for prediction, too.
+
+        The validation rows select, so they are scored with the training rows alone.
+        """
+        if stage == "val":
+            return self.splits.train
+        limit = context_limit(self.trainer)
+        if self._final_context is None or self._final_context[0] != limit:
+            train, val = self.splits.train, self.splits.val
+            found = final_context(train, val, self.context, limit=limit, seed=self.seed)
+            self._final_context = limit, found
+        return self._final_context[1]
+
+    def context_of(self, stage: Stage) -> str:
+        n_train = len(self.splits.train)
+        n_val = len(self.context_table(stage)) - n_train
+        both = f"{n_train} training and {n_val} validation rows"
+        return both if n_val else f"{n_train} training rows"
+
+    def run_facts(self) -> dict[str, object]:
+        return {**super().run_facts(), "context": self.context}
+
     def evaluation_stream(self, stage: Stage) -> EvaluationStream:
-        return self._stream_of(self.evaluation_parts(stage))
+        return self._stream_of(self.evaluation_parts(stage), stage)
 
     def evaluation_fingerprint(self, stage: Stage) -> str:
         # Not over the episodes, which are cut and padded after the number of ranks.
         values = (array_bytes(part.values) for part in self.evaluation_parts(stage))
-        return of_parts([self.splits.train.fingerprint(), *values])
+        return of_parts([self.context_table(stage).fingerprint(), *values])
 
     def predict_dataloader(self) -> DataLoader[Episode]:
         if self.predict_source is None:
@@ -102,11 +136,11 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
                 "nothing to predict: set data.predict_source to a CSV or Parquet file"
             )
         rows = load_rows(self.predict_source, self.splits.train, self.table)
-        return self.evaluation_loader(self._stream_of([EpisodeParts.of(rows)]))
+        return self.evaluation_loader(self._stream_of([EpisodeParts.of(rows)], "test"))
 
-    def _stream_of(self, parts: list[EpisodeParts]) -> EvaluationStream:
+    def _stream_of(self, parts: list[EpisodeParts], stage: Stage) -> EvaluationStream:
         return EvaluationStream(
-            self.splits.train,
+            self.context_table(stage),
             parts,
             self.encoder,
             n_query=self.max_query_rows,

@@ -32,6 +32,9 @@ class TakesTables(Protocol):
     def check_table(self, train: Table, encoder: Encoder) -> None:
         """Raises a `LitCausalMixError` for a table that the backbone does not take."""
 
+    def context_limit(self) -> int | None:
+        """Most context rows that the backbone takes; None where nothing limits them."""
+
     def plain_backbone(self) -> Backbone:
         """The backbone without anything that was added for training."""
 
@@ -66,3 +69,9 @@ def preflight(
         for generator in generators:
             if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
                 generator.use(module.plain_backbone())
+
+
+def context_limit(trainer: pl.Trainer | None) -> int | None:
+    """Most context rows that a trainer's module takes; None where nothing limits them."""
+    module = None if trainer is None else getattr(trainer, "lightning_module", None)
+    return module.context_limit() if isinstance(module, TakesTables) else None

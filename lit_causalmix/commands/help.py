@@ -61,6 +61,8 @@ the table:
   --data.table.group_column COLUMN    rows of one group never straddle two splits
   --data.split.seed N                 another split
   --data.split.max_train_rows N       take at most so many rows for training
+  --data.context WHICH                rows in the context at test and prediction: both (training
+                                      and validation rows; the default) or train
   --data.seed N                       same seed, same bits
 
 synthetic rows:

@@ -24,6 +24,9 @@ RECIPE = 2
 _DEFAULT_BACKBONE = {"class_path": key_name(Nano), "init_args": {}}
 _DEFAULT_GENERATOR = {"class_path": key_name(SCMGenerator), "init_args": {}}
 
+CONTEXT = "both"
+"""The default of `data.context`, which keys name; what they leave out is "train"."""
+
 _WHERE_AND_HOW = {
     "trainer": (
         "accelerator",
@@ -55,6 +58,9 @@ def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
         for name in names:
             part.pop(name, None)
     data["table"] = dict(table)
+    # The first results had the training rows alone as context, and their keys say nothing of it.
+    if data.pop("context", CONTEXT) != "train":
+        data["context"] = CONTEXT
     model["backbone"] = _without_weights(asked_backbone(config))
     if data["synthetic_ratio"] > 0 or data.get("val_synthetic_rows"):
         data["generator"] = data.get("generator") or _DEFAULT_GENERATOR

@@ -120,7 +120,7 @@ class EvaluationStream(Dataset[Episode]):
     context is encoded once (`with_query`).
 
     Args:
-        train: The only context: real rows, the training split as a rule.
+        context: Real rows, the context of every episode.
         query: Rows to predict, one or more parts (real and synthetic, say).
         encoder: Fitted on the training split.
         n_query: Most query rows in one episode.
@@ -131,7 +131,7 @@ class EvaluationStream(Dataset[Episode]):
 
     def __init__(
         self,
-        train: Table,
+        context: Table,
         query: list[EpisodeParts],
         encoder: Encoder,
         *,
@@ -141,12 +141,12 @@ class EvaluationStream(Dataset[Episode]):
         domain_id: int = 0,
     ) -> None:
         self.encoder = encoder
-        context = EpisodeParts.of(train)
+        rows = EpisodeParts.of(context)
         self.context = make_episode(
-            context, context.take(np.arange(0)), encoder, table_id=table_id, domain_id=domain_id
+            rows, rows.take(np.arange(0)), encoder, table_id=table_id, domain_id=domain_id
         )
         padding = EpisodeParts(
-            train.values[:1],
+            context.values[:1],
             np.full(1, RowOrigin.REAL, np.int8),
             np.full(1, PADDING_ROW, np.int64),
         )

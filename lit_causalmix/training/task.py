@@ -116,6 +116,10 @@ class CausalMixTask(SelectingModule):
         self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
         self.backbone.specialise(train.schema)
 
+    def context_limit(self) -> int | None:
+        """Most context rows that the backbone takes; None where nothing limits them."""
+        return self.backbone.limits.context_rows
+
     def forward(self, episode: Episode) -> Tensor:
         """Predicts the query rows: probabilities (Q, K), or values (Q,) in the target's units."""
         prediction: Tensor = self.backbone.predict(self.backbone(episode), episode)

@@ -102,13 +102,12 @@ def test_size_zero_is_the_same_as_ratio_zero(frame: pd.DataFrame, tmp_path: Path
     assert same(none.episode(2, 1), zero.episode(2, 1))
 
 
-def test_evaluation_uses_all_real_training_rows_as_context_and_counts_each_row_once(
+def test_evaluation_has_real_rows_as_context_and_counts_each_row_once(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     module = datamodule(frame, tmp_path, max_query_rows=7, val_synthetic_rows=10)
     episodes = list(module.test_dataloader())
     assert all(e.context_origin.eq(RowOrigin.REAL).all() for e in episodes)
-    assert all(len(e.x_context) == len(module.splits.train) for e in episodes)
     rows = torch.cat([e.query_row for e in episodes]).tolist()
     assert sorted(rows) == sorted(module.splits.test.rows.tolist())
     assert max(e.n_query for e in episodes) <= 7
@@ -222,6 +221,7 @@ def test_regression_targets_are_standardised_by_training_rows(
         ({"episodes_per_epoch": 0}, "episodes_per_epoch must be >= 1, got 0"),
         ({"val_synthetic_rows": -1}, "val_synthetic_rows must be >= 0"),
         ({"seed": -3}, "seed must be an integer >= 0, got -3"),
+        ({"context": "all"}, "context must be both or train, got 'all'"),
     ],
 )
 def test_settings_outside_their_range_are_refused(

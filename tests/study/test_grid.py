@@ -82,6 +82,7 @@ def test_cells_of_one_table_seed_and_settings_share_a_generator(spec: Spec) -> N
         {"trainer": {"log_every_n_steps": 7, "enable_progress_bar": True}},
         {"data": {"cache_dir": "elsewhere", "num_workers": 2, "progress": True}},
         {"data": {"query_fraction": 0.2}, "model": {"l2_sp": 0.0}},  # the defaults, spelled out
+        {"data": {"context": "both"}},
         {"trainer": {"callbacks+": ["lit_causalmix.callbacks.RunReport"]}},
     ],
 )
@@ -96,6 +97,7 @@ def test_a_key_does_not_depend_on_where_and_how_a_cell_runs(
     "other",
     [
         {"data": {"query_fraction": 0.3}},
+        {"data": {"context": "train"}},
         {"data": {"split": {"max_train_rows": 50}}},
         {"data": {"table": {"missing_values": ["?"]}}},
         {"model": {"optimizer": {"init_args": {"lr": 0.002}}}},

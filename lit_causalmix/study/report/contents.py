@@ -144,11 +144,16 @@ def _added(record: Record) -> dict[str, object]:
     }
 
 
+def context_rule(config: Mapping[str, Any]) -> str:
+    """The context at test, "both" or "train"; results that say nothing of it are of the latter."""
+    return str(config["data"].get("context", "train"))
+
+
 def without_rows(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without its table, its seed and its synthetic rows."""
     data = {
         name: value
-        for name, value in config["data"].items()
+        for name, value in ({"context": context_rule(config)} | config["data"]).items()
         if not name.startswith("synthetic_")
         and name not in ("table", "generator", "seed", "split", "cache_dir")
     }

@@ -18,7 +18,7 @@ from lit_causalmix.pages.content import (
     Table,
 )
 from lit_causalmix.study.report.blocks import Block, every_setting
-from lit_causalmix.study.report.contents import LABELS, Study, without_rows
+from lit_causalmix.study.report.contents import LABELS, Study, context_rule, without_rows
 from lit_causalmix.study.report.parts import csv
 from lit_causalmix.study.report.words import count
 
@@ -34,6 +34,7 @@ _CAPS = {
     "learning rate": ("model", "optimizer", "init_args", "lr"),
 }
 _UNLIMITED = (None, -1)
+_CONTEXT = {"both": "training and validation rows", "train": "training rows"}
 
 
 def run_section(study: Study, blocks: Sequence[Block]) -> Section:
@@ -101,6 +102,8 @@ def _caps(study: Study) -> Iterator[tuple[str, str]]:
         found = [_at(record["config"], path) for record in study.records]
         texts = dict.fromkeys(none if v in _UNLIMITED else f"{v:g}" for v in found)
         yield title, ", ".join(sorted(texts))
+    rules = sorted({_CONTEXT[context_rule(record["config"])] for record in study.records})
+    yield "context at test", " or ".join(rules)
     yield "seeds", ", ".join(map(str, sorted({record["seed"] for record in study.records})))
 
 
