@@ -5,6 +5,18 @@ from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.many_classes import ManyClasses
 from lit_causalmix.backbones.nano import Nano
 from lit_causalmix.backbones.tab2d import Tab2D
+from lit_causalmix.backbones.tabicl import TabICL
+from lit_causalmix.backbones.tabpfn import TabPFN
 from lit_causalmix.backbones.tabpfn_v1 import TabPFNV1
 
-__all__ = ["AxialTransformer", "Backbone", "Limits", "ManyClasses", "Nano", "Tab2D", "TabPFNV1"]
+__all__ = [
+    "AxialTransformer",
+    "Backbone",
+    "Limits",
+    "ManyClasses",
+    "Nano",
+    "Tab2D",
+    "TabICL",
+    "TabPFN",
+    "TabPFNV1",
+]

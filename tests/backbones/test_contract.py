@@ -12,7 +12,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lit_causalmix import backbones
-from lit_causalmix.backbones import AxialTransformer, Backbone, ManyClasses, Nano, Tab2D, TabPFNV1
+from lit_causalmix.backbones import (
+    AxialTransformer,
+    Backbone,
+    ManyClasses,
+    Nano,
+    Tab2D,
+    TabICL,
+    TabPFN,
+    TabPFNV1,
+)
+from lit_causalmix.backbones.tabicl import TabICLSizes
+from lit_causalmix.backbones.tabpfn import TabPFNSizes
 from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import LimitError
@@ -27,14 +38,18 @@ class Case:
     """A backbone for one kind of task.
 
     Attributes:
+        kind: Its class.
         make: Makes it small; the seed governs random weights.
         n_classes: Of the episodes it is given; 0 for regression.
         column_order: Whether it promises that the order of columns does not matter.
+        package: What it needs beyond the package's own dependencies.
     """
 
+    kind: type[Backbone]
     make: Callable[[int], Backbone]
     n_classes: int
     column_order: bool = True
+    package: str | None = None
 
 
 def tab2d(seed: int, **settings: object) -> Tab2D:
@@ -45,22 +60,48 @@ def axial(seed: int, task: Literal["classification", "regression"]) -> AxialTran
     return AxialTransformer(16, 8, 2, n_layers=2, task=task, seed=seed)
 
 
+def tabpfn(seed: int, task: Literal["classification", "regression"]) -> TabPFN:
+    sizes = TabPFNSizes(dim=16, n_heads=2, n_layers=2, n_buckets=50)
+    return TabPFN(None, task, sizes=sizes, seed=seed)
+
+
+def tabicl(seed: int, task: Literal["classification", "regression"]) -> TabICL:
+    sizes = TabICLSizes(16, 2, 1, 1, 2, n_inducing=8, n_summaries=2, n_quantiles=9)
+    return TabICL(None, task, sizes=sizes, seed=seed)
+
+
 CASES = {
-    "AxialTransformer": Case(lambda seed: axial(seed, "classification"), 3, column_order=False),
-    "AxialTransformer, bins": Case(lambda seed: axial(seed, "regression"), 0, column_order=False),
-    "Tab2D": Case(tab2d, 3),
-    "Tab2D, number": Case(lambda seed: tab2d(seed, task="regression"), 0),
-    "Tab2D, bins": Case(lambda seed: tab2d(seed, task="regression", n_outputs=50), 0),
-    "TabPFNV1": Case(
-        lambda seed: TabPFNV1(None, architecture=SMALL, seed=seed), 3, column_order=False
+    "AxialTransformer": Case(
+        AxialTransformer, lambda seed: axial(seed, "classification"), 3, column_order=False
     ),
-    "ManyClasses": Case(lambda seed: ManyClasses(tab2d(seed, n_outputs=4)), 9),
-    "ManyClasses, few": Case(lambda seed: ManyClasses(tab2d(seed)), 3),
+    "AxialTransformer, bins": Case(
+        AxialTransformer, lambda seed: axial(seed, "regression"), 0, column_order=False
+    ),
+    "Tab2D": Case(Tab2D, tab2d, 3),
+    "Tab2D, number": Case(Tab2D, lambda seed: tab2d(seed, task="regression"), 0),
+    "Tab2D, bins": Case(Tab2D, lambda seed: tab2d(seed, task="regression", n_outputs=50), 0),
+    "TabPFNV1": Case(
+        TabPFNV1, lambda seed: TabPFNV1(None, architecture=SMALL, seed=seed), 3, column_order=False
+    ),
+    "TabPFN": Case(
+        TabPFN, lambda seed: tabpfn(seed, "classification"), 3, column_order=False, package="tabpfn"
+    ),
+    "TabPFN, bars": Case(
+        TabPFN, lambda seed: tabpfn(seed, "regression"), 0, column_order=False, package="tabpfn"
+    ),
+    "TabICL": Case(
+        TabICL, lambda seed: tabicl(seed, "classification"), 3, column_order=False, package="tabicl"
+    ),
+    "TabICL, quantiles": Case(
+        TabICL, lambda seed: tabicl(seed, "regression"), 0, column_order=False, package="tabicl"
+    ),
+    "ManyClasses": Case(ManyClasses, lambda seed: ManyClasses(tab2d(seed, n_outputs=4)), 9),
+    "ManyClasses, few": Case(ManyClasses, lambda seed: ManyClasses(tab2d(seed)), 3),
     # Its weights are given, and evaluation averages views that go by the place of a column.
-    "Nano": Case(lambda _: Nano(), 3, column_order=False),
-    "Nano, one view": Case(lambda _: Nano(n_ensemble=1), 3),
-    "Nano, many classes": Case(lambda _: Nano(), 12, column_order=False),
-    "Nano, regression": Case(lambda _: Nano(), 0, column_order=False),
+    "Nano": Case(Nano, lambda _: Nano(), 3, column_order=False),
+    "Nano, one view": Case(Nano, lambda _: Nano(n_ensemble=1), 3),
+    "Nano, many classes": Case(Nano, lambda _: Nano(), 12, column_order=False),
+    "Nano, regression": Case(Nano, lambda _: Nano(), 0, column_order=False),
 }
 R, Q, C = 40, 7, 5
 
@@ -105,7 +146,10 @@ def assert_same(a: Tensor, b: Tensor) -> None:
 
 @pytest.fixture(params=list(CASES))
 def case(request: pytest.FixtureRequest) -> Case:
-    return CASES[request.param]
+    case = CASES[request.param]
+    if case.package is not None:
+        pytest.importorskip(case.package, reason=f"the extra {case.package} is not installed")
+    return case
 
 
 @pytest.fixture
@@ -116,14 +160,14 @@ def episode(case: Case) -> Episode:
 def test_every_backbone_of_the_package_is_here() -> None:
     exported = {getattr(backbones, name) for name in backbones.__all__}
     kinds = {k for k in exported if issubclass(k, Backbone) and k is not Backbone}
-    assert {type(c.make(0)) for c in CASES.values()} == kinds
+    assert {case.kind for case in CASES.values()} == kinds
 
 
 def test_every_backbone_has_a_configuration_by_name() -> None:
     folder = Path(__file__).parents[2] / "configs" / "backbones"
     contents = [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))]
     named = {content["model"]["backbone"]["class_path"] for content in contents}
-    assert named == {public_name(type(case.make(0))) for case in CASES.values()}
+    assert named == {public_name(case.kind) for case in CASES.values()}
 
 
 def test_predictions_are_probabilities_or_values(case: Case, episode: Episode) -> None:
