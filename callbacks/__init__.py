@@ -8,6 +8,7 @@ from lit_causalmix.callbacks.ema import EMAWeights
 from lit_causalmix.callbacks.exact_resume import ExactResume
 from lit_causalmix.callbacks.fgsm import FGSM
 from lit_causalmix.callbacks.finite_loss import FiniteLoss
+from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.callbacks.generator_quality import GeneratorQuality
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.predictions import PredictionWriter
@@ -27,6 +28,7 @@ __all__ = [
     "EMAWeights",
     "ExactResume",
     "FiniteLoss",
+    "FitProgress",
     "GeneratorQuality",
     "PredictionWriter",
     "PretrainedFolder",

@@ -138,9 +138,9 @@ class CausalMixDataModule(TableDataModule):
 
     @property
     def method(self) -> str:
-        if self.generator is None or self.synthetic_ratio == 0 or self.synthetic_size == 0:
+        if not self.trains_on_synthetic_rows:
             return "real rows only"
-        name = type(self.generator).__name__.removesuffix("Generator")
+        name = type(self.generators()[0]).__name__.removesuffix("Generator")
         size = "" if self.synthetic_size is None else f", {self.synthetic_size:g}x rows"
         ratio = self._ratio_schedule or f"{self.synthetic_ratio:g}"
         return f"{name}, ratio {ratio}{size}"

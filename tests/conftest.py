@@ -129,7 +129,6 @@ def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
             accelerator="cpu",
             default_root_dir=folder,
             logger=False,
-            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             callbacks=[
@@ -145,7 +144,7 @@ def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
                 ),
                 ModelCheckpoint(folder, "step{step}", every_n_train_steps=4, save_top_k=-1),
             ],
-            **{"max_epochs": epochs} | settings,
+            **{"max_epochs": epochs, "enable_progress_bar": False} | settings,
         )
         trainer.fit(task, datamodule=module, ckpt_path=ckpt)
         return trainer, task

@@ -32,7 +32,7 @@ def _imports(path: Path, *, lazy: bool = True) -> set[str]:
 
 
 FLOORS = (
-    ("errors", "episode", "names", "paths", "quiet", "seeding"),
+    ("bars", "errors", "episode", "names", "paths", "quiet", "seeding"),
     ("files", "configuration"),
     ("tables", "prior", "weights", "pages"),
     ("causal", "backbones", "metrics"),

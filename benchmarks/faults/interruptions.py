@@ -350,9 +350,10 @@ def allowed(interruption: Interruption, ranks: int) -> Container[int]:
 
     Where one rank of several dies alone, the others end by the loss of their connection to it.
     """
+    own = {128 + interruption.signum, -interruption.signum}
     if ranks > 1 and (interruption.twice or interruption.signum == signal.SIGKILL):
-        return range(-255, 0) if interruption.rank == 0 else {*range(-255, 0), *range(1, 255)}
-    return {128 + interruption.signum, -interruption.signum}
+        return own | {*range(-255, 0), *(range(1, 255) if interruption.rank else ())}
+    return own
 
 
 def _said(folder: Path) -> str:

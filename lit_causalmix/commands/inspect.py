@@ -13,6 +13,7 @@ import numpy as np
 from jsonargparse import SUPPRESS
 from numpy.typing import NDArray
 
+from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.configuration import Parser, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule
@@ -134,13 +135,11 @@ def _compare(
     out: Path,
     what_if: WhatIf | None,
 ) -> None:
-    from tqdm import tqdm
-
     synthetic = generator.sample(len(splits.train), rng(data.seed, "inspect"))
-    with tqdm(total=6, desc="inspection", disable=not data.progress) as bar, single_thread():
+    with Bar(total=6, desc="inspection", disable=not data.progress) as bar, single_thread():
 
         def step(name: str) -> None:
-            bar.set_postfix_str(name)
+            bar.tell(name)
             bar.update()
 
         quality = assess(splits.train, splits.val, synthetic, seed=data.seed, on_step=step)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import ArgsType
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 
 import lit_causalmix.backbones
 import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
 from lit_causalmix.callbacks.exact_resume import make_exact
+from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
 from lit_causalmix.commands.disk import disk_refusals
+from lit_causalmix.commands.facts import fit_facts
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
@@ -32,6 +36,12 @@ _DEAD_WORKER = "DataLoader worker"
 
 class TrainerCLI(ConfiguredCLI):
     """LightningCLI with our defaults; after a fit it tests the selected weights."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what is no setting of trainer, model or data."""
+        parser.add_argument(
+            "--quiet", action="store_true", help="Neither facts nor progress: results alone."
+        )
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
@@ -56,6 +66,15 @@ class TrainerCLI(ConfiguredCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Makes the trainer; its checkpoints are whole, and it stops between two steps."""
+        settings = self._get(self.config_init, "trainer", default={})
+        callbacks = settings.get("callbacks") or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        if self._get(self.config_init, "quiet"):
+            kwargs["enable_progress_bar"] = False
+        elif settings.get("enable_progress_bar") is not False and not any(
+            isinstance(callback, ProgressBar) for callback in callbacks
+        ):
+            kwargs["callbacks"] = [*callbacks, FitProgress()]
         trainer = super().instantiate_trainer(**kwargs)
         make_exact(trainer)
         return trainer
@@ -66,6 +85,14 @@ class TrainerCLI(ConfiguredCLI):
             self.model.configure_optimizers()
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"the optimiser refuses its settings: {error}") from error
+        if not isinstance(self.datamodule, CausalMixDataModule):
+            return
+        if self._get(self.config_init, "quiet"):
+            self.datamodule.progress = False
+        elif self.trainer.is_global_zero:
+            self.datamodule.trainer = self.trainer  # so that it refuses a checkpoint's other table
+            self.datamodule.read()
+            sys.stdout.write(fit_facts(self.datamodule, self.model.backbone))
 
     def after_fit(self) -> None:
         """Scores the selected weights on the test rows, so that a fit ends with an answer."""
@@ -81,6 +108,7 @@ def main(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")  # Lightning's own
     # Hardware lines, tips and the echo of the seed; warnings and our own messages stay.
     for name in (
         "pytorch.utilities.rank_zero",

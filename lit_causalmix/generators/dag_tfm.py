@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.bars import Bar, each
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.causal.graphs.dags import topological_order
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
@@ -172,8 +173,6 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
         return self.state.dags
 
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
-        from tqdm import tqdm
-
         nodes = Nodes.of(train)
         prepared, positions = nodes.prepared, np.array(nodes.prepared.nodes, dtype=np.int64)
         categorical = np.array([not c.is_numerical for c in train.schema.columns])
@@ -192,17 +191,18 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
         )
         inputs = Inputs.of(prepared.values, categorical)
         wanted = self._wanted(graphs, positions)
-        with tqdm(wanted, desc="foundation model", disable=not progress) as bar:
-            conditionals = tuple(
-                conditioning.learn(
-                    column,
-                    np.array(parents, dtype=np.int64),
-                    np.flatnonzero(~prepared.missing[:, column]),
-                    inputs,
-                    rng_for(seed, "dag-tfm", column, *parents),
-                )
-                for column, parents in bar
+        conditionals = tuple(
+            conditioning.learn(
+                column,
+                np.array(parents, dtype=np.int64),
+                np.flatnonzero(~prepared.missing[:, column]),
+                inputs,
+                rng_for(seed, "dag-tfm", column, *parents),
             )
+            for column, parents in each(
+                wanted, "foundation model", total=len(wanted), disable=not progress
+            )
+        )
         self._state = DagTFMState(
             settings=settings_text(self),
             fingerprint=train.fingerprint(),
@@ -263,13 +263,11 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
         return sorted((column, parents) for column, parents in found if parents)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        from tqdm import tqdm
-
         state = self.state
         rows = np.full((n, len(state.support.low)), np.nan)
         graph = rng.integers(len(state.dags), size=n)
         total = len(state.dags) * len(state.nodes)
-        with tqdm(total=total, desc="DAG-TFM rows", disable=not self.progress) as bar:
+        with Bar(total=total, desc="DAG-TFM rows", disable=not self.progress) as bar:
             for k in range(len(state.dags)):
                 chosen = np.flatnonzero(graph == k)
                 rows[chosen] = self._drawn(k, rows[chosen], rng, bar)

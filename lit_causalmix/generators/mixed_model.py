@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from lit_causalmix.bars import each
 from lit_causalmix.causal.columns import impute
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.parts.mixture import GaussianMixture, LatentColumns, fit_mixture
@@ -140,7 +140,8 @@ class MixedModelGenerator(RefittedGenerator[MixedModels]):
             support=Support.of(train),
             missing=np.isnan(train.features),
         )
-        places = tqdm(range(self.n_models), "mixture and teacher", disable=not progress)
+        numbers = range(self.n_models)
+        places = each(numbers, "mixture and teacher", total=len(numbers), disable=not progress)
         pairs = [self._pair(ensemble, features, train, seed, place) for place in places]
         return replace(ensemble, pairs=tuple(pairs))
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.bars import Bar
 from lit_causalmix.causal.columns import check_rows
 from lit_causalmix.errors import ConfigurationError, GeneratorError, LimitError
 from lit_causalmix.generators.parts.backbone import BackboneGenerator
@@ -230,8 +231,6 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
         return ClassEnergy.of(self.backbone, real, state.negatives[group], self.device)
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        from tqdm import tqdm
-
         state = self.state
         start = rng.integers(len(state.values), size=n)
         points = state.standardised(start)
@@ -241,7 +240,7 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
             for chunk in self._chunks(np.flatnonzero(state.groups[start] == group))
         ]
         total = len(chunks) * self.langevin.n_steps
-        with tqdm(total=total, desc="TabEBM chains", disable=not self.progress) as bar:
+        with Bar(total=total, desc="TabEBM chains", disable=not self.progress) as bar:
             for group, chunk in chunks:
                 points[chunk] = self.langevin.run(
                     self.energy(group), points[chunk], rng, bar.update

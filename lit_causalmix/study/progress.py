@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
+from lit_causalmix.bars import Bar
 from lit_causalmix.study.store import Store
 
 _POLL_S = 0.5
@@ -28,13 +26,12 @@ def progress_bar(store: Store, keys: Sequence[str], *, done: int, show: bool) ->
     """
     before = {key: store.stamp(key) for key in keys}
     stop = threading.Event()
-    # The mean over the whole run: cells differ too much for a moving one.
-    bar = tqdm(
+    bar = Bar(
         total=done + len(before),
         initial=done,
         unit="cell",
         desc="study",
-        smoothing=0,
+        steady=True,
         disable=not show,
     )
 
@@ -44,8 +41,7 @@ def progress_bar(store: Store, keys: Sequence[str], *, done: int, show: bool) ->
             del before[key]
         if new:
             bar.update(len(new))
-        if sys.stderr.isatty():  # a file would fill up with lines that tell nothing new
-            bar.refresh()
+        bar.redraw()
 
     def watch() -> None:
         while not stop.wait(_POLL_S):

@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
+from lit_causalmix.bars import Bar
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.files.digests import of_file
 from lit_causalmix.weights.files import cached_file, convert, read_record
@@ -85,11 +84,11 @@ def extract_member(archive: Path, source: WeightSource, target: Path, *, progres
             stream = tar.extractfile(member)
             if stream is None:
                 raise WeightsError(f"{source.member} in {archive.name} cannot be read")
-            bar = tqdm(
+            bar = Bar(
                 total=source.size,
                 desc=f"unpacking {source.name}",
                 unit="B",
-                unit_scale=True,
+                scaled=True,
                 disable=not progress,
             )
             with target.open("wb") as output, bar:

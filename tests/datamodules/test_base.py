@@ -111,7 +111,8 @@ def test_a_datamodule_from_outside_is_fine_tuned_scored_and_reported(
     runner.fit(module, datamodule=data)
     runner.test(module, datamodule=data, verbose=False)
     said = capsys.readouterr().out
-    assert "toys" in said
+    assert "toy: fine-tuning, test rows" in said
+    assert "toys" not in said  # one table, whose domain has the scores of all real rows
     assert "fine-tuning" in said
     assert (tmp_path / "report.json").is_file()
 

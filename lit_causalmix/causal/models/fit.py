@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.dags import topological_order
 from lit_causalmix.causal.models.families import FAMILIES, choose_family
 from lit_causalmix.causal.sampler.ensemble import Ensemble
@@ -121,7 +122,6 @@ def fit_scms(
     import networkx as nx
     from dowhy import gcm
     from dowhy.gcm.fitting_sampling import fit_causal_model_of_target
-    from tqdm import tqdm
 
     k, d = len(dags), len(data.columns)
     shared: dict[tuple[int, tuple[int, ...]], Any] = {}
@@ -129,7 +129,7 @@ def fit_scms(
     models = []
     with (
         quiet_dowhy(derived_seed(seed, "dowhy")),
-        tqdm(total=(k + 1) * d, desc="fitting SCMs", disable=not progress) as bar,
+        Bar(total=(k + 1) * d, desc="fitting SCMs", disable=not progress) as bar,
     ):
         families = _families(data, dags, mechanism, seed, bar)
         for adjacency in dags:

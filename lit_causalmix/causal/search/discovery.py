@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.constraints import Constraints
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.causal.search.batched import batched
@@ -143,8 +144,6 @@ def discover(
     Raises:
         GeneratorError: If there are too many columns, or not one run ended in time.
     """
-    from tqdm import tqdm
-
     d = len(names)
     if d > MOST_COLUMNS:
         raise GeneratorError(
@@ -159,7 +158,7 @@ def discover(
     deadline = time.monotonic() + settings.time_budget_s
     known = constraints or Constraints()
     short = 0
-    with tqdm(total=total, desc="causal discovery", disable=not progress) as bar:
+    with Bar(total=total, desc="causal discovery", disable=not progress) as bar:
         for found in _outcomes(table, tuple(names), settings, known, seed, deadline):
             summed[found.algorithm] += found.votes
             runs[found.algorithm] += 1

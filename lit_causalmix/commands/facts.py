@@ -1,0 +1,77 @@
+"""What a fit made of a table, a line each before the work begins, with what overrules it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lit_causalmix.backbones import Backbone
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.tables import Table
+from lit_causalmix.tables.schema import Column
+from lit_causalmix.training.mixing import episode_sizes
+
+_MOST_NAMES = 4
+_WIDTH = 10
+
+
+def fit_facts(datamodule: CausalMixDataModule, backbone: Backbone) -> str:
+    """Task, kinds of columns, split and episodes of a fit, and its model, as lines of text.
+
+    Args:
+        datamodule: Its table is read.
+        backbone: What is fine-tuned.
+    """
+    lines = dict(_facts(datamodule, backbone))
+    return "".join(f"{name:{_WIDTH}}{text}\n" for name, text in lines.items())
+
+
+def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tuple[str, str]]:
+    splits = datamodule.splits
+    train, schema = splits.train, splits.train.schema
+    yield "table", f"{train.name}, domain {train.domain} (--data.table.domain)"
+    yield "task", f"{_task(train)} (--data.table.task, --data.table.target)"
+    kinds = "; ".join(_kinds(schema.features))
+    yield "columns", f"{len(schema.features)}: {kinds} (--data.table.kinds)"
+    sizes = (f"{len(part):,}" for part in (train, splits.val, splits.test))
+    rows = "{} training, {} validation, {} test rows".format(*sizes)
+    yield "split", f"{rows}, seed {datamodule.split.seed} (--data.split)"
+    n_context, n_query = episode_sizes(
+        datamodule.episode_rows or len(train),
+        query_fraction=datamodule.query_fraction,
+        max_query_rows=datamodule.max_query_rows,
+        n_classes=datamodule.encoder.n_classes,
+    )
+    rows = f"{n_context:,} context + {n_query:,} query rows"
+    each = f"{datamodule.episodes_per_epoch} an epoch, {datamodule.method}"
+    yield "episodes", f"{rows}, {each} (--data.episode_rows, --data.synthetic_ratio)"
+    trained = sum(p.numel() for p in backbone.parameters() if p.requires_grad)
+    name = type(backbone).__name__
+    yield "model", f"{name}, {trained:,} parameters to train (--model.backbone)"
+
+
+def _task(train: Table) -> str:
+    schema = train.schema
+    if not schema.n_classes:
+        return f"regression of {schema.target.name!r}"
+    shares = train.target.astype(int)
+    counted = [
+        f"{label} {int((shares == code).sum()):,}"
+        for code, label in enumerate(schema.target.categories)
+    ]
+    return f"{schema.task} classification of {schema.target.name!r}: {_some(counted)}"
+
+
+def _kinds(features: Sequence[Column]) -> Iterator[str]:
+    """Each kind with its columns: "2 numerical (age, income)"; dates stand apart."""
+    named: dict[str, list[str]] = {}
+    for column in features:
+        kind = "date" if column.date_format else str(column.kind)
+        named.setdefault(kind, []).append(column.name)
+    for kind, names in named.items():
+        yield f"{len(names)} {kind} ({_some(names)})"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [name if len(name) <= 30 else f"{name[:30]}…" for name in names[:_MOST_NAMES]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
