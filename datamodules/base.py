@@ -112,7 +112,7 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
 
     def _ready(self) -> None:
         self.read()
-        preflight(self.trainer, self.training_tables(), self.generators())
+        preflight(self.trainer, self.training_tables(), self.generators(), self.episode_context)
         self.make()
 
     def read(self) -> None:
@@ -121,6 +121,11 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     def training_tables(self) -> Iterable[tuple[Table, Encoder]]:
         """The training splits with their encoders, which the module may refuse."""
         return ()
+
+    @property
+    def episode_context(self) -> int:
+        """Context rows of the largest training episode, after `read`; 0 where nothing bounds it."""
+        return 0
 
     def generators(self) -> Iterable[Generator]:
         """The generators that `make` is going to use."""

@@ -15,7 +15,7 @@ from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.paths import cache_root
 from lit_causalmix.tables import SplitSpec, TableSpec
 from lit_causalmix.tables.episodes import EpisodeParts
-from lit_causalmix.training.mixing import Placement, episode_sizes, mixture_counts
+from lit_causalmix.training.mixing import Mode, Placement, episode_sizes, mixture_counts
 from lit_causalmix.training.schedules import EpisodeSchedule
 from lit_causalmix.training.scoreboard import Stage
 
@@ -36,10 +36,14 @@ class CausalMixDataModule(TableDataModule):
         synthetic_size: Synthetic rows in all, as a multiple of the training rows; null draws fresh
             rows for every episode, which slow generators refuse.
         synthetic_in: Where synthetic rows may stand: context, query or both.
-        episode_rows: Context and query rows of one training episode together; null takes as many
-            as there are training rows.
+        synthetic_mode: "replace": synthetic rows take the place of real ones, and an episode costs
+            the same at every ratio. "add": the real rows of an episode stay, synthetic ones come
+            on top, so many that their share is the ratio; the step costs more.
+        episode_rows: Context and query rows of one training episode together, with "add" the real
+            ones; null takes as many as there are training rows.
         query_fraction: Share of an episode's rows that are query rows.
-        max_query_rows: Most query rows in one episode, in training and evaluation.
+        max_query_rows: Most query rows in one episode, in training and evaluation; with "add" the
+            real ones of a training episode.
         episodes_per_epoch: Training episodes (steps, on one device) between two validations.
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
             `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
@@ -74,6 +78,7 @@ class CausalMixDataModule(TableDataModule):
         synthetic_ratio: float = 0.5,
         synthetic_size: float | None = None,
         synthetic_in: Placement = "both",
+        synthetic_mode: Mode = "replace",
         episode_rows: int | None = None,
         query_fraction: float = 0.2,
         max_query_rows: int = 1024,
@@ -89,11 +94,16 @@ class CausalMixDataModule(TableDataModule):
     ) -> None:
         super().__init__()
         check_rule(context)
-        mixture_counts(1, 1, synthetic_ratio, synthetic_in)
-        if synthetic_in not in get_args(Placement):
-            raise ConfigurationError(
-                f"synthetic_in must be context, query or both, got {synthetic_in!r}"
-            )
+        mixture_counts(1, 1, synthetic_ratio, synthetic_in, synthetic_mode)
+        for name, choice, kind in (
+            ("synthetic_in", synthetic_in, Placement),
+            ("synthetic_mode", synthetic_mode, Mode),
+        ):
+            if choice not in get_args(kind):
+                *others, last = get_args(kind)
+                raise ConfigurationError(
+                    f"{name} must be {', '.join(others)} or {last}, got {choice!r}"
+                )
         if not 0 < query_fraction < 1:
             raise ConfigurationError(f"query_fraction must lie in (0, 1), got {query_fraction}")
         for name, value, rule, least in (
@@ -113,6 +123,7 @@ class CausalMixDataModule(TableDataModule):
         self.synthetic_ratio = synthetic_ratio
         self.synthetic_size = synthetic_size
         self.synthetic_in: Placement = synthetic_in
+        self.synthetic_mode: Mode = synthetic_mode
         self.episode_rows = episode_rows
         self.query_fraction = query_fraction
         self.max_query_rows = max_query_rows
@@ -143,7 +154,8 @@ class CausalMixDataModule(TableDataModule):
         name = type(self.generators()[0]).__name__.removesuffix("Generator")
         size = "" if self.synthetic_size is None else f", {self.synthetic_size:g}x rows"
         ratio = self._ratio_schedule or f"{self.synthetic_ratio:g}"
-        return f"{name}, ratio {ratio}{size}"
+        added = ", added" if self.synthetic_mode == "add" else ""
+        return f"{name}, ratio {ratio}{size}{added}"
 
     @property
     def uses_synthetic_rows(self) -> bool:
@@ -175,6 +187,21 @@ class CausalMixDataModule(TableDataModule):
             self.generator = SCMGenerator()
         return [self.generator]
 
+    @property
+    def episode_context(self) -> int:
+        ratio = self.synthetic_ratio if self.trains_on_synthetic_rows else 0.0
+        counts = mixture_counts(*self._sizes(), ratio, self.synthetic_in, self.synthetic_mode)
+        return counts.real_context + counts.synthetic_context
+
+    def _sizes(self) -> tuple[int, int]:
+        """Context and query rows of a training episode."""
+        return episode_sizes(
+            self.episode_rows or len(self.splits.train),
+            query_fraction=self.query_fraction,
+            max_query_rows=self.max_query_rows,
+            n_classes=self.encoder.n_classes,
+        )
+
     def make(self) -> None:
         """Fits the generator or finds it in the cache, and draws the rows that are drawn once."""
         if self.synthetic is not None:
@@ -199,12 +226,7 @@ class CausalMixDataModule(TableDataModule):
 
     def build(self, stage: str | None) -> None:
         """Builds the training stream, at any stage, as it is cheap."""
-        n_context, n_query = episode_sizes(
-            self.episode_rows or len(self.splits.train),
-            query_fraction=self.query_fraction,
-            max_query_rows=self.max_query_rows,
-            n_classes=self.encoder.n_classes,
-        )
+        n_context, n_query = self._sizes()
         source = self.synthetic if self.synthetic_size != 0 else None
         self.train_stream = MixtureStream(
             self.splits.train,
@@ -212,6 +234,7 @@ class CausalMixDataModule(TableDataModule):
             None if source is None else source.rows,
             ratio=self.synthetic_ratio,
             placement=self.synthetic_in,
+            mode=self.synthetic_mode,
             n_context=n_context,
             n_query=n_query,
             episodes_per_epoch=self.episodes_per_epoch,

@@ -29,7 +29,7 @@ class ChecksRun(Protocol):
 class TakesTables(Protocol):
     """A module that fine-tunes a backbone on tables."""
 
-    def check_table(self, train: Table, encoder: Encoder) -> None:
+    def check_table(self, train: Table, encoder: Encoder, episode_context: int) -> None:
         """Raises a `LitCausalMixError` for a table that the backbone does not take."""
 
     def context_limit(self) -> int | None:
@@ -43,6 +43,7 @@ def preflight(
     trainer: pl.Trainer | None,
     tables: Iterable[tuple[Table, Encoder]] = (),
     generators: Iterable[Generator] = (),
+    episode_context: int = 0,
 ) -> None:
     """Asks all who may refuse a run, and hands the module's backbone to generators that want one.
 
@@ -52,6 +53,7 @@ def preflight(
         trainer: None asks nobody.
         tables: Training splits with their encoders.
         generators: Are about to be fitted or found in the cache.
+        episode_context: Context rows of the largest training episode; 0 where that is not known.
 
     Raises:
         LitCausalMixError: If a callback or the module refuses.
@@ -65,7 +67,7 @@ def preflight(
     module = getattr(trainer, "lightning_module", None)
     if isinstance(module, TakesTables):
         for train, encoder in tables:
-            module.check_table(train, encoder)
+            module.check_table(train, encoder, episode_context)
         for generator in generators:
             if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
                 generator.use(module.plain_backbone())

@@ -14,6 +14,8 @@ from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.tables.episodes import EpisodeParts, make_episode
 from lit_causalmix.training.mixing import (
+    MixtureCounts,
+    Mode,
     Placement,
     mixture_counts,
     pick_real_rows,
@@ -51,10 +53,11 @@ class MixtureStream(Dataset[Episode]):
         synthetic: Synthetic rows, or None for real rows alone.
         ratio: Share of synthetic rows where they may stand, 0 to 1; see also `follow`.
         placement: Where synthetic rows may stand.
-        n_context: Context rows of an episode.
-        n_query: Query rows of an episode.
+        n_context: Context rows of an episode; where synthetic rows are added, the real ones.
+        n_query: Query rows of an episode, likewise.
         episodes_per_epoch: Length of the stream.
         seed: The run's seed.
+        mode: Whether synthetic rows take the place of real ones or come on top.
         table_id: Goes into the episodes.
         domain_id: Goes into the episodes.
 
@@ -74,6 +77,7 @@ class MixtureStream(Dataset[Episode]):
         n_query: int,
         episodes_per_epoch: int,
         seed: int,
+        mode: Mode = "replace",
         table_id: int = 0,
         domain_id: int = 0,
     ) -> None:
@@ -86,6 +90,7 @@ class MixtureStream(Dataset[Episode]):
         self.n_query = n_query
         self.episodes_per_epoch = episodes_per_epoch
         self.seed = seed
+        self.mode: Mode = mode
         self.table_id = table_id
         self.domain_id = domain_id
         self.labels = train.target.astype(np.int64) if encoder.n_classes else None
@@ -96,9 +101,12 @@ class MixtureStream(Dataset[Episode]):
         """Lets the ratio follow a schedule from now on.
 
         Raises:
-            ConfigurationError: If there are too few real rows for its lowest ratio.
+            ConfigurationError: If there are too few real rows for its lowest ratio, or none to add
+                to at its highest.
         """
-        self._check_real_rows(schedule.range()[0])
+        lowest, highest = schedule.range()
+        self._check_real_rows(lowest)
+        self._counts(highest)
         self._schedule = schedule
 
     def ratio_at(self, epoch: int, index: int) -> float:
@@ -107,13 +115,17 @@ class MixtureStream(Dataset[Episode]):
             return 0.0
         return self.ratio if self._schedule is None else self._schedule(epoch, index)
 
+    def _counts(self, ratio: float) -> MixtureCounts:
+        return mixture_counts(self.n_context, self.n_query, ratio, self.placement, self.mode)
+
     def _check_real_rows(self, ratio: float) -> None:
-        counts = mixture_counts(self.n_context, self.n_query, ratio, self.placement)
+        counts = self._counts(ratio)
         if counts.real > len(self.train):
+            instead = " or raise synthetic_ratio" if self.mode == "replace" else ""
             raise ConfigurationError(
                 f"an episode of {self.n_context} context and {self.n_query} query rows needs "
                 f"{counts.real} real rows at synthetic_ratio {ratio:g}, the training split has "
-                f"{len(self.train)}: lower episode_rows or raise synthetic_ratio"
+                f"{len(self.train)}: lower episode_rows{instead}"
             )
 
     def __len__(self) -> int:
@@ -125,7 +137,7 @@ class MixtureStream(Dataset[Episode]):
     def episode(self, epoch: int, index: int) -> Episode:
         """The episode at (epoch, index): the same bits whenever, wherever and in whatever order."""
         ratio = self.ratio_at(epoch, index)
-        counts = mixture_counts(self.n_context, self.n_query, ratio, self.placement)
+        counts = self._counts(ratio)
         generator = rng(self.seed, "episode", epoch, index)
         context_rows, query_rows = pick_real_rows(self.labels, len(self.train), counts, generator)
         width = self.train.values.shape[1]

@@ -71,6 +71,7 @@ synthetic rows:
 """
 _MODEL = """  --data.synthetic_ratio R            share of synthetic rows, 0 to 1 (0.5); 0 for none
   --data.synthetic_in PLACE           context, query or both
+  --data.synthetic_mode MODE          replace real rows, or add to them
 
 the model:
   --model.backbone CLASS              Nano (default), TabPFNV1, Tab2D

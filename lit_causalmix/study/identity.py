@@ -65,7 +65,8 @@ def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
     if data["synthetic_ratio"] > 0 or data.get("val_synthetic_rows"):
         data["generator"] = data.get("generator") or _DEFAULT_GENERATOR
     else:
-        data.pop("synthetic_in", None)
+        for name in ("synthetic_in", "synthetic_mode"):
+            data.pop(name, None)
         if data.get("generator") is None:
             data.pop("generator", None)
     rest = {k: v for k, v in config.items() if k not in ("model", "data", "trainer")}

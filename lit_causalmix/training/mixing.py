@@ -16,6 +16,9 @@ from lit_causalmix.errors import ConfigurationError
 Placement = Literal["context", "query", "both"]
 """Where synthetic rows may stand."""
 
+Mode = Literal["replace", "add"]
+"""Whether synthetic rows take the place of real ones or come on top of them."""
+
 
 @dataclass(frozen=True)
 class MixtureCounts:
@@ -36,30 +39,46 @@ class MixtureCounts:
 
 
 def mixture_counts(
-    n_context: int, n_query: int, ratio: float, placement: Placement
+    n_context: int,
+    n_query: int,
+    ratio: float,
+    placement: Placement,
+    mode: Mode = "replace",
 ) -> MixtureCounts:
     """Splits an episode's rows by origin.
 
-    Synthetic rows take the place of real ones, so that an episode costs the same at every ratio
-    [our choice: the paper does not say whether rows are added or replaced].
+    The paper does not say whether rows are added or replaced. By default synthetic rows take the
+    place of real ones, so that an episode costs the same at every ratio [our choice].
 
     Args:
-        n_context: Context rows of the episode.
-        n_query: Query rows of the episode.
+        n_context: Context rows of the episode; with "add" the real ones.
+        n_query: Query rows of the episode; with "add" the real ones.
         ratio: Share of synthetic rows, 0 to 1, in each part where they may stand.
         placement: Where they may stand.
+        mode: "replace" takes them for real rows, "add" puts them on top, so many that their share
+            is the ratio.
 
     Raises:
-        ConfigurationError: If the ratio lies outside [0, 1].
+        ConfigurationError: If the ratio lies outside [0, 1], or is 1 where rows are added.
 
     Example:
         >>> mixture_counts(80, 20, ratio=0.5, placement="query")
         MixtureCounts(real_context=80, real_query=10, synthetic_context=0, synthetic_query=10)
+        >>> mixture_counts(80, 20, ratio=0.5, placement="both", mode="add")
+        MixtureCounts(real_context=80, real_query=20, synthetic_context=80, synthetic_query=20)
     """
     if not 0.0 <= ratio <= 1.0:
         raise ConfigurationError(f"synthetic_ratio must lie in [0, 1], got {ratio}")
-    context = round(ratio * n_context) if placement != "query" else 0
-    query = round(ratio * n_query) if placement != "context" else 0
+    if mode == "add" and ratio == 1.0:
+        raise ConfigurationError(
+            "synthetic_mode add puts rows on top of real ones, so that synthetic_ratio lies below "
+            "1, got 1: lower it, or set synthetic_mode to replace"
+        )
+    times = ratio if mode == "replace" else ratio / (1.0 - ratio)
+    context = round(times * n_context) if placement != "query" else 0
+    query = round(times * n_query) if placement != "context" else 0
+    if mode == "add":
+        return MixtureCounts(n_context, n_query, context, query)
     return MixtureCounts(n_context - context, n_query - query, context, query)
 
 

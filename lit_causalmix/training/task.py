@@ -13,7 +13,7 @@ from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
@@ -105,15 +105,26 @@ class CausalMixTask(SelectingModule):
         """The backbone; with an adapter, a copy in which it is worked into plain weights."""
         return self.backbone if self.adapter is None else self.adapter.merged(self.backbone)
 
-    def check_table(self, train: Table, encoder: Encoder) -> None:
+    def check_table(self, train: Table, encoder: Encoder, episode_context: int = 0) -> None:
         """Refuses a table that the backbone does not take, and specialises the backbone to it.
 
         Called before anything slow, and again on every rank.
+
+        Args:
+            train: The training split.
+            encoder: Of the table.
+            episode_context: Context rows of the largest training episode.
 
         Raises:
             LimitError: With the limit, the value received and what to do.
         """
         self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
+        most = self.backbone.limits.context_rows
+        if most is not None and episode_context > most:
+            raise LimitError(
+                f"{type(self.backbone).__name__} takes at most {most} context rows, a training "
+                f"episode has {episode_context}: lower data.episode_rows"
+            )
         self.backbone.specialise(train.schema)
 
     def context_limit(self) -> int | None:

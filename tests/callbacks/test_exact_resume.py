@@ -78,13 +78,15 @@ def interrupted(fit: Fit, kick: Kick, **settings: Any) -> Seen:
         {"accumulate_grad_batches": 2},
         {"val_check_interval": 2},
         {"max_steps": 8},
+        {"data": {"synthetic_mode": "add", "synthetic_ratio": 0.5}},
     ],
-    ids=["plain", "accumulated", "validation within the epoch", "a number of steps"],
+    ids=["plain", "accumulated", "validation within the epoch", "a number of steps", "added rows"],
 )
 def test_wherever_the_signal_falls_the_bits_are_the_same(
     fit: Fit, tmp_path: Path, hook: str, n: int, settings: dict[str, Any]
 ) -> None:
-    settings = settings | {"data": {"episodes_per_epoch": 5}, "epochs": 2}
+    data = {"episodes_per_epoch": 5} | settings.get("data", {})
+    settings = settings | {"data": data, "epochs": 2}
     whole = Seen()
     uninterrupted, _ = fit("whole", callbacks=[EMAWeights(0.5), whole], **settings)
     before = interrupted(fit, Kick(hook, n), **settings)

@@ -163,7 +163,7 @@ def test_the_module_refuses_a_table_and_hands_over_its_backbone(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     class Narrow(CausalMixTask):
-        def check_table(self, train: Any, encoder: Any) -> None:
+        def check_table(self, train: Any, encoder: Any, episode_context: int) -> None:
             raise LimitError(f"{len(encoder.columns)} columns are too many")
 
     splits = load_splits(TableSpec(frame, target="target"), SplitSpec())

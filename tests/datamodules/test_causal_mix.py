@@ -1,16 +1,20 @@
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from lit_causalmix.backbones import Nano
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables import SplitSpec, TableSpec
+from lit_causalmix.training.schedules import EpisodeSchedule, Linear, Progress
+from lit_causalmix.training.task import CausalMixTask
 
 
 def small_scm() -> SCMGenerator:
@@ -80,6 +84,60 @@ def test_real_rows_stand_once_and_come_from_the_training_split(
     order, reference = np.lexsort(np.nan_to_num(real).T), np.lexsort(np.nan_to_num(expected).T)
     assert np.array_equal(real[order], expected[reference], equal_nan=True)
     assert set(episode.query_row.tolist()) <= set(train.rows.tolist())
+
+
+@pytest.mark.parametrize("where", ["context", "query", "both"])
+def test_added_rows_come_on_top_of_all_real_ones(
+    frame: pd.DataFrame, tmp_path: Path, where: str
+) -> None:
+    settings: dict[str, Any] = {"synthetic_mode": "add", "synthetic_in": where}
+    module = datamodule(frame, tmp_path, **settings)
+    episode, train = module.train_stream.episode(0, 0), module.splits.train
+    real = np.concatenate(
+        [
+            episode.x_context[episode.context_origin == RowOrigin.REAL].numpy(),
+            episode.x_query[episode.query_origin == RowOrigin.REAL].numpy(),
+        ]
+    )
+    expected = module.encoder.features(train.values)
+    order, reference = np.lexsort(np.nan_to_num(real).T), np.lexsort(np.nan_to_num(expected).T)
+    assert np.array_equal(real[order], expected[reference], equal_nan=True)
+    shares = {"context": (0.5, 0.0), "query": (0.0, 0.5), "both": (0.5, 0.5)}[where]
+    assert share(episode.context_origin) == pytest.approx(shares[0])
+    assert share(episode.query_origin) == pytest.approx(shares[1])
+    again = datamodule(frame, tmp_path, **settings).train_stream
+    assert same(again.episode(0, 0), episode)
+    assert "added" in module.method
+
+
+def test_replaced_rows_are_what_a_mode_unnamed_gives(frame: pd.DataFrame, tmp_path: Path) -> None:
+    plain, named = (datamodule(frame, tmp_path, **s) for s in ({}, {"synthetic_mode": "replace"}))
+    assert all(
+        same(plain.train_stream.episode(0, i), named.train_stream.episode(0, i)) for i in range(3)
+    )
+    assert plain.method == named.method
+
+
+def test_a_schedule_that_ends_in_synthetic_rows_alone_adds_to_none(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    rising = EpisodeSchedule(Linear(0.0, 1.0), Progress(per_epoch=2, total=4))
+    datamodule(frame, tmp_path).schedule_ratio(rising)
+    module = datamodule(frame, tmp_path, synthetic_mode="add")
+    with pytest.raises(ConfigurationError, match="synthetic_ratio lies below 1"):
+        module.schedule_ratio(rising)
+
+
+def test_an_episode_that_is_more_than_the_backbone_takes_is_refused_before_the_fit(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    module = CausalMixDataModule(
+        TableSpec(frame, target="target"), synthetic_mode="add", cache_dir=str(tmp_path / "none")
+    )
+    task = CausalMixTask(Nano(max_context_rows=120))
+    with pytest.raises(LimitError, match="at most 120 context rows, a training episode has 1"):
+        pl.Trainer(logger=False, max_epochs=1, accelerator="cpu").fit(task, module)
+    assert not (tmp_path / "none").exists()
 
 
 def test_pool_size_is_a_multiple_of_the_training_rows(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -217,6 +275,8 @@ def test_regression_targets_are_standardised_by_training_rows(
         ({"synthetic_ratio": -0.1}, r"synthetic_ratio must lie in \[0, 1\], got -0.1"),
         ({"synthetic_size": -1.0}, "synthetic_size must be null or >= 0, got -1"),
         ({"synthetic_in": "nowhere"}, "must be context, query or both, got 'nowhere'"),
+        ({"synthetic_mode": "mix"}, "synthetic_mode must be replace or add, got 'mix'"),
+        ({"synthetic_mode": "add", "synthetic_ratio": 1.0}, "synthetic_ratio lies below 1, got 1"),
         ({"query_fraction": 1.0}, r"query_fraction must lie in \(0, 1\), got 1"),
         ({"episodes_per_epoch": 0}, "episodes_per_epoch must be >= 1, got 0"),
         ({"val_synthetic_rows": -1}, "val_synthetic_rows must be >= 0"),

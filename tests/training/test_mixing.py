@@ -31,6 +31,30 @@ def test_counts_at_the_ends_and_in_between() -> None:
     assert mixture_counts(80, 20, 1.0, "query").real_context == 80
 
 
+@given(
+    st.integers(1, 500),
+    st.integers(1, 200),
+    st.floats(0, 0.95),
+    st.sampled_from(["context", "query", "both"]),
+)
+def test_added_rows_leave_the_real_ones_and_have_the_share_of_the_ratio(
+    n_context: int, n_query: int, ratio: float, placement: str
+) -> None:
+    counts = mixture_counts(n_context, n_query, ratio, placement, "add")  # type: ignore[arg-type]
+    assert (counts.real_context, counts.real_query) == (n_context, n_query)
+    added = counts.synthetic_context / (n_context + counts.synthetic_context)
+    if placement == "query":
+        assert counts.synthetic_context == 0
+    else:
+        assert abs(added - ratio) <= 0.5 / n_context
+    assert (counts.synthetic_query == 0) >= (placement == "context")
+
+
+def test_nothing_is_added_to_no_real_rows() -> None:
+    with pytest.raises(ConfigurationError, match="so that synthetic_ratio lies below 1"):
+        mixture_counts(8, 2, 1.0, "both", "add")
+
+
 @pytest.mark.parametrize("ratio", [-0.1, 1.01, float("nan")])
 def test_ratio_outside_its_range_is_refused(ratio: float) -> None:
     with pytest.raises(ConfigurationError, match=r"must lie in \[0, 1\], got"):
