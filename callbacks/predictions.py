@@ -7,8 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from lit_causalmix.callbacks.evaluation import run_folder
 from lit_causalmix.datamodules.one_table import TableDataModule
@@ -16,10 +14,8 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Rows
+from lit_causalmix.model.frames import prediction_frame
 from lit_causalmix.tables import TableSplits
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a cell begins with that spreadsheets evaluate."""
 
 
 class PredictionWriter(pl.Callback):
@@ -66,9 +62,10 @@ class PredictionWriter(pl.Callback):
             return
         real = positions >= 0
         order = np.argsort(positions[real], kind="stable")
-        frame = _frame(predictions[real][order], _splits(trainer))
-        if self.escape_formulas:  # the headers begin with "probability_" and are no formulas
-            frame["prediction"] = frame["prediction"].map(_escaped)
+        schema = _splits(trainer).train.schema
+        labels = schema.target.categories if schema.task.is_classification else ()
+        found = predictions[real][order]
+        frame = prediction_frame(found, labels, escape_formulas=self.escape_formulas)
         self.written = Path(self.path) if self.path else folder / "predictions.csv"
         with replacing(self.written) as scratch:
             frame.to_csv(scratch, index=False)
@@ -82,17 +79,3 @@ def _splits(trainer: pl.Trainer) -> TableSplits:
             f"{type(datamodule).__name__}"
         )
     return datamodule.splits
-
-
-def _escaped(cell: Any) -> Any:
-    """The cell; text that begins like a formula has an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def _frame(predictions: NDArray[np.floating[Any]], splits: TableSplits) -> pd.DataFrame:
-    labels = splits.train.schema.target.categories
-    if not splits.train.schema.task.is_classification:
-        return pd.DataFrame({"prediction": predictions})
-    columns: dict[str, Any] = {"prediction": [labels[k] for k in predictions.argmax(axis=1)]}
-    columns |= {f"probability_{label}": predictions[:, k] for k, label in enumerate(labels)}
-    return pd.DataFrame(columns)

@@ -46,6 +46,10 @@ class WeightsError(LitCausalMixError, RuntimeError):
     """A weight file is missing, cut, or not the file it should be."""
 
 
+class ModelError(LitCausalMixError, RuntimeError):
+    """A kept model's folder is missing, damaged, from a newer version, or lacks what is asked."""
+
+
 class ConfigurationError(LitCausalMixError, ValueError):
     """Settings contradict each other or lie outside their range."""
 

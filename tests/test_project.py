@@ -36,6 +36,7 @@ FLOORS = (
     ("files", "configuration"),
     ("tables", "prior", "weights", "pages"),
     ("causal", "backbones", "metrics"),
+    ("model",),
     ("training",),
     ("generators",),
     ("datamodules", "inspection"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from inspect import Parameter, signature
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import LimitError
+from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.tables.schema import Schema
 
 
@@ -93,6 +94,58 @@ class Backbone(nn.Module, ABC):
         if episode.is_classification:
             return torch.softmax(output.float(), dim=-1)
         return episode.y_location + episode.y_scale * output.double()
+
+    def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
+        """Quantiles of the predicted distributions of a regression.
+
+        Args:
+            output: What `forward` returned.
+            episode: What it was given.
+            levels: L probabilities in (0, 1).
+
+        Returns:
+            float64 (Q, L), in the target's units.
+
+        Raises:
+            LimitError: If the model predicts no distribution.
+        """
+        raise LimitError(
+            f"{type(self).__name__} predicts no distribution of a number, so it has no quantiles: "
+            "take a regression backbone with bins, such as Nano"
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments, JSON values, that make a backbone of this form, to load these weights into.
+
+        By default each argument of the class is the attribute of its name; what is a tensor comes
+        with the weights. A subclass that keeps them elsewhere, or whose sizes come with a file of
+        weights, overrides this.
+
+        Raises:
+            ConfigurationError: If there is no such attribute.
+        """
+        found = {}
+        named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(type(self)).parameters.items():
+            if parameter.kind not in named:
+                continue
+            if not hasattr(self, name):
+                raise ConfigurationError(
+                    f"{type(self).__name__} has no attribute {name!r} for its argument of that "
+                    "name: keep it, or override `arguments`"
+                )
+            if not isinstance(getattr(self, name), Tensor):
+                found[name] = getattr(self, name)
+        return found
+
+    @classmethod
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        """Makes a backbone from `arguments`; its weights are still to be loaded."""
+        return cls(**arguments)
+
+    def origin(self) -> dict[str, str]:
+        """Where the pre-trained weights come from, and their licence, as far as it is known."""
+        return {"weights": "not known", "licence": "not known"}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Names disjoint groups of all parameters, from input to output."""

@@ -80,6 +80,15 @@ def read_weights(folder: Path, expected: Mapping[str, Tensor]) -> dict[str, Tens
     return weights
 
 
+def origin_of(weights: str | None) -> dict[str, str]:
+    """Where weights come from (`Backbone.origin`), given the folder or hub id; None is random."""
+    if weights is None:
+        return {"weights": "random", "licence": "none: nothing was pre-trained"}
+    folder = Path(weights).expanduser()
+    name = folder.name if folder.is_absolute() else weights  # no places of this machine
+    return {"weights": name, "licence": f"that of {name}"}
+
+
 def write(
     folder: str | os.PathLike[str],
     settings: Mapping[str, Any],

@@ -8,8 +8,9 @@ the backbone knows, the backbone predicts the symbols, and a class is as likely 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.description import described, rebuilt
 from lit_causalmix.episode import Episode
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables.schema import Schema
@@ -126,6 +128,16 @@ class ManyClasses(Backbone):
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         return self.backbone.predict(output, episode)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"backbone": described(self.backbone), "max_classes": self.max_classes}
+
+    @classmethod
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        return cls(**{**arguments, "backbone": rebuilt(arguments["backbone"])})
+
+    def origin(self) -> dict[str, str]:
+        return self.backbone.origin()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return self.backbone.parameter_groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -155,6 +155,21 @@ class Nano(Backbone):
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         return self._half(episode).predict(output, episode)
+
+    def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
+        return self._half(episode).quantiles(output, episode, levels)
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "max_context_rows": self._limits.context_rows,
+            "max_columns": self._limits.columns,
+            "read_columns": self.read_columns,
+            "max_classes": self._limits.classes,
+            "n_ensemble": self.n_ensemble,
+        }
+
+    def origin(self) -> dict[str, str]:
+        return {"weights": "Nano, embedded in lit-causalmix", "licence": "Apache-2.0"}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         first, second = self.classifier.parameter_groups(), self.regressor.parameter_groups()

@@ -13,6 +13,7 @@ commands:
   validate   score weights on the validation rows
   test       score weights on the test rows
   predict    write predictions for the rows of a new CSV or Parquet file
+  card       check the folder of a model, and print what it is
   inspect    write a page about a table, its causal structure and its synthetic rows
   study      run a grid of fits, interrupted and resumed at will, and compare methods
   weights    fetch, list and locate pre-trained weights
@@ -21,6 +22,7 @@ first steps:
   {PROGRAM} fit --config quickstart
   {PROGRAM} inspect --data.table.source my.csv --data.table.target price
   {PROGRAM} fit --data.table.source my.csv --data.table.target price
+  {PROGRAM} predict --model runs/fit/version_0/model new.csv --out predictions.csv
 
 options:
   COMMAND --help           the options that matter most; COMMAND --help all for every one
@@ -103,6 +105,11 @@ weights:
   --ckpt_path FILE                    a checkpoint, RUN/best.ckpt; for fit, last.ckpt to go on from
 """
 
+_KEPT = f"""or:    {PROGRAM} predict --model FOLDER ROWS [--out FILE] [--quantiles Q ...]
+       with the model that a fit keeps as RUN/model; all that follows is for checkpoints
+
+"""
+
 
 def short_help(command: str) -> str:
     """The first page of help of a command.
@@ -117,4 +124,5 @@ def short_help(command: str) -> str:
         return f"{usage}{about}{_DATA}{out}{_MORE}"
     new = "  --data.predict_source FILE          the rows to predict\n"
     weights = _WEIGHTS + (new if command == "predict" else "")
+    usage += _KEPT if command == "predict" else ""
     return f"{usage}{_ABOUT[command]}\n{_DATA}{_MODEL}{weights}{_MORE}"

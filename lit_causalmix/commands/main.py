@@ -79,15 +79,27 @@ def _dispatch(args: list[str]) -> int:
         sys.stdout.write(STUDY)
         return 0 if rest else 2
     module = "trainer" if command in TRAINER_COMMANDS else command
-    if module in ("trainer", "inspect", "study", "weights"):
+    if command == "predict" and _names_kept_model(rest):
+        module = "predict_model"
+    if module in ("trainer", "predict_model", "inspect", "card", "study", "weights"):
         with _imports():
             run: Callable[[list[str]], int] = import_module(f"{__package__}.{module}").main
         return run(args if module == "trainer" else rest)
-    known = (*TRAINER_COMMANDS, "inspect", "study", "weights")
+    known = (*TRAINER_COMMANDS, "inspect", "card", "study", "weights")
     return _refuse(
         f"unknown command {command!r}{meant(command, known)}: there are {', '.join(known)}; see "
         f"{PROGRAM} --help"
     )
+
+
+def _names_kept_model(args: list[str]) -> bool:
+    """Whether `--model` names a folder of a model; a YAML file is settings of `model`."""
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option == "--model":
+            named = value if equals else following
+            return not named.endswith((".yaml", ".yml")) and not named.lstrip().startswith("{")
+    return False
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import warnings
@@ -17,6 +18,7 @@ import lit_causalmix.backbones
 import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
+from lit_causalmix.callbacks.evaluation import is_trial, run_folder
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
@@ -25,10 +27,14 @@ from lit_causalmix.commands.facts import fit_facts
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
-from lit_causalmix.errors import ConfigurationError, WorkerError
+from lit_causalmix.datamodules.kept_model import kept_model
+from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
+from lit_causalmix.study.fit_config import portable
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.task import CausalMixTask
+
+_log = logging.getLogger(__name__)
 
 _DEAD_WORKER = "DataLoader worker"
 """What torch's word of a dead worker process begins with; it has no class of its own."""
@@ -95,9 +101,27 @@ class TrainerCLI(ConfiguredCLI):
             sys.stdout.write(fit_facts(self.datamodule, self.model.backbone))
 
     def after_fit(self) -> None:
-        """Scores the selected weights on the test rows, so that a fit ends with an answer."""
-        if isinstance(self.datamodule, CausalMixDataModule) and len(self.datamodule.splits.test):
+        """Scores the selected weights on the test rows, and keeps the model as a folder."""
+        if not isinstance(self.datamodule, CausalMixDataModule):
+            return
+        if len(self.datamodule.splits.test):
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+        folder = run_folder(self.trainer) / "model"
+        if self.trainer.is_global_zero and not is_trial(self.trainer):
+            self._keep_model(self.datamodule, folder)
+
+    def _keep_model(self, data: CausalMixDataModule, folder: Path) -> None:
+        settings = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)
+        try:
+            kept_model(self.model, data, portable(json.loads(settings))).save(folder)
+        except (ConfigurationError, ModelError) as error:  # a backbone of the user's own, say
+            _log.warning("The fit ends well, but no model is kept in %s: %s", folder, error)
+            return
+        sys.stdout.write(
+            f"Model: {folder} (lit-causalmix predict --model {folder} NEW.csv; "
+            "it holds training rows)\n"
+        )
+        sys.stdout.flush()
 
 
 def main(args: ArgsType) -> int:

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 
@@ -21,7 +20,7 @@ from lit_causalmix.files import fingerprint
 from lit_causalmix.files.atomic import finite
 from lit_causalmix.metrics import Score
 from lit_causalmix.study.checked_json import RecordError
-from lit_causalmix.study.fit_config import FitCLI
+from lit_causalmix.study.fit_config import FitCLI, portable
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
 from lit_causalmix.study.merging import merged
@@ -92,17 +91,6 @@ def _checked(record: Record) -> Record:
         kept = {k: record[k] for k in (*_ASKED, "recipe", "config", "versions", "seconds", "notes")}
         return kept | {"status": FAILED, **_told(error)}
     return record
-
-
-def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's configuration without this machine's folders."""
-    result = merged(config)
-    result["trainer"].pop("default_root_dir", None)
-    result["data"].pop("cache_dir", None)
-    table = result["data"]["table"]
-    if Path(table["source"]).is_absolute():
-        table["source"] = Path(table["source"]).name
-    return result
 
 
 def versions(*parts: object) -> dict[str, str]:

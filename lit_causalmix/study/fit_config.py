@@ -120,6 +120,17 @@ def default_fragment() -> dict[str, Any]:
     return _read_file(_DEFAULT)
 
 
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of `fit` without this machine's folders."""
+    result = merged(config)
+    result["trainer"].pop("default_root_dir", None)
+    result["data"].pop("cache_dir", None)
+    table = result["data"]["table"]
+    if Path(table["source"]).is_absolute():
+        table["source"] = Path(table["source"]).name
+    return result
+
+
 def _read_file(name: str) -> dict[str, Any]:
     path = Path(with_packaged_configs(["--config", name])[1])
     if not path.is_file():

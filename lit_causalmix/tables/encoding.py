@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,14 @@ from lit_causalmix.tables.table import Table
 
 UNKNOWN_CLASS = -1
 """Encoded class of a row whose target is unknown."""
+
+_PLAIN = ("columns", "left_out", "y_location", "y_scale", "n_classes")
+_ARRAYS: Mapping[str, type] = {
+    "categorical": np.bool_,
+    "index": np.int64,
+    "location": np.float64,
+    "scale": np.float64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,25 @@ class Encoder:
             index=np.array(kept, dtype=np.int64),
             location=np.where(categorical, 0.0, location),
             scale=np.where(categorical, 1.0, scale),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, which hold every bit."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: getattr(self, name).tolist() for name in _ARRAYS},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Encoder:
+        """What `to_dict` described."""
+        return cls(
+            columns=tuple(map(str, data["columns"])),
+            left_out=tuple(map(str, data["left_out"])),
+            y_location=float(data["y_location"]),
+            y_scale=float(data["y_scale"]),
+            n_classes=int(data["n_classes"]),
+            **{name: np.array(data[name], dtype=kind) for name, kind in _ARRAYS.items()},
         )
 
     def features(self, values: NDArray[np.float64]) -> NDArray[np.float32]:

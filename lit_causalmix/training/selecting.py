@@ -79,6 +79,10 @@ class SelectingModule(RunModule):
         finally:
             self.backbone.load_state_dict(present)
 
+    def pretrained_digest(self) -> str | None:
+        """SHA-256 of the backbone's weights before training; None where they are not known."""
+        return None if self._start is None else of_tensors(self._start)
+
     def zero_shot(self, stage: Stage) -> Mapping[str, Score]:
         """Scores of the pre-trained weights, "domain/metric" → score.
 

@@ -16,7 +16,8 @@ from lit_causalmix.backbones.axial.inputs import (
     CellInputs,
     number_inputs,
 )
-from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, bin_quantiles, target_bins
+from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
+from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
@@ -112,7 +113,7 @@ def test_bins_hold_a_normal_density() -> None:
     assert float(bin_mean(logits)) == pytest.approx(0.3, abs=2e-3)
     levels = torch.tensor([0.05, 0.5, 0.95])
     expected = norm.ppf(levels.numpy(), 0.3, 0.5)
-    np.testing.assert_allclose(bin_quantiles(logits, levels)[0], expected, atol=0.01)
+    np.testing.assert_allclose(bin_quantiles(logits, edges, levels)[0], expected, atol=0.01)
 
 
 def test_regression_ignores_the_targets_units() -> None:
@@ -134,10 +135,10 @@ def test_quantiles_are_in_the_targets_units_and_in_order() -> None:
         found = m.quantiles(output, e, (0.05, 0.5, 0.95))
     assert found.shape == (e.n_query, 3)
     assert (found.diff(dim=1) > 0).all()
-    middle = bin_quantiles(output, torch.tensor([0.5]))[:, 0]
+    middle = bin_quantiles(output, bin_edges(output.shape[1]), torch.tensor([0.5]))[:, 0]
     mean, deviation = e.y_context.mean(), e.y_context.std(correction=0)
     torch.testing.assert_close(found[:, 1].float(), 100 + 10 * (mean + deviation * middle))
-    with pytest.raises(LimitError, match="a classifier predicts no quantiles"):
+    with pytest.raises(LimitError, match="predicts no distribution of a number"):
         model().quantiles(output, e, (0.5,))
 
 

@@ -1,5 +1,6 @@
 """What every backbone of the package promises, whatever it computes."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from lit_causalmix.backbones import (
     TabPFN,
     TabPFNV1,
 )
+from lit_causalmix.backbones.description import described, rebuilt
 from lit_causalmix.backbones.tabicl import TabICLSizes
 from lit_causalmix.backbones.tabpfn import TabPFNSizes
 from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
@@ -311,3 +313,33 @@ def test_many_classes_up_to_the_limit_are_predicted(case: Case) -> None:
     found = prediction(backbone.eval(), episode)
     assert found.shape == (Q, episode.n_classes)
     assert torch.isfinite(found).all()
+
+
+def test_json_makes_a_backbone_of_the_same_form(case: Case) -> None:
+    backbone = prepared(case, seed=1)
+    kept = json.loads(json.dumps(described(backbone)))
+    assert kept["class"] == public_name(type(backbone))
+    again = rebuilt(kept).eval()
+    again.load_state_dict(backbone.state_dict())
+    again.specialise(make_schema(case.n_classes))
+    episode = make_episode(case.n_classes)
+    assert torch.equal(prediction(again, episode), prediction(backbone, episode))
+    assert again.limits == backbone.limits
+    assert {"weights", "licence"} <= backbone.origin().keys()
+
+
+def test_distributions_over_bins_have_quantiles_and_nothing_else_has(case: Case) -> None:
+    backbone, episode = prepared(case), make_episode(case.n_classes)
+    levels = (0.05, 0.5, 0.95)
+    with torch.no_grad():
+        output = backbone(episode)
+    if case.n_classes or output.ndim == 1:
+        with pytest.raises(LimitError, match="predicts no distribution of a number"):
+            backbone.quantiles(output, episode, levels)
+        return
+    found = backbone.quantiles(output, episode, levels)
+    assert found.shape == (Q, 3)
+    assert found.dtype == torch.float64
+    assert (found.diff(dim=1) >= 0).all()
+    moved = replace(episode, y_location=105.0)
+    torch.testing.assert_close(backbone.quantiles(output, moved, levels), found + 100.0)

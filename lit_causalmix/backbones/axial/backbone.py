@@ -15,9 +15,10 @@ from lit_causalmix.backbones.axial.batch import Batch, batches
 from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
-from lit_causalmix.backbones.axial.targets import bin_mean, bin_quantiles, target_bins
+from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.folder import read_weights, write
+from lit_causalmix.backbones.bins import bin_quantiles
+from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
@@ -89,6 +90,7 @@ class AxialTransformer(Backbone):
                 )
         self.max_context_rows = max_context_rows
         self.max_columns = max_columns
+        self._weights = weights
         # On the meta device nothing is drawn from torch's global generator.
         with torch.device("meta"):
             self.network = AxialNetwork(self.config)
@@ -120,6 +122,13 @@ class AxialTransformer(Backbone):
         """Writes `config.json` and `model.safetensors`; float16 halves the file."""
         settings = {"architecture": ARCHITECTURE, **asdict(self.config)}
         write(folder, settings, self.network.state_dict(), dtype)
+
+    def arguments(self) -> dict[str, Any]:
+        limits = {"max_context_rows": self.max_context_rows, "max_columns": self.max_columns}
+        return asdict(self.config) | limits
+
+    def origin(self) -> dict[str, str]:
+        return origin_of(self._weights)
 
     @property
     def _classifies(self) -> bool:
@@ -188,23 +197,11 @@ class AxialTransformer(Backbone):
         return super().predict(output, episode)
 
     def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
-        """Quantiles of the predicted distributions of a regression.
-
-        Args:
-            output: What `forward` returned: (Q, n_outputs).
-            episode: What it was given.
-            levels: L probabilities.
-
-        Returns:
-            float64 (Q, L), in the target's units.
-
-        Raises:
-            LimitError: If this is a classifier.
-        """
         if self._classifies:
-            raise LimitError("a classifier predicts no quantiles: read its probabilities")
+            return super().quantiles(output, episode, levels)
         mean, deviation = standardisation(episode.y_context.float(), dim=-1)
-        found = mean + deviation * bin_quantiles(output, torch.tensor(levels))
+        edges = bin_edges(self.config.n_outputs, output.device)
+        found = mean + deviation * bin_quantiles(output, edges, torch.tensor(levels))
         return episode.y_location + episode.y_scale * found.double()
 
     def _output(self, batch: Batch) -> Tensor:

@@ -28,16 +28,3 @@ def bin_mean(logits: Tensor) -> Tensor:
     """Returns the mean of the predicted distribution: (..., n_bins) to float32 (...)."""
     edges = bin_edges(logits.shape[-1], logits.device)
     return torch.softmax(logits.float(), dim=-1) @ ((edges[:-1] + edges[1:]) / 2)
-
-
-def bin_quantiles(logits: Tensor, levels: Tensor) -> Tensor:
-    """Returns quantiles, linear within a bin: (..., n_bins) and levels (L,) to float32 (..., L)."""
-    edges = bin_edges(logits.shape[-1], logits.device)
-    share = torch.softmax(logits.float(), dim=-1)
-    above = share.cumsum(dim=-1)
-    wanted = levels.to(share).expand(*share.shape[:-1], -1).contiguous()
-    index = torch.searchsorted(above, wanted).clamp_max(share.shape[-1] - 1)
-    inside = share.gather(-1, index)
-    rest = wanted - (above.gather(-1, index) - inside)
-    part = (rest / inside.clamp_min(torch.finfo(torch.float32).tiny)).clamp(0, 1)
-    return edges[index] + part * (edges[index + 1] - edges[index])

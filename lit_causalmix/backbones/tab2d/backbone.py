@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.backbones.folder import read_weights, write
+from lit_causalmix.backbones.bins import bin_quantiles
+from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
 from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
 from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
 from lit_causalmix.backbones.tab2d.preprocessing import (
+    bin_edges,
     bin_mean,
     impute_and_drop_constant,
     target_bins,
@@ -90,6 +92,7 @@ class Tab2D(Backbone):
                 )
         self.max_context_rows = max_context_rows
         self.max_columns = max_columns
+        self._weights = weights
         # On the meta device nothing is drawn from torch's global generator.
         with torch.device("meta"):
             self.network = Tab2DNetwork(
@@ -130,6 +133,20 @@ class Tab2D(Backbone):
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the official `config.json` and `model.safetensors` (float32)."""
         write(folder, vars(self.config), self.network.state_dict())
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "dim": self.config.dim,
+            "n_layers": self.config.n_layers,
+            "n_heads": self.config.n_heads,
+            "n_outputs": self.config.dim_output,
+            "task": self.config.task.lower(),
+            "max_context_rows": self.max_context_rows,
+            "max_columns": self.max_columns,
+        }
+
+    def origin(self) -> dict[str, str]:
+        return origin_of(self._weights)
 
     @property
     def _classifies(self) -> bool:
@@ -213,6 +230,14 @@ class Tab2D(Backbone):
             low, span = target_range(episode.y_context)
             output = low + span * bin_mean(output)
         return super().predict(output, episode)
+
+    def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
+        if self._classifies or self.config.dim_output == 1:
+            return super().quantiles(output, episode, levels)
+        low, span = target_range(episode.y_context)
+        edges = bin_edges(self.config.dim_output, output.device)
+        found = low + span * bin_quantiles(output, edges, torch.tensor(levels))
+        return episode.y_location + episode.y_scale * found.double()
 
     def _known_target(self, y_context: Tensor) -> Tensor:
         """Returns context targets (..., R) as the network knows them: classes, [0, 1] or bins."""

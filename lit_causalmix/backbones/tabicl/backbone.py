@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.extras import needed
+from lit_causalmix.backbones.folder import origin_of
 from lit_causalmix.backbones.present import numbered, spread
 from lit_causalmix.backbones.tabicl.checkpoint import TabICLSizes, random_network, read, write
 from lit_causalmix.episode import Episode
@@ -91,10 +92,31 @@ class TabICL(Backbone):
             )
         self.max_context_rows = max_context_rows
         self.max_columns = max_columns
+        self._weights = weights
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes `tabicl.ckpt` in the official format, for `tabicl` and `weights`."""
         write(Path(folder) / FILE, self.network, self.config)
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "max_context_rows": self.max_context_rows,
+            "max_columns": self.max_columns,
+            "config": self.config,
+        }
+
+    @classmethod
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        own = {name: value for name, value in arguments.items() if name != "config"}
+        backbone = cls(None, sizes=TabICLSizes(8, 1, 1, 1, 1, n_quantiles=3), **own)
+        backbone.config = dict(arguments["config"])
+        backbone.network = random_network(backbone.config, 0)
+        return backbone
+
+    def origin(self) -> dict[str, str]:
+        known = origin_of(self._weights)
+        return known if self._weights is None else known | {"licence": str(BSD)}
 
     @property
     def limits(self) -> Limits:
@@ -154,21 +176,8 @@ class TabICL(Backbone):
         return super().predict(output, episode)
 
     def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
-        """Quantiles of the predicted distributions of a regression.
-
-        Args:
-            output: What `forward` returned: (Q, n_quantiles).
-            episode: What it was given.
-            levels: L probabilities.
-
-        Returns:
-            float64 (Q, L), in the target's units.
-
-        Raises:
-            LimitError: If this is a classifier.
-        """
         if self.task == "classification":
-            raise LimitError("a classifier predicts no quantiles: read its probabilities")
+            return super().quantiles(output, episode, levels)
         mean, deviation = standardisation(episode.y_context.float(), dim=0)
         found: Tensor = self.network.quantile_dist(output.float()).icdf(
             torch.tensor(levels, device=output.device, dtype=torch.float32)

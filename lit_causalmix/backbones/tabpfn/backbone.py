@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.extras import needed
-from lit_causalmix.backbones.folder import WEIGHTS_FILE
+from lit_causalmix.backbones.folder import WEIGHTS_FILE, origin_of
 from lit_causalmix.backbones.present import numbered, spread
 from lit_causalmix.backbones.tabpfn.checkpoint import (
     Checkpoint,
     TabPFNSizes,
+    blank,
     build,
     random_checkpoint,
     read,
@@ -88,13 +89,21 @@ class TabPFN(Backbone):
                 )
             checkpoint = _checkpoint(weights)
             announce(f"TabPFN weights {weights}", checkpoint.licence, accepted=accept_license)
+        self.task = task
+        self.activation_checkpointing = activation_checkpointing
+        self._weights = weights
+        self._take(checkpoint, max_context_rows, max_columns)
+
+    def _take(
+        self, checkpoint: Checkpoint, max_context_rows: int | None, max_columns: int | None
+    ) -> None:
+        """Builds the network of a checkpoint; limits that are None are its own."""
+        regression = self.task == "regression"
         self.checkpoint = Checkpoint(
             checkpoint.architecture, checkpoint.config, {}, checkpoint.inference
         )
         self.network, borders, self.inference_config = build(checkpoint, regression=regression)
         self.register_buffer("borders", borders)
-        self.task = task
-        self.activation_checkpointing = activation_checkpointing
         own = self.inference_config
         self._limits = Limits(
             context_rows=max_context_rows or own.MAX_NUMBER_OF_SAMPLES,
@@ -112,6 +121,30 @@ class TabPFN(Backbone):
             tensors["criterion.losses_per_bucket"] = torch.zeros_like(self.borders[1:])
         whole = Checkpoint(self.checkpoint.architecture, self.checkpoint.config, tensors)
         write(Path(folder) / WEIGHTS_FILE, whole, self.inference_config)
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "max_context_rows": self._limits.context_rows,
+            "max_columns": self._limits.columns,
+            "checkpoint": {
+                "architecture": self.checkpoint.architecture,
+                "config": self.checkpoint.config,
+                "inference": self.checkpoint.inference,
+            },
+        }
+
+    @classmethod
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        task, kept = arguments["task"], Checkpoint(**arguments["checkpoint"], tensors={})
+        limits = (arguments["max_context_rows"], arguments["max_columns"])
+        backbone = cls(None, task, sizes=TabPFNSizes(dim=8, n_heads=1, n_layers=1, n_buckets=2))
+        backbone._take(blank(kept, regression=task == "regression"), *limits)
+        return backbone
+
+    def origin(self) -> dict[str, str]:
+        known = origin_of(self._weights)
+        return known if self._weights is None else known | {"licence": str(self.checkpoint.licence)}
 
     @property
     def limits(self) -> Limits:
@@ -176,21 +209,8 @@ class TabPFN(Backbone):
         return super().predict(output, episode)
 
     def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
-        """Quantiles of the predicted distributions of a regression.
-
-        Args:
-            output: What `forward` returned: (Q, n_buckets).
-            episode: What it was given.
-            levels: L probabilities.
-
-        Returns:
-            float64 (Q, L), in the target's units.
-
-        Raises:
-            LimitError: If this is a classifier.
-        """
         if self.borders is None:
-            raise LimitError("a classifier predicts no quantiles: read its probabilities")
+            return super().quantiles(output, episode, levels)
         mean, deviation = standardisation(episode.y_context.float(), dim=0)
         bars = self._bars()
         found = torch.stack([bars.icdf(output.float(), level) for level in levels], dim=1)

@@ -128,6 +128,15 @@ def random_checkpoint(sizes: TabPFNSizes, *, regression: bool, seed: int) -> Che
     return Checkpoint(_V2, config, tensors)
 
 
+def blank(kept: Checkpoint, *, regression: bool) -> Checkpoint:
+    """A checkpoint of the same form with zeros for weights, to load others over it."""
+    state = _network(kept.architecture, kept.config).state_dict()
+    tensors = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+    if regression and not any(name.endswith("regression_borders") for name in tensors):
+        tensors[f"{_CRITERION}borders"] = torch.zeros(kept.config["num_buckets"] + 1)
+    return dataclasses.replace(kept, tensors=tensors)
+
+
 def _network(architecture: str, config: dict[str, Any]) -> nn.Module:
     architectures = needed("tabpfn.architectures", extra="tabpfn").ARCHITECTURES
     if architecture not in architectures:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.folder import origin_of
 from lit_causalmix.backbones.tabpfn_v1.network import (
     TabPFNV1Architecture,
     network_from,
@@ -20,7 +21,7 @@ from lit_causalmix.backbones.tabpfn_v1.preprocessing import preprocess
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import rng
-from lit_causalmix.weights import load
+from lit_causalmix.weights import REGISTRY, load
 
 TEMPERATURE = 0.8
 """The published predictions divide the logits by this."""
@@ -118,6 +119,7 @@ class TabPFNV1(Backbone):
             self.network = network_from(self.architecture, loaded.tensors)
         self.max_context_rows = max_context_rows
         self.n_ensemble = n_ensemble
+        self._weights = weights
         self.activation_checkpointing = activation_checkpointing
 
     @classmethod
@@ -176,6 +178,26 @@ class TabPFNV1(Backbone):
             shifted = logits[0, :, :n_classes].float() / TEMPERATURE
             total = total + shifted.roll(-member.class_shift, dims=1)
         return total / len(members)
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "weights": None,
+            "architecture": asdict(self.architecture),
+            "max_context_rows": self.max_context_rows,
+            "n_ensemble": self.n_ensemble,
+        }
+
+    @classmethod
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        architecture = TabPFNV1Architecture(**arguments["architecture"])
+        return cls(**{**arguments, "architecture": architecture})
+
+    def origin(self) -> dict[str, str]:
+        source = REGISTRY.get(self._weights or "")
+        if source is None:
+            return origin_of(self._weights)
+        named = f"{source.name}, from the source archive of {source.requirement}"
+        return {"weights": named, "licence": source.licence}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Returns the groups "encoder", "layers" and "decoder"."""

@@ -1,0 +1,74 @@
+"""A backbone in JSON: its class and what makes one of the same form, to load weights into."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.errors import ConfigurationError, ModelError
+from lit_causalmix.names import public_name
+
+_OWN = "lit_causalmix"
+
+
+def described(backbone: Backbone) -> dict[str, Any]:
+    """The class of a backbone and `Backbone.arguments`, as JSON values.
+
+    Raises:
+        ConfigurationError: If an argument is no JSON value.
+
+    Example:
+        >>> from lit_causalmix.backbones import Tab2D
+        >>> found = described(Tab2D(dim=8, n_layers=1))
+        >>> found["class"], found["arguments"]["dim"]
+        ('lit_causalmix.backbones.Tab2D', 8)
+    """
+    name, arguments = public_name(type(backbone)), backbone.arguments()
+    try:
+        json.dumps(arguments, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{name} cannot be described in JSON ({error}): override its `arguments` and `rebuilt`"
+        ) from error
+    return {"class": name, "arguments": arguments}
+
+
+def rebuilt(description: Mapping[str, Any], *, own_code: bool = False) -> Backbone:
+    """Makes a backbone of the form that is described; its weights are still to be loaded.
+
+    Args:
+        description: What `described` gave.
+        own_code: Whether the module of a class from outside this package may be imported. One that
+            is imported already is found in any case.
+
+    Raises:
+        ModelError: If there is no such class, it is no backbone, or it takes other arguments.
+    """
+    kind, arguments = _kind(str(description["class"]), own_code), description["arguments"]
+    try:
+        return kind.rebuilt(arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the backbone {description['class']} of this version cannot be made from the "
+            f"arguments that were kept: {error}"
+        ) from error
+
+
+def _kind(path: str, own_code: bool) -> type[Backbone]:
+    module, _, name = path.rpartition(".")
+    if module.partition(".")[0] != _OWN and module not in sys.modules and not own_code:
+        raise ModelError(
+            f"the backbone {path} comes from outside this package: import {module or 'it'} first, "
+            "or allow it by own_code=True (--own-code), if you trust it"
+        )
+    try:
+        kind = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(f"there is no backbone {path} here: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Backbone)):
+        raise ModelError(f"{path} is no backbone")
+    return kind

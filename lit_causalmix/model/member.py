@@ -1,0 +1,87 @@
+"""One fine-tuned backbone with the rows that it predicts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.episode import Episode
+from lit_causalmix.tables.encoding import Encoder
+from lit_causalmix.tables.episodes import EpisodeParts, make_episode, query_chunks, with_query
+from lit_causalmix.tables.schema import Schema
+from lit_causalmix.tables.table import Table
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+Read = Callable[[Tensor, Episode], Tensor]
+"""Reads the output of a backbone for an episode: (Q, …)."""
+
+
+@dataclass(eq=False)
+class Member:
+    """A backbone in evaluation, its encoder and its context; a fold of an ensemble, or all of it.
+
+    The context is encoded once, and every prediction gets the very same tensors of it
+    (`tables.episodes.with_query`).
+
+    Args:
+        backbone: The fine-tuned backbone, which the member takes over: it is specialised to the
+            table and put in evaluation.
+        encoder: As in training.
+        context: The labelled rows that it predicts from.
+        max_query_rows: Most query rows in one forward pass, as in training: the same rows then
+            give the same bits.
+    """
+
+    backbone: Backbone
+    encoder: Encoder
+    context: Table
+    max_query_rows: int
+    _episode: Episode = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.backbone.specialise(self.schema)
+        self.backbone.eval()
+        rows = EpisodeParts.of(self.context)
+        self._episode = make_episode(rows, rows.take(np.arange(0)), self.encoder)
+
+    @property
+    def schema(self) -> Schema:
+        """The columns as the member codes them."""
+        return self.context.schema
+
+    def to(self, device: str | torch.device) -> None:
+        """Moves backbone and context."""
+        self.backbone.to(device)
+        self._episode = self._episode.to(device)
+
+    def predict(self, values: NDArray[np.float64]) -> Floats:
+        """Predicts coded rows (n, C + 1); their targets are not read.
+
+        Returns:
+            Probabilities float32 (n, K), or numbers float64 (n,) in the target's units.
+        """
+        return self._read(values, self.backbone.predict)
+
+    def quantiles(self, values: NDArray[np.float64], levels: Sequence[float]) -> Floats:
+        """Quantiles of the predictions for coded rows, float64 (n, L).
+
+        Raises:
+            LimitError: If the backbone predicts no distribution.
+        """
+        return self._read(values, lambda o, e: self.backbone.quantiles(o, e, levels))
+
+    def _read(self, values: NDArray[np.float64], read: Read) -> Floats:
+        rows = replace(self.context, values=values, rows=np.arange(len(values)))
+        found = []
+        with torch.inference_mode():
+            for chunk in query_chunks([EpisodeParts.of(rows)], self.max_query_rows):
+                episode = with_query(self._episode, chunk, self.encoder)
+                found.append(read(self.backbone(episode), episode).cpu())
+        array: Floats = torch.cat(found).numpy()
+        return array

@@ -1,0 +1,277 @@
+"""The kept model: one or several members, and what it takes to read new rows for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+import lit_causalmix
+from lit_causalmix.errors import ConfigurationError, LimitError, ModelError
+from lit_causalmix.files.atomic import json_text, write_text
+from lit_causalmix.model.card import model_card
+from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
+from lit_causalmix.model.frames import prediction_frame
+from lit_causalmix.model.member import Floats, Member
+from lit_causalmix.model.storage import read_member, write_member
+from lit_causalmix.tables.coding import code_columns
+from lit_causalmix.tables.load import read_new_cells
+from lit_causalmix.tables.schema import Schema, TaskType
+from lit_causalmix.tables.spec import TableSpec
+
+_READING = ("drop", "missing_values", "group_column", "split_column", "max_bytes")
+"""What of a `TableSpec` bears on the reading of new rows."""
+
+Source = str | os.PathLike[str] | pd.DataFrame
+
+
+class Predictor:
+    """Predicts from new rows: a path or a DataFrame with the columns of the training table.
+
+    Columns are matched by name: one that is missing is refused, others are ignored with a warning.
+    Categories that training did not show count as missing, with a warning; gaps are read as in
+    training. Several members have their predictions averaged. It needs neither a trainer nor the
+    libraries that rows are generated with.
+
+    Args:
+        members: Of one task and one target; the first one's labels are the model's.
+        spec: How the training table was read.
+        record: JSON values on how the model came about: scores, versions, settings, for its card.
+        temperature: The logarithms of probabilities are divided by it; 1 leaves them as they are.
+
+    Raises:
+        ConfigurationError: If there is no member, or the temperature is not positive.
+
+    Example:
+        >>> from lit_causalmix.backbones import Nano
+        >>> from lit_causalmix.tables import Encoder, SplitSpec, load_splits
+        >>> rows = pd.DataFrame({"x": range(40), "sold": ["no", "yes"] * 20})
+        >>> spec = TableSpec(rows, target="sold")
+        >>> train = load_splits(spec, SplitSpec(val_fraction=0, test_fraction=0)).train
+        >>> model = Predictor([Member(Nano(), Encoder.fit(train), train, 1024)], spec, {})
+        >>> model.classes, model.predict_proba(rows.head(3)).shape
+        (('no', 'yes'), (3, 2))
+    """
+
+    def __init__(
+        self,
+        members: Iterable[Member],
+        spec: TableSpec,
+        record: Mapping[str, Any],
+        *,
+        temperature: float = 1.0,
+    ) -> None:
+        self.members = tuple(members)
+        if not self.members:
+            raise ConfigurationError("a model has at least one member, got none")
+        if not 0 < temperature < np.inf:
+            raise ConfigurationError(f"a temperature lies above 0, got {temperature}")
+        self.spec = TableSpec("", **{name: getattr(spec, name) for name in _READING})
+        self.record = json.loads(json_text(record))
+        self.temperature = float(temperature)
+
+    # -- facts ----------------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Schema:
+        """The columns as the first member knows them."""
+        return self.members[0].schema
+
+    @property
+    def task(self) -> TaskType:
+        """What is predicted."""
+        return self.schema.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K class labels in the order of the probabilities; empty for regression."""
+        return self.schema.target.categories if self.task.is_classification else ()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns that new rows must have."""
+        return tuple(column.name for column in self.schema.features)
+
+    # -- predictions ----------------------------------------------------------------------------
+
+    def predict(self, rows: Source) -> NDArray[Any]:
+        """Predicts the rows of a table, in their order.
+
+        Returns:
+            Labels, object (n,), or numbers in the target's units, float64 (n,).
+
+        Raises:
+            TableError: If a column is missing, or a cell does not fit its column.
+        """
+        found = self._predictions(self._coded(rows))
+        return self._labels(found) if self.classes else found
+
+    def predict_proba(self, rows: Source) -> NDArray[np.float32]:
+        """Predicts the probabilities of the classes, float32 (n, K), in the order of `classes`.
+
+        Raises:
+            LimitError: For regression.
+            TableError: As `predict`.
+        """
+        if not self.classes:
+            raise LimitError("a regression has no probabilities of classes: ask for quantiles")
+        return np.asarray(self._predictions(self._coded(rows)), dtype=np.float32)
+
+    def predict_quantiles(self, rows: Source, levels: Sequence[float]) -> NDArray[np.float64]:
+        """Predicts quantiles of the distribution of a number, float64 (n, L).
+
+        Those of several members are averaged, level by level.
+
+        Args:
+            rows: As for `predict`.
+            levels: L probabilities in (0, 1).
+
+        Raises:
+            LimitError: For classification, or a backbone that predicts no distribution.
+            ConfigurationError: For a level outside (0, 1).
+            TableError: As `predict`.
+        """
+        return self._quantiles(self._coded(rows), levels)
+
+    def frame(
+        self, rows: Source, *, quantiles: Sequence[float] = (), escape_formulas: bool = False
+    ) -> pd.DataFrame:
+        """The predictions as the command line writes them (`frames.prediction_frame`)."""
+        values = self._coded(rows)
+        more = self._quantiles(values, quantiles) if quantiles else None
+        return prediction_frame(
+            self._predictions(values),
+            self.classes,
+            quantiles=more,
+            levels=quantiles,
+            escape_formulas=escape_formulas,
+        )
+
+    def _labels(self, probabilities: Floats) -> NDArray[np.object_]:
+        labels: NDArray[np.object_] = np.array(self.classes, dtype=object)
+        return np.asarray(labels[probabilities.argmax(axis=1)], dtype=object)
+
+    def _coded(self, rows: Source) -> list[NDArray[np.float64]]:
+        """The rows as each member codes them, read once; equal columns are coded once."""
+        cells, _ = read_new_cells(rows, self.schema, self.spec)
+        coded: dict[Schema, NDArray[np.float64]] = {}
+        for schema in {member.schema: None for member in self.members}:
+            coded[schema] = code_columns(schema, cells)
+        return [coded[member.schema] for member in self.members]
+
+    def _quantiles(
+        self, values: Sequence[NDArray[np.float64]], levels: Sequence[float]
+    ) -> NDArray[np.float64]:
+        if not levels or not all(0 < level < 1 for level in levels):
+            raise ConfigurationError(f"quantiles lie in (0, 1), got {list(levels)}")
+        if self.classes:
+            raise LimitError("a classification has no quantiles: ask for probabilities")
+        found = [m.quantiles(v, levels) for m, v in zip(self.members, values, strict=True)]
+        return np.asarray(np.mean(found, axis=0), dtype=np.float64)
+
+    def _predictions(self, values: Sequence[NDArray[np.float64]]) -> Floats:
+        found = [
+            self._aligned(member, member.predict(own))
+            for member, own in zip(self.members, values, strict=True)
+        ]
+        mean = found[0]
+        if len(found) > 1:
+            doubles = np.asarray(np.mean(found, axis=0, dtype=np.float64))
+            mean = doubles.astype(np.float32) if self.classes else doubles
+        untouched = self.temperature == 1 or not self.classes
+        return mean if untouched else tempered(mean, self.temperature)
+
+    def _aligned(self, member: Member, found: Floats) -> Floats:
+        """Probabilities in the order of the model's classes; a class unknown to a member gets 0."""
+        own = member.schema.target.categories
+        if not self.classes or own == self.classes:
+            return found
+        aligned = np.zeros((len(found), len(self.classes)), dtype=found.dtype)
+        aligned[:, [self.classes.index(label) for label in own]] = found
+        return aligned
+
+    # -- place ----------------------------------------------------------------------------------
+
+    def to(self, device: str | torch.device) -> Predictor:
+        """Moves the members to a device, and returns the model.
+
+        Raises:
+            ConfigurationError: If there is no such device.
+        """
+        try:
+            for member in self.members:
+                member.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch built without it, or none there
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigurationError(f"the device {device} cannot be used: {reason}") from error
+        return self
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the model as a folder; see `model.folder`.
+
+        The folder holds the context rows, which are rows of the training table.
+
+        Raises:
+            ModelError: If the folder holds other files.
+            ConfigurationError: If a backbone cannot be described in JSON.
+            FileError: If it cannot be written.
+        """
+        writer = FolderWriter(Path(folder))
+        members = [write_member(member, writer) for member in self.members]
+        content = {
+            "version": lit_causalmix.__version__,
+            "temperature": self.temperature,
+            "reading": {name: getattr(self.spec, name) for name in _READING},
+            "members": members,
+            "record": self.record,
+        }
+        writer.finish(content)
+        write_text(writer.folder / CARD_FILE, model_card(self))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, own_code: bool = False) -> Predictor:
+        """Reads what `save` wrote; nothing is unpickled.
+
+        Args:
+            folder: The model's folder.
+            own_code: Whether the module of a backbone from outside this package may be imported.
+
+        Raises:
+            ModelError: If there is no model, it is damaged, or of a newer version.
+        """
+        path = Path(folder)
+        content = read_content(path)
+        try:
+            members = [
+                read_member(member, path, content["files"], own_code=own_code)
+                for member in content["members"]
+            ]
+            spec = TableSpec("", **content["reading"])
+            return cls(members, spec, content["record"], temperature=content["temperature"])
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ModelError(
+                f"{path} is no model that this version reads: {type(error).__name__}: {error}"
+            ) from error
+
+
+def tempered(probabilities: Floats, temperature: float) -> Floats:
+    """Divides the logarithms of probabilities (n, K) by a temperature, and normalises.
+
+    Example:
+        >>> tempered(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+        [[0.667, 0.333]]
+    """
+    tiny = np.finfo(probabilities.dtype).tiny
+    logits = np.log(np.maximum(probabilities, tiny), dtype=np.float64) / temperature
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: Floats = (raised / raised.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
+    return found
