@@ -27,7 +27,7 @@ QUICK = {
 }
 """Settings of the generator that make a method quick, where it is not."""
 
-NEEDS = {"ctgan": "ctgan"}
+NEEDS = {"ctgan": "ctgan", "smote-nc": "imblearn"}
 """Packages of an extra, where a method needs one."""
 
 

@@ -170,6 +170,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     names = (re.match(r"[\w-]+", text) for given in lists for text in given)
     declared = {name[0].replace("-", "_") for name in names if name}
     differing = {"causallearn": "causal_learn", "sklearn": "scikit_learn", "yaml": "pyyaml"}
+    differing |= {"imblearn": "imbalanced_learn"}
     own = {"lit_causalmix", *sys.stdlib_module_names}
     for path in [*CORE, *(ROOT / "datamodules").glob("*.py"), *(ROOT / "callbacks").glob("*.py")]:
         roots = {name.partition(".")[0] for name in _imports(path)} - own

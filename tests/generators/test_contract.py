@@ -16,6 +16,7 @@ from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import GeneratorError
 from lit_causalmix.generators import (
+    ARFGenerator,
     CTGANGenerator,
     DagTFMGenerator,
     Generator,
@@ -24,6 +25,7 @@ from lit_causalmix.generators import (
     MixedModelGenerator,
     RelabelledGenerator,
     SCMGenerator,
+    SMOTENCGenerator,
     TabEBMGenerator,
     TableAugmentGenerator,
 )
@@ -58,6 +60,8 @@ METHODS = (
     Method(MixedModelGenerator, {"n_models": 3}, {"teachers": ["tree"]}),
     Method(JitterGenerator, other={"bandwidth": 0.2}),
     Method(IndependentColumnsGenerator),
+    Method(SMOTENCGenerator, other={"n_neighbours": 3}, needs="imblearn"),
+    Method(ARFGenerator, {"n_trees": 5}, {"min_leaf_rows": 9}),
     Method(
         CTGANGenerator,
         {"epochs": 2, "batch_size": 40, "generator_dim": [16], "discriminator_dim": [16]},
