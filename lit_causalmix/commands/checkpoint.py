@@ -3,50 +3,59 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import public_name
-from lit_causalmix.training.checkpoints import check_backbone, read_checkpoint
+from lit_causalmix.training.checkpoints import check_backbone
 
 KEYWORDS = ("best", "last", "hpc")
 """Lightning's words for a checkpoint that a trainer finds by itself."""
 
 
-def prepare_checkpoint(
-    trainer: pl.Trainer,
+def check_checkpoint(
+    content: Mapping[str, Any],
     model: pl.LightningModule,
     datamodule: pl.LightningDataModule | None,
-    command: str,
-    path: str | None,
 ) -> None:
-    """Refuses what `--ckpt_path` names where it cannot be used; says where none is named.
+    """Refuses a checkpoint of another backbone, and tells the datamodule of which table it is.
 
-    The datamodule learns of which table and split the checkpoint is before it reads its own.
+    The datamodule learns of table and split before it reads its own.
 
     Raises:
         ConfigurationError: With what is wrong.
     """
-    if path is None:
-        if command != "fit":
-            sys.stderr.write(
-                f"{command}: no --ckpt_path is given, so the pre-trained weights are used "
-                "(zero-shot); those of a fit are --ckpt_path RUN/best.ckpt\n"
-            )
-        return
-    if path in KEYWORDS:
-        _check_keyword(trainer, path)
-        return
-    content = read_checkpoint(Path(path))
     backbone = getattr(model, "backbone", None)
     if backbone is not None:
         check_backbone(content, public_name(type(backbone)))
     state = content.get(type(datamodule).__qualname__)
     if datamodule is not None and state:
         datamodule.load_state_dict(state)
+
+
+def check_no_file(trainer: pl.Trainer, command: str, path: str | None) -> None:
+    """Says that weights are zero-shot where no checkpoint is named; refuses a word for none.
+
+    Args:
+        trainer: Knows where checkpoints would be.
+        command: "fit", "validate", "test" or "predict".
+        path: None, or one of `KEYWORDS`.
+
+    Raises:
+        ConfigurationError: If a word finds no checkpoint.
+    """
+    if path is not None:
+        _check_keyword(trainer, path)
+    elif command != "fit":
+        sys.stderr.write(
+            f"{command}: no --ckpt_path is given, so the pre-trained weights are used "
+            "(zero-shot); those of a fit are --ckpt_path RUN/best.ckpt\n"
+        )
 
 
 def _check_keyword(trainer: pl.Trainer, keyword: str) -> None:

@@ -21,7 +21,7 @@ import lit_causalmix.training  # noqa: F401  # these four make the class names k
 from lit_causalmix.callbacks.evaluation import is_trial, run_folder
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
-from lit_causalmix.commands.checkpoint import KEYWORDS, prepare_checkpoint
+from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.commands.facts import fit_facts
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
@@ -53,8 +53,9 @@ class TrainerCLI(ConfiguredCLI):
         # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
         # none. What is left to do is to refuse what cannot be used before any work starts.
         path = self._ckpt_path()
+        self._checkpoint: dict[str, Any] | None = None
         if path and path not in KEYWORDS:
-            content = read_checkpoint(Path(path))
+            self._checkpoint = content = read_checkpoint(Path(path))
             try:
                 check_seal(content)
             except ConfigurationError as error:
@@ -63,7 +64,11 @@ class TrainerCLI(ConfiguredCLI):
                 check_resumable(content)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        prepare_checkpoint(self.trainer, self.model, self.datamodule, subcommand, self._ckpt_path())
+        content, self._checkpoint = self._checkpoint, None  # it may be large
+        if content is not None:
+            check_checkpoint(content, self.model, self.datamodule)
+        else:
+            check_no_file(self.trainer, subcommand, self._ckpt_path())
         super()._run_subcommand(subcommand)
 
     def _ckpt_path(self) -> str | None:
