@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.inspection.traps import traps
 from lit_causalmix.metrics.quality.records import row_numbers
 from lit_causalmix.tables.schema import Column, Schema
 from lit_causalmix.tables.table import Table
@@ -101,7 +102,10 @@ def _problem(column: Column, counts: NDArray[np.int64], missing: float) -> str:
         found.append(f"one value in {counts.max() / rows:.1%} of the rows")
     whole = column.integer and rows >= IDENTIFIER_ROWS and len(counts) == rows
     if whole or (not column.is_numerical and 2 * len(counts) > rows > 2):
-        found.append("nearly every row has a value of its own: an identifier?")
+        found.append(
+            "nearly every row has a value of its own: an identifier? Leave it out by "
+            f"--data.table.drop '[{column.name}]'"
+        )
     if missing >= MANY_MISSING:
         found.append(f"{missing:.0%} of the cells missing")
     return "; ".join(found)
@@ -134,7 +138,13 @@ def problems(train: Table) -> list[str]:
     """Says in sentences what may go wrong with these training rows."""
     facts = column_facts(train)
     found = [f"Column {fact.name!r}: {fact.problem}." for fact in facts if fact.problem]
-    return [*_rare_classes(train), *_repeated_rows(train), *_gaps(facts), *found]
+    return [
+        *traps(train),
+        *_rare_classes(train),
+        *_repeated_rows(train),
+        *_gaps(facts),
+        *found,
+    ]
 
 
 def _rare_classes(train: Table) -> Iterable[str]:

@@ -56,7 +56,7 @@ def test_repeated_and_conflicting_rows_are_counted() -> None:
 def test_a_plain_table_has_no_problem() -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"a": rng.normal(size=80), "c": rng.choice(["u", "v"], 80)})
-    frame["y"] = np.where(frame.a > 0, "p", "q")
+    frame["y"] = np.where(frame.a + rng.normal(size=80) > 0, "p", "q")
     train = loaded(frame)
     assert problems(train) == []
     assert feature_summary(train.schema) == "2 features (1 numerical, 1 categorical)"
