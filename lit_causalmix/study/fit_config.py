@@ -25,6 +25,7 @@ from lit_causalmix.tables import TableSpec
 from lit_causalmix.training.task import CausalMixTask
 
 _DEFAULT = "default"
+_SECTIONS = ("model", "data", "trainer")
 
 
 class FitCLI(ConfiguredCLI):
@@ -99,8 +100,17 @@ def read_fragment(fragment: str | Mapping[str, Any] | None) -> dict[str, Any]:
             configurations or YAML files, which a text alone names, too.
 
     Raises:
-        ConfigurationError: If a named file does not exist, or is no mapping.
+        ConfigurationError: If a named file does not exist, or it or one of its sections is no
+            mapping.
     """
+    content = _content(fragment)
+    for name in _SECTIONS:
+        if name in content and not isinstance(content[name], Mapping):
+            raise ConfigurationError(f"{name} is a mapping of settings, got {content[name]!r}")
+    return content
+
+
+def _content(fragment: str | Mapping[str, Any] | None) -> dict[str, Any]:
     if fragment is None:
         return {}
     if isinstance(fragment, str):

@@ -143,6 +143,8 @@ def test_a_key_follows_the_backbones_weights(spec: Spec) -> None:
         ({"methods": {"x": {"data": {"ratio": 1}}}}, "method 'x' on backbone 'small'.*'ratio'"),
         ({"methods": {"x": {"data": {"synthetic_ratio": 2}}}}, "method 'x'.*2"),
         ({"methods": {"x": {"data": {"table": {"drop": []}}}}}, "belongs to the tables"),
+        ({"methods": {"x": {"model": 1e308}}}, "method 'x'.*model is a mapping.*got 1e"),
+        ({"base": {"data": None}}, "data is a mapping of settings, got None"),
         ({"methods": {"x": 3}}, "a mapping or the name of a YAML file, got 3"),
         ({"tables": [{"source": "gone.csv", "target": "y"}]}, "no table 'gone.csv'"),
         ({"tables": [{"source": "first.csv", "targt": "y"}]}, "targt"),
