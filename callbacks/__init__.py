@@ -9,6 +9,7 @@ from lit_causalmix.callbacks.exact_resume import ExactResume
 from lit_causalmix.callbacks.fgsm import FGSM
 from lit_causalmix.callbacks.finite_loss import FiniteLoss
 from lit_causalmix.callbacks.fit_progress import FitProgress
+from lit_causalmix.callbacks.fold_recorder import FoldRecorder, MemberPredictions
 from lit_causalmix.callbacks.generator_quality import GeneratorQuality
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.predictions import PredictionWriter
@@ -29,7 +30,9 @@ __all__ = [
     "ExactResume",
     "FiniteLoss",
     "FitProgress",
+    "FoldRecorder",
     "GeneratorQuality",
+    "MemberPredictions",
     "PredictionWriter",
     "PretrainedFolder",
     "RatioSchedule",

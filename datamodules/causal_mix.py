@@ -48,6 +48,10 @@ class CausalMixDataModule(TableDataModule):
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
             `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
             model's `selection` counts them.
+        folds: Cuts the rows that one split would train and validate on into so many folds, groups
+            and identical rows together; 1 is one split. A fit of the command line then makes one
+            fit for each (`lit_causalmix.ensembles`).
+        fold: Which of them validates here, from 0.
         context: Real rows in the context at test and prediction, of zero-shot and fine-tuned
             weights alike: both (training and validation rows) or train. Validation rows, which
             select the weights, always have the training rows alone as context.
@@ -84,6 +88,8 @@ class CausalMixDataModule(TableDataModule):
         max_query_rows: int = 1024,
         episodes_per_epoch: int = 10,
         val_synthetic_rows: int = 0,
+        folds: int = 1,
+        fold: int = 0,
         context: ContextRule = "both",
         predict_source: str | Any | None = None,
         seed: int = 0,
@@ -113,12 +119,17 @@ class CausalMixDataModule(TableDataModule):
             ("max_query_rows", max_query_rows, "", 1),
             ("episodes_per_epoch", episodes_per_epoch, "", 1),
             ("val_synthetic_rows", val_synthetic_rows, "", 0),
+            ("folds", folds, "", 1),
         ):
             if value is not None and value < least:
                 must = " ".join((rule, f">= {least}")).strip()
                 raise ConfigurationError(f"{name} must be {must}, got {value}")
+        if not 0 <= fold < folds:
+            raise ConfigurationError(f"fold is one of 0 to folds - 1, got {fold} of {folds}")
         self.table = table
         self.split = split
+        self.folds = folds
+        self.fold = fold
         self.generator = generator
         self.synthetic_ratio = synthetic_ratio
         self.synthetic_size = synthetic_size

@@ -90,14 +90,15 @@ def _scores(board: Scoreboard) -> Iterable[list[str]]:
     selected = board.selected
     if selected is not None and selected.coefficient is None and board.history:
         found = next((v.scores for v in board.history if v.step == selected.step), {})
-        yield from _rows("val", board.history[0].scores, found)
+        yield from score_texts("val", board.history[0].scores, found)
     for sheet in board.of_stage("test"):
-        yield from _rows("test", sheet.zero_shot or {}, sheet.scores)
+        yield from score_texts("test", sheet.zero_shot or {}, sheet.scores)
 
 
-def _rows(
+def score_texts(
     stage: Stage, zero_shot: Mapping[str, Score], scores: Mapping[str, Score]
 ) -> Iterable[list[str]]:
+    """Scores of a stage as a card shows them: stage, domain, metric, zero-shot, theirs, gain."""
     for row in report_rows("", stage, zero_shot, scores, normalized_scores(scores, zero_shot)):
         values = (brief(row.zero_shot.value), brief(row.fine_tuned.value))
         yield [stage, row.domain, row.metric, *values, _percent(row.normalized)]

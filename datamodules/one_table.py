@@ -15,6 +15,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import array_bytes, of_parts
 from lit_causalmix.tables import (
     Encoder,
+    Fold,
     SplitSpec,
     Table,
     TableSpec,
@@ -38,6 +39,8 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         table: Where the table comes from.
         split: How it is split.
         max_query_rows: Most query rows in one episode.
+        folds: How many folds the training and validation rows are cut into; 1 is one split.
+        fold: Which of them validates.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame.
         context: The context at test and prediction.
         seed: Chooses validation rows where the context has no room for all of them.
@@ -48,6 +51,8 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     table: TableSpec
     split: SplitSpec
     max_query_rows: int
+    folds: int = 1
+    fold: int = 0
     predict_source: str | Any | None = None
     context: ContextRule = "both"
     seed: int = 0
@@ -70,7 +75,8 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     def read(self) -> None:
         """Reads and checks the table."""
         if not hasattr(self, "splits"):
-            splits = load_splits(self.table, self.split, self.stored)
+            fold = None if self.folds == 1 else Fold(self.fold, self.folds)
+            splits = load_splits(self.table, self.split, self.stored, fold)
             self.check_stored(splits)
             self.encoder = Encoder.fit(splits.train)
             self.splits = splits
@@ -120,7 +126,8 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         return both if n_val else f"{n_train} training rows"
 
     def run_facts(self) -> dict[str, object]:
-        return {**super().run_facts(), "context": self.context}
+        folds = {} if self.folds == 1 else {"folds": self.folds, "fold": self.fold}
+        return {**super().run_facts(), "context": self.context, **folds}
 
     def evaluation_stream(self, stage: Stage) -> EvaluationStream:
         return self._stream_of(self.evaluation_parts(stage), stage)

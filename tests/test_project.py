@@ -38,7 +38,7 @@ FLOORS = (
     ("causal", "backbones", "metrics"),
     ("model",),
     ("training",),
-    ("generators",),
+    ("ensembles", "generators"),
     ("datamodules", "inspection"),
     ("callbacks",),
     ("study",),

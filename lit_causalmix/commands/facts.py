@@ -35,6 +35,9 @@ def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tupl
     sizes = (f"{len(part):,}" for part in (train, splits.val, splits.test))
     rows = "{} training, {} validation, {} test rows".format(*sizes)
     yield "split", f"{rows}, seed {datamodule.split.seed} (--data.split)"
+    if datamodule.folds > 1:
+        pool = len(train) + len(splits.val)
+        yield "folds", f"{datamodule.folds} of these {pool:,}, each validates once (--folds)"
     n_context, n_query = episode_sizes(
         datamodule.episode_rows or len(train),
         query_fraction=datamodule.query_fraction,

@@ -24,14 +24,17 @@ from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.commands.facts import fit_facts
+from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
+from lit_causalmix.files.atomic import write_text
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
+from lit_causalmix.training.runs import claim_numbers, local_folder, unnumbered
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
@@ -41,7 +44,15 @@ _DEAD_WORKER = "DataLoader worker"
 
 
 class TrainerCLI(ConfiguredCLI):
-    """LightningCLI with our defaults; after a fit it tests the selected weights."""
+    """LightningCLI with our defaults; after a fit it tests the selected weights.
+
+    Args:
+        options: What the command line says of folds besides settings.
+    """
+
+    def __init__(self, *args: Any, options: FoldOptions, **kwargs: Any) -> None:
+        self._options = options
+        super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds what is no setting of trainer, model or data."""
@@ -69,7 +80,32 @@ class TrainerCLI(ConfiguredCLI):
             check_checkpoint(content, self.model, self.datamodule)
         else:
             check_no_file(self.trainer, subcommand, self._ckpt_path())
+        data = self.datamodule
+        if subcommand == "fit" and isinstance(data, CausalMixDataModule) and data.folds > 1:
+            self._fit_folds(data)
+            return
+        if self._options.given:
+            raise ConfigurationError("--jobs and --resume belong to a fit with --folds above 1")
         super()._run_subcommand(subcommand)
+
+    def _fit_folds(self, data: CausalMixDataModule) -> None:
+        if self._ckpt_path() or is_trial(self.trainer):
+            raise ConfigurationError(
+                "a fit of folds takes neither --ckpt_path nor fast_dev_run: it goes on by --resume "
+                "with its folder"
+            )
+        self.before_fit()
+        text = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)
+        folder = self._options.resume
+        if folder is None:
+            claim_numbers(unnumbered(self.trainer))
+            folder = local_folder(self.trainer)
+        elif not folder.is_dir():
+            raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
+        whole = self._parser("fit").dump(self.config["fit"], skip_none=False)
+        write_text(folder / "config.yaml", whole)
+        sys.stderr.write(f"{data.folds} folds in {folder}; --resume {folder} goes on with them\n")
+        fit_folds(json.loads(text), folder, self.model, data, jobs=self._options.jobs)
 
     def _ckpt_path(self) -> str | None:
         path: str | None = self.config[self.config.subcommand].get("ckpt_path")
@@ -145,7 +181,7 @@ def main(args: ArgsType) -> int:
         "fabric.utilities.seed",
     ):
         logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
-    args = with_packaged_configs(args)
+    options, args = taken_options(with_packaged_configs(args))
     other = _names_datamodule(args)
     defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
@@ -153,6 +189,7 @@ def main(args: ArgsType) -> int:
             TrainerCLI(
                 CausalMixTask,
                 pl.LightningDataModule if other else CausalMixDataModule,
+                options=options,
                 subclass_mode_data=other,
                 save_config_kwargs={"overwrite": True},
                 parser_class=Parser,

@@ -172,6 +172,8 @@ class _Recipes:
         asked = parsed.values(with_defaults=False)
         values = parsed.values(with_defaults=True)
         data = values["data"]
+        if data["folds"] > 1:
+            raise ConfigurationError("a cell is one fit: a study takes no data.folds above 1")
         return _Recipe(
             config=config,
             asked=asked,

@@ -15,6 +15,7 @@ from lit_causalmix.errors import TableError
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables.cells import Cells, read_cells
 from lit_causalmix.tables.coding import code_column, code_columns
+from lit_causalmix.tables.folds import Fold, in_fold
 from lit_causalmix.tables.identity import (
     TEST,
     TRAIN,
@@ -43,7 +44,10 @@ from lit_causalmix.tables.task import LEAST_CLASS_ROWS, check_classes, infer_tas
 
 
 def load_splits(
-    table: TableSpec, split: SplitSpec, like: TableIdentity | None = None
+    table: TableSpec,
+    split: SplitSpec,
+    like: TableIdentity | None = None,
+    fold: Fold | None = None,
 ) -> TableSplits:
     """Reads a table, chooses its splits, and codes them by what the training rows show.
 
@@ -57,6 +61,8 @@ def load_splits(
         split: Seed, fractions and limits.
         like: A table that was split before. If the source holds the same rows in another order,
             they are put in that one's, so that each falls into the same part again.
+        fold: Which of K folds validates: the rows that train and validate without it, after
+            all limits, are cut anew. None is one split.
 
     Returns:
         Coded splits; `rows` are positions in the source, ascending.
@@ -97,6 +103,8 @@ def load_splits(
         strata = _strata(cells[target], task, labelled)
         chosen = choose_rows(strata, twins, labelled, split, classes=task.is_classification)
     chosen = _limited(chosen, cells[target], labelled, split, task)
+    if fold is not None:
+        chosen = _folded(chosen, cells[target], twins, labelled, split, task, fold)
     splits = _coded(raw, table, cells, chosen, labelled, target, task)
     return replace(splits, identity=_identity(splits, digests, split))
 
@@ -228,6 +236,22 @@ def _limited(
         val=picked(chosen.val, split.max_val_rows),
         test=picked(chosen.test, split.max_test_rows),
     )
+
+
+def _folded(
+    chosen: SplitRows,
+    target: Cells,
+    blocks: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    split: SplitSpec,
+    task: TaskType,
+    fold: Fold,
+) -> SplitRows:
+    rows = np.concatenate([chosen.train, chosen.val])
+    strata = _strata(target.take(rows), task, positions[rows])
+    keys = rng(split.seed, "folds").random(int(positions.max()) + 1)[positions]
+    classes = target if task.is_classification else None
+    return in_fold(chosen, strata, blocks, keys, fold, classes)
 
 
 def _coded(

@@ -49,13 +49,26 @@ def score_stage(trainer: pl.Trainer, module: Predicts, stage: Stage) -> dict[str
     """Scores the present weights on all rows of a stage, over all ranks."""
     datamodule = scored_rows(trainer)
     scores = DomainScores(datamodule.is_classification, datamodule.domains, module.metrics)
+    for predictions, episode in stage_predictions(trainer, module, stage):
+        scores.update(predictions, episode)
+    return scores.compute()
+
+
+def stage_predictions(
+    trainer: pl.Trainer, module: Predicts, stage: Stage
+) -> Iterator[tuple[Tensor, Episode]]:
+    """This rank's episodes of a stage, with what the present weights predict; read it to its end.
+
+    Yields:
+        What `Backbone.predict` returned, (Q, K) or (Q,), and the episode.
+    """
     was_training = module.training
     module.train(False)
-    with torch.no_grad(), trainer.precision_plugin.forward_context():
-        for episode in stage_episodes(trainer, module.device, stage):
-            scores.update(module.forward(episode), episode)
+    for episode in stage_episodes(trainer, module.device, stage):
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            predictions = module.forward(episode)
+        yield predictions, episode
     module.train(was_training)
-    return scores.compute()
 
 
 def stage_episodes(trainer: pl.Trainer, device: torch.device, stage: Stage) -> Iterator[Episode]:

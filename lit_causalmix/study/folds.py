@@ -1,0 +1,248 @@
+"""The fits of folds, from a configuration of `fit`: one step for all, the mean of predictions."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lit_causalmix.callbacks.evaluation import all_callbacks
+from lit_causalmix.callbacks.exact_resume import make_exact
+from lit_causalmix.callbacks.fold_recorder import MemberPredictions
+from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules.kept_model import kept_member, record, score_texts
+from lit_causalmix.ensembles import (
+    Choice,
+    HeldOut,
+    Predicted,
+    averaged,
+    choose,
+    fold_folder,
+    member_weights,
+    run_folds,
+    scored,
+)
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.files.digests import of_json
+from lit_causalmix.metrics import Score, normalized_scores
+from lit_causalmix.model import Predictor
+from lit_causalmix.study.fit_config import FitCLI, ParsedFit
+from lit_causalmix.study.identity import asked_for
+from lit_causalmix.study.merging import merged
+from lit_causalmix.study.quiet import quietly
+from lit_causalmix.training.task import CausalMixTask
+
+_REPLACED = (
+    *("ZeroShotEarlyStopping", "BestWeights", "ModelCheckpoint"),  # one fold chooses nothing
+    *("RunReport", "PredictionWriter", "ReferenceModels"),  # nor is it what is reported
+)
+_OF_ONE_MODEL = ("ScoreTrajectory", "FGSM", "PretrainedFolder", "WeightInterpolation")
+_RECORDER = {"class_path": "lit_causalmix.callbacks.FoldRecorder"}
+
+
+@dataclass(frozen=True)
+class FoldSettings:
+    """The fits of an ensemble, from one configuration of `fit`.
+
+    Attributes:
+        config: JSON values, complete, `data.folds` above 1 among them.
+
+    Raises:
+        ConfigurationError: If a callback is listed that knows one model alone.
+    """
+
+    config: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for callback in self.config["trainer"].get("callbacks") or ():
+            if _class_name(callback) in _OF_ONE_MODEL:
+                raise ConfigurationError(
+                    f"{_class_name(callback)} knows one model alone, and folds make several: leave "
+                    "it out of trainer.callbacks"
+                )
+
+    @property
+    def folds(self) -> int:
+        return int(self.config["data"]["folds"])
+
+    def digest(self, rows: str) -> str:
+        """Over all that decides the fits; `rows` is a digest of the table's content."""
+        parsed = ParsedFit(self.of(0, Path())).values(with_defaults=True)
+        table = {k: v for k, v in parsed["data"]["table"].items() if k != "source"}
+        return of_json(asked_for(parsed, {**table, "rows": rows}))
+
+    def of(self, fold: int, folder: Path) -> dict[str, Any]:
+        """The configuration of one fold's fit, which leaves its files in a folder."""
+        logger = {
+            "class_path": "lightning.pytorch.loggers.CSVLogger",
+            "init_args": {"save_dir": str(folder.parent), "name": "", "version": folder.name},
+        }
+        kept = [
+            callback
+            for callback in self.config["trainer"].get("callbacks") or ()
+            if _class_name(callback) not in _REPLACED
+        ]
+        trainer = {
+            "logger": logger,
+            "default_root_dir": str(folder),
+            "callbacks": [*kept, _RECORDER],
+            **_QUIET,
+        }
+        return merged(self.config, {"data": {"fold": fold, "progress": False}, "trainer": trainer})
+
+    def __call__(self, fold: int, folder: Path) -> None:
+        """Fits a fold."""
+        start = time.perf_counter()
+        with quietly():
+            cli = FitCLI(self.of(fold, folder))
+            make_exact(cli.trainer)
+            cli.fit(model=cli.model, datamodule=cli.datamodule)
+        seconds = time.perf_counter() - start
+        sys.stderr.write(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s\n")
+
+    def member(self, fold: int, weights: Mapping[str, Any], *, test: bool) -> FoldMember:
+        """A fold with its weights; with `test`, it and its zero-shot predict the test rows."""
+        with tempfile.TemporaryDirectory(prefix="lit-causalmix-fold-") as scratch, quietly():
+            plain = {"callbacks": [], "logger": False, "default_root_dir": scratch, **_QUIET}
+            cli = FitCLI(merged(self.of(fold, Path(scratch)), {"trainer": plain}))
+            predictions = MemberPredictions(dict(weights))
+            all_callbacks(cli.trainer).append(predictions)
+            run = cli.trainer.test if test else cli.trainer.validate
+            run(cli.model, datamodule=cli.datamodule, verbose=False)
+            return FoldMember(
+                cli.model, cli.datamodule, predictions.zero_shot, predictions.predicted
+            )
+
+
+_QUIET = {
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+@dataclass(frozen=True)
+class FoldMember:
+    """One model of an ensemble.
+
+    Attributes:
+        task: Holds its weights.
+        data: Its datamodule, of its fold.
+        zero_shot: What the pre-trained weights predict for the test rows.
+        predicted: What its weights predict for them.
+    """
+
+    task: CausalMixTask
+    data: CausalMixDataModule
+    zero_shot: Predicted | None
+    predicted: Predicted | None
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What K fits on K folds led to.
+
+    Attributes:
+        choice: The step, and the pooled scores that it was chosen by.
+        members: One for each fold, in their order.
+        held_out: What each fold predicts for its validation rows.
+        zero_shot: Test scores of the mean over the members' zero-shot predictions.
+        scores: Test scores of the mean over the members' predictions; both are empty without
+            test rows.
+    """
+
+    choice: Choice
+    members: Sequence[FoldMember]
+    held_out: Sequence[HeldOut]
+    zero_shot: Mapping[str, Score] = field(default_factory=dict)
+    scores: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def normalized(self) -> Mapping[str, Score]:
+        """`scores` normalised by `zero_shot`, in percent."""
+        return normalized_scores(self.scores, self.zero_shot)
+
+    def model(self, settings: Mapping[str, Any]) -> Predictor:
+        """The model that averages the members, each with all rows in its context.
+
+        Args:
+            settings: JSON values; the configuration of the fit.
+        """
+        first = self.members[0]
+        members = [kept_member(member.task, member.data) for member in self.members]
+        told = record(first.task, first.data, settings)
+        step = self.choice.step
+        where = "zero-shot" if step == 0 else f"step {step} of each fold"
+        told["selected"] = f"{where}, by {self.choice.rule} over the pooled folds"
+        told["scores"] = [
+            *score_texts("val", self.choice.history[0].scores, self.choice.scores),
+            *score_texts("test", self.zero_shot, self.scores),
+        ]
+        told["scoreboard"] = None
+        told["data"].pop("fold", None)
+        return Predictor(members, first.data.table, told)
+
+
+def fit_ensemble(
+    settings: FoldSettings,
+    folder: Path,
+    task: CausalMixTask,
+    data: CausalMixDataModule,
+    *,
+    jobs: int = 1,
+) -> Ensemble:
+    """Fits what is not finished yet, chooses the step, and scores the test rows.
+
+    Args:
+        settings: The fits.
+        folder: Of the ensemble.
+        task: As configured; its rule selects, and it says at once what it does not take.
+        data: As configured; it is read, and nothing slow is done with it.
+        jobs: Folds at once.
+
+    Raises:
+        LitCausalMixError: For anything that the user can put right, before the first fit where
+            that is known.
+    """
+    data.read()
+    for train, encoder in data.training_tables():
+        task.check_table(train, encoder)
+    identity = data.splits.identity
+    rows = data.splits.train.fingerprint() if identity is None else json.dumps(identity.summary())
+    held_out = run_folds(
+        settings, folder, settings.folds, settings=settings.digest(rows), jobs=jobs
+    )
+    choice = choose(
+        held_out, task.selection, classification=data.is_classification, further=task.metrics
+    )
+    members = [
+        settings.member(
+            fold,
+            member_weights(fold_folder(folder, fold), choice.step),
+            test=len(data.splits.test) > 0,
+        )
+        for fold in range(settings.folds)
+    ]
+    ensemble = Ensemble(choice, members, held_out)
+    if not len(data.splits.test):
+        return ensemble
+    zero_shot, scores = (
+        scored(
+            averaged([found for found in predictions if found is not None]),
+            classification=data.is_classification,
+            labels=data.domains,
+            further=task.metrics,
+        )
+        for predictions in ([m.zero_shot for m in members], [m.predicted for m in members])
+    )
+    return Ensemble(choice, members, held_out, zero_shot, scores)
+
+
+def _class_name(callback: Any) -> str:
+    path = callback["class_path"] if isinstance(callback, Mapping) else str(callback)
+    return str(path).rpartition(".")[2]

@@ -1,0 +1,154 @@
+"""`fit --folds K` through the command line, with real fits."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from lit_causalmix.commands.folds import taken_options
+from lit_causalmix.commands.main import main
+from lit_causalmix.errors import ConfigurationError
+
+TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, csv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    return csv
+
+
+def fit(*more: str, folds: int = 3) -> int:
+    return main(
+        [
+            *("fit", "--config", str(TINY), "--data.cache_dir", "cache", "--quiet"),
+            *("--data.table.source", "mixed.csv", "--data.table.target", "target"),
+            *("--data.synthetic_ratio", "0", "--folds", str(folds), *more),
+        ]
+    )
+
+
+def report(number: int) -> dict[str, object]:
+    text = Path(f"runs/fit/version_{number}/report.json").read_text(encoding="utf-8")
+    content: dict[str, object] = json.loads(text)
+    return content
+
+
+def test_an_ensemble_is_fitted_reported_kept_and_the_same_side_by_side(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from lit_causalmix.model import Predictor
+
+    assert fit() == 0
+    told = capsys.readouterr().out
+    assert "mixed: real rows only, 3 folds, test rows" in told
+    assert "Model: runs/fit/version_0/model" in told
+    found = report(0)
+    assert [entry["step"] for entry in found["history"]] == [0, 2, 4]  # type: ignore[attr-defined]
+    n = 120  # of 160 rows a quarter is for testing
+    assert found["context"] == {
+        "val": "80 training rows",
+        "test": "80 training and 40 validation rows",
+    }
+    model = Predictor.load("runs/fit/version_0/model")
+    assert [len(member.context) for member in model.members] == [n] * 3
+    rows = pd.read_csv("mixed.csv").head(7)
+    each = [
+        member.predict(values)
+        for member, values in zip(model.members, model._coded(rows), strict=True)
+    ]
+    assert not np.array_equal(each[0], each[1])
+    np.testing.assert_allclose(model.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)
+
+    assert fit("--jobs", "2") == 0
+    beside = report(1)
+    assert {k: v for k, v in beside.items() if k != "title"} == {
+        k: v for k, v in found.items() if k != "title"
+    }
+    for fold in range(3):
+        one, two = (
+            load_file(f"runs/fit/version_{n}/fold_{fold}/held_out.safetensors") for n in (0, 1)
+        )
+        assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_a_fit_of_folds_goes_on_with_those_that_are_missing() -> None:
+    assert fit() == 0
+    before = report(0)
+    folds = [Path(f"runs/fit/version_0/fold_{fold}/fold.json") for fold in range(3)]
+    folds[1].unlink()
+    marks = [path.stat().st_mtime_ns for path in (folds[0], folds[2])]
+    assert fit("--resume", "runs/fit/version_0") == 0
+    assert report(0) == before
+    assert [path.stat().st_mtime_ns for path in (folds[0], folds[2])] == marks
+    assert folds[1].exists()
+    assert fit("--resume", "runs/fit/version_0", "--model.l2_sp", "0.5") == 2
+    assert not Path("runs/fit/version_1").exists()
+
+
+def test_one_fold_is_a_plain_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit(folds=1) == 0
+    plain = report(0)["rows"]
+    assert (
+        main(
+            [
+                *("fit", "--config", str(TINY), "--data.cache_dir", "cache", "--quiet"),
+                *("--data.table.source", "mixed.csv", "--data.table.target", "target"),
+                *("--data.synthetic_ratio", "0"),
+            ]
+        )
+        == 0
+    )
+    assert report(1)["rows"] == plain
+    capsys.readouterr()
+    assert fit("--jobs", "2", folds=1) == 2
+    assert "--jobs and --resume belong to a fit with --folds above 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "folds", "message"),
+    [
+        ((), 500, "data.folds is 500, and there are 120 rows to train and validate on"),
+        ((), 0, "folds must be >= 1, got 0"),
+        (("--resume", "nowhere"), 3, "--resume names no folder of a fit: nowhere"),
+        (("--jobs", "0"), 3, "--jobs must be at least 1, got 0"),
+        (("--trainer.callbacks+=FGSM",), 3, "FGSM knows one model alone"),
+        (
+            ("--trainer.callbacks+=WeightInterpolation",),
+            3,
+            "knows one model alone",
+        ),
+        (("--trainer.fast_dev_run", "true"), 3, "neither --ckpt_path nor fast_dev_run"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(
+    more: tuple[str, ...], folds: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(*more, folds=folds) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(errors) == 1
+    assert message in errors[0]
+
+
+def test_options_are_taken_out_of_a_fit_alone() -> None:
+    options, rest = taken_options(["fit", "-c", "x", "--folds=4", "--resume", "runs/a"])
+    assert (options.jobs, options.resume) == (1, Path("runs/a"))
+    assert rest == ["fit", "-c", "x", "--data.folds=4"]
+    assert taken_options(["test", "--folds", "4"])[1] == ["test", "--folds", "4"]
+    with pytest.raises(ConfigurationError, match="fit takes --folds K --jobs N --resume FOLDER"):
+        taken_options(["fit", "--jobs", "many"])
+
+
+def test_a_study_takes_no_folds(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("study.yaml").write_text(
+        "tables: [{source: mixed.csv, target: target}]\n"
+        "methods: {default: baselines/default}\n"
+        "base: {data: {folds: 3}}\n"
+    )
+    assert main(["study", "run", "--config", "study.yaml", "--plan"]) == 2
+    assert "a study takes no data.folds above 1" in capsys.readouterr().err
