@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class PredictionWriter(pl.Callback):
         self.written = Path(self.path) if self.path else folder / "predictions.csv"
         with replacing(self.written) as scratch:
             frame.to_csv(scratch, index=False)
+        sys.stdout.write(f"{len(frame)} predictions: {self.written}\n")
 
 
 def _splits(trainer: pl.Trainer) -> TableSplits:

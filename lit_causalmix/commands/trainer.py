@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
@@ -39,6 +40,7 @@ from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 
+_APART = "-predict"
 _DEAD_WORKER = "DataLoader worker"
 """What torch's word of a dead worker process begins with; it has no class of its own."""
 
@@ -110,6 +112,15 @@ class TrainerCLI(ConfiguredCLI):
     def _ckpt_path(self) -> str | None:
         path: str | None = self.config[self.config.subcommand].get("ckpt_path")
         return path
+
+    def before_instantiate_classes(self) -> None:
+        """Gives predictions a folder beside that of the fits, among which they do not stand."""
+        if self.config.subcommand == "predict":
+            logger = self.config["predict"].get("trainer.logger")
+            arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
+            name = arguments.get("name") if arguments is not None else None
+            if arguments is not None and isinstance(name, str) and not name.endswith(_APART):
+                arguments["name"] = f"{name}{_APART}"
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Makes the trainer; its checkpoints are whole, and it stops between two steps."""

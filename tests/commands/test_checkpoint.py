@@ -56,9 +56,9 @@ def test_shuffled_rows_give_the_same_scores_and_probabilities(
         assert main(line("test", best, source=source)) == 0
         options = [best, "--data.predict_source=mixed.csv"]
         assert main(line("predict", *options, source=source)) == 0
-        report = json.loads(Path(f"runs/fit/version_{2 * number - 1}/report.json").read_text())
+        report = json.loads(Path(f"runs/fit/version_{number}/report.json").read_text())
         rows = [row["fine_tuned"] for row in report["rows"]]
-        predictions = Path(f"runs/fit/version_{2 * number}/predictions.csv").read_bytes()
+        predictions = Path(f"runs/fit-predict/version_{number - 1}/predictions.csv").read_bytes()
         if number == 1:
             expected = rows, predictions
     assert (rows, predictions) == expected

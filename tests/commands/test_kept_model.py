@@ -34,7 +34,7 @@ def by_checkpoint(run: Path, rows: str) -> bytes:
         *("--ckpt_path", str(run / "best.ckpt"), "--data.predict_source", rows),
     ]
     assert main(arguments) == 0
-    return Path("runs/fit/version_1/predictions.csv").read_bytes()
+    return Path("runs/fit-predict/version_0/predictions.csv").read_bytes()
 
 
 @pytest.mark.parametrize("regression", [False, True])
@@ -50,6 +50,27 @@ def test_the_folder_predicts_what_the_run_does(
     assert main(["predict", "--model", str(run / "model"), "new.csv", "--out", "p.csv"]) == 0
     assert "30 predictions: p.csv" in capsys.readouterr().out
     assert Path("p.csv").read_bytes() == by_checkpoint(run, "new.csv")
+
+
+def test_columns_of_the_rows_are_carried_through(
+    csv: Path, frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(fit(csv) / "model")
+    rows = frame.drop(columns="target").head(5).assign(customer=[f"00{k}" for k in range(5)])
+    rows.to_csv("new.csv", index=False)
+    line = ["predict", "--model", model, "new.csv"]
+    assert main([*line, "--out", "plain.csv"]) == 0
+    assert main([*line, "--keep", "customer", "colour", "--out", "kept.csv"]) == 0
+    kept = pd.read_csv("kept.csv", dtype=str)
+    assert kept[["customer", "colour"]].equals(rows[["customer", "colour"]])
+    plain = pd.read_csv("plain.csv", dtype=str)
+    assert kept.drop(columns=["customer", "colour"]).equals(plain)
+    capsys.readouterr()
+    assert main([*line, "--keep", "client"]) == 2
+    assert "--keep client: no such column in new.csv" in capsys.readouterr().err
+    rows.assign(prediction=1).to_csv("new.csv", index=False)
+    assert main([*line, "--keep", "prediction"]) == 2
+    assert "the predictions have a column of that name" in capsys.readouterr().err
 
 
 def test_the_folder_knows_how_it_came_about(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:

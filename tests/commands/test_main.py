@@ -79,14 +79,14 @@ def test_validate_test_and_predict_from_a_runs_own_config_and_checkpoint(
     new.to_csv("new.csv", index=False)
     options = ["--data.predict_source=new.csv", "--data.max_query_rows=50"]
     assert main(["predict", "--config", config, "--ckpt_path", best, *options]) == 0
-    predictions = pd.read_csv(version(3) / "predictions.csv")
+    predictions = pd.read_csv(Path("runs/fit-predict/version_0/predictions.csv"))
     assert list(predictions) == ["prediction", "probability_bad", "probability_good"]
     assert len(predictions) == len(new)
     assert np.allclose(predictions.iloc[:, 1:].sum(axis=1), 1, atol=1e-5)
     # Row order is the input's: reversing the input reverses the output.
     new.iloc[::-1].to_csv("new.csv", index=False)
     assert main(["predict", "--config", config, "--ckpt_path", best, *options]) == 0
-    reverse = pd.read_csv(version(4) / "predictions.csv")
+    reverse = pd.read_csv(Path("runs/fit-predict/version_1/predictions.csv"))
     assert np.allclose(reverse["probability_bad"][::-1], predictions["probability_bad"], atol=1e-5)
 
 
@@ -99,7 +99,7 @@ def test_regression_runs_from_csv_to_predictions(make_frame: Any, tmp_path: Path
     assert {row["metric"] for row in report["rows"]} == {"rmse", "mae", "r2"}
     config = str(version(0) / "config.yaml")
     assert main(["predict", "--config", config, "--data.predict_source=prices.csv"]) == 0
-    predictions = pd.read_csv(version(1) / "predictions.csv")
+    predictions = pd.read_csv(Path("runs/fit-predict/version_0/predictions.csv"))
     assert list(predictions) == ["prediction"]
     assert frame["target"].min() - 5 < predictions["prediction"].mean() < frame["target"].max() + 5
 

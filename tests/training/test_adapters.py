@@ -155,7 +155,7 @@ def test_lora_runs_from_its_configuration(
     run = Path("runs/fit/version_0")
     again = ["--config", str(run / "config.yaml"), "--ckpt_path", str(run / "best.ckpt")]
     assert main(["predict", *again, f"--data.predict_source={csv}"]) == 0
-    assert Path("runs/fit/version_1/predictions.csv").is_file()
+    assert Path("runs/fit-predict/version_0/predictions.csv").is_file()
 
 
 def test_a_target_that_fits_nothing_is_refused() -> None:
