@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from lit_causalmix.datamodules.context import ContextRule, check_rule
 from lit_causalmix.datamodules.one_table import TableDataModule
+from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.datamodules.stream import MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
 from lit_causalmix.errors import ConfigurationError
@@ -15,7 +16,13 @@ from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.paths import cache_root
 from lit_causalmix.tables import SplitSpec, TableSpec
 from lit_causalmix.tables.episodes import EpisodeParts
-from lit_causalmix.training.mixing import Mode, Placement, episode_sizes, mixture_counts
+from lit_causalmix.training.mixing import (
+    Mode,
+    Placement,
+    episode_sizes,
+    mixture_counts,
+    sizes_within,
+)
 from lit_causalmix.training.schedules import EpisodeSchedule
 from lit_causalmix.training.scoreboard import Stage
 
@@ -201,17 +208,25 @@ class CausalMixDataModule(TableDataModule):
     @property
     def episode_context(self) -> int:
         ratio = self.synthetic_ratio if self.trains_on_synthetic_rows else 0.0
-        counts = mixture_counts(*self._sizes(), ratio, self.synthetic_in, self.synthetic_mode)
-        return counts.real_context + counts.synthetic_context
+        sizes = self.training_sizes()
+        counts = mixture_counts(*sizes, ratio, self.synthetic_in, self.synthetic_mode)
+        in_training = counts.real_context + counts.synthetic_context
+        return max(in_training, len(self.context_table("val")))
 
-    def _sizes(self) -> tuple[int, int]:
-        """Context and query rows of a training episode."""
-        return episode_sizes(
+    def training_sizes(self) -> tuple[int, int]:
+        """Context and query rows of a training episode, with "add" the real ones."""
+        sizes = episode_sizes(
             self.episode_rows or len(self.splits.train),
             query_fraction=self.query_fraction,
             max_query_rows=self.max_query_rows,
             n_classes=self.encoder.n_classes,
         )
+        limit = context_limit(self.trainer)
+        if self.episode_rows is not None or limit is None:
+            return sizes
+        added = self.synthetic_mode == "add" and self.synthetic_in != "query"
+        real = limit * (1 - self.synthetic_ratio) if added and self.synthetic_size != 0 else limit
+        return sizes_within(int(real), sizes, query_fraction=self.query_fraction)
 
     def make(self) -> None:
         """Fits the generator or finds it in the cache, and draws the rows that are drawn once."""
@@ -237,7 +252,7 @@ class CausalMixDataModule(TableDataModule):
 
     def build(self, stage: str | None) -> None:
         """Builds the training stream, at any stage, as it is cheap."""
-        n_context, n_query = self._sizes()
+        n_context, n_query = self.training_sizes()
         source = self.synthetic if self.synthetic_size != 0 else None
         self.train_stream = MixtureStream(
             self.splits.train,

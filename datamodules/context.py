@@ -32,15 +32,15 @@ def final_context(
 ) -> Table:
     """The context of test and prediction.
 
-    Where training and validation rows together exceed the limit, all training rows stay, and of
-    the validation rows as many as there is room for: stratified (by class, or by quantiles of a
-    regression target), a function of the seed and of the rows' positions in their source alone.
+    Where both together exceed the limit, the training rows stay, and of the validation rows as
+    many as there is room for: stratified (by class, or by quantiles of a regression target), a
+    function of the seed and of the rows' positions in their source alone.
 
     Args:
-        train: The training split.
+        train: The training rows that validation has as context (`selecting_context`).
         val: The validation split, of the same schema; it may be empty.
         rule: Which of them.
-        limit: Most rows; None where nothing limits them. Training rows are never cut.
+        limit: Most rows; None where nothing limits them.
         seed: The run's seed.
 
     Returns:
@@ -56,7 +56,7 @@ def final_context(
             f"{len(val)} validation rows, as the model takes at most {limit}",
             stacklevel=2,
         )
-        val = _stratified(val, room, seed)
+        val = _stratified(val, room, seed, least=0)
     return replace(
         train,
         values=np.concatenate([train.values, val.values]),
@@ -64,8 +64,31 @@ def final_context(
     )
 
 
-def _stratified(val: Table, most: int, seed: int) -> Table:
-    classes = val.schema.task.is_classification
-    strata = val.target.astype(np.int64) if classes else target_strata(val.target)
-    keys = rng(seed, "context").random(int(val.rows.max()) + 1)[val.rows]
-    return val.take(limit_rows(strata, keys, most, least=0))
+def selecting_context(train: Table, *, limit: int | None, seed: int) -> Table:
+    """The context of validation: all training rows, or as many as the model takes.
+
+    Args:
+        train: The training split.
+        limit: Most rows; None where nothing limits them.
+        seed: The run's seed.
+
+    Returns:
+        The rows in their order; stratified, with a row of each class, where they are cut. A warning
+        says how many are left out.
+    """
+    if limit is None or len(train) <= limit:
+        return train
+    warnings.warn(
+        f"the model takes at most {limit} context rows, the training split has {len(train)}: "
+        f"training draws from all of them, and a stratified choice of {limit} is the context of "
+        "validation, test and prediction",
+        stacklevel=2,
+    )
+    return _stratified(train, limit, seed, least=1)
+
+
+def _stratified(part: Table, most: int, seed: int, *, least: int) -> Table:
+    classes = part.schema.task.is_classification
+    strata = part.target.astype(np.int64) if classes else target_strata(part.target)
+    keys = rng(seed, "context").random(int(part.rows.max()) + 1)[part.rows]
+    return part.take(limit_rows(strata, keys, most, least=least if classes else 0))

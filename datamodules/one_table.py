@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
-from lit_causalmix.datamodules.context import ContextRule, final_context
+from lit_causalmix.datamodules.context import ContextRule, final_context, selecting_context
 from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -43,7 +43,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         fold: Which of them validates.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame.
         context: The context at test and prediction.
-        seed: Chooses validation rows where the context has no room for all of them.
+        seed: Chooses rows where the context has no room for all of them.
         splits: The coded table, after `prepare_data` or `setup`.
         encoder: Fitted on the training split.
     """
@@ -58,7 +58,6 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     seed: int = 0
     splits: TableSplits
     encoder: Encoder
-    _final_context: tuple[int | None, Table] | None = None
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -80,11 +79,11 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
             self.check_stored(splits)
             self.encoder = Encoder.fit(splits.train)
             self.splits = splits
+            self._contexts: dict[tuple[Stage, int | None], Table] = {}
 
     def forget_table(self) -> None:
         """Lets the next `setup` read the table again."""
         del self.splits
-        self._final_context = None
 
     def training_tables(self) -> list[tuple[Table, Encoder]]:
         return [(self.splits.train, self.encoder)]
@@ -110,17 +109,19 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
 
         The validation rows select, so they are scored with the training rows alone.
         """
-        if stage == "val":
-            return self.splits.train
         limit = context_limit(self.trainer)
-        if self._final_context is None or self._final_context[0] != limit:
-            train, val = self.splits.train, self.splits.val
-            found = final_context(train, val, self.context, limit=limit, seed=self.seed)
-            self._final_context = limit, found
-        return self._final_context[1]
+        if (stage, limit) not in self._contexts:
+            self._contexts[stage, limit] = self._context(stage, limit)
+        return self._contexts[stage, limit]
+
+    def _context(self, stage: Stage, limit: int | None) -> Table:
+        if stage == "val":
+            return selecting_context(self.splits.train, limit=limit, seed=self.seed)
+        train, val = self.context_table("val"), self.splits.val
+        return final_context(train, val, self.context, limit=limit, seed=self.seed)
 
     def context_of(self, stage: Stage) -> str:
-        n_train = len(self.splits.train)
+        n_train = len(self.context_table("val"))
         n_val = len(self.context_table(stage)) - n_train
         both = f"{n_train} training and {n_val} validation rows"
         return both if n_val else f"{n_train} training rows"

@@ -53,7 +53,7 @@ def preflight(
         trainer: None asks nobody.
         tables: Training splits with their encoders.
         generators: Are about to be fitted or found in the cache.
-        episode_context: Context rows of the largest training episode; 0 where that is not known.
+        episode_context: Context rows of the largest episode; 0 where that is not known.
 
     Raises:
         LitCausalMixError: If a callback or the module refuses.

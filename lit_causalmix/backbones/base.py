@@ -187,7 +187,7 @@ class Backbone(nn.Module, ABC):
             )
         if limits.context_rows is not None and n_context > limits.context_rows:
             raise LimitError(
-                f"{name} takes at most {limits.context_rows} context rows, the training split has "
-                f"{n_context}: set data.split.max_train_rows to {limits.context_rows} or less, or "
-                "choose another backbone"
+                f"{name} takes at most {limits.context_rows} context rows, an episode has "
+                f"{n_context}: lower data.episode_rows or data.split.max_train_rows, or choose "
+                "another backbone"
             )

@@ -8,7 +8,6 @@ from lit_causalmix.backbones import Backbone
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.tables import Table
 from lit_causalmix.tables.schema import Column
-from lit_causalmix.training.mixing import episode_sizes
 
 _MOST_NAMES = 4
 _WIDTH = 10
@@ -38,12 +37,7 @@ def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tupl
     if datamodule.folds > 1:
         pool = len(train) + len(splits.val)
         yield "folds", f"{datamodule.folds} of these {pool:,}, each validates once (--folds)"
-    n_context, n_query = episode_sizes(
-        datamodule.episode_rows or len(train),
-        query_fraction=datamodule.query_fraction,
-        max_query_rows=datamodule.max_query_rows,
-        n_classes=datamodule.encoder.n_classes,
-    )
+    n_context, n_query = datamodule.training_sizes()
     rows = f"{n_context:,} context + {n_query:,} query rows"
     each = f"{datamodule.episodes_per_epoch} an epoch, {datamodule.method}"
     yield "episodes", f"{rows}, {each} (--data.episode_rows, --data.synthetic_ratio)"

@@ -148,7 +148,9 @@ class TrainerCLI(ConfiguredCLI):
         if self._get(self.config_init, "quiet"):
             self.datamodule.progress = False
         elif self.trainer.is_global_zero:
-            self.datamodule.trainer = self.trainer  # so that it refuses a checkpoint's other table
+            # So that it refuses a checkpoint's other table, and knows the backbone's limits.
+            self.datamodule.trainer = self.trainer
+            self.trainer.strategy.connect(self.model)
             self.datamodule.read()
             sys.stdout.write(fit_facts(self.datamodule, self.model.backbone))
 

@@ -114,6 +114,26 @@ def episode_sizes(
     return n_context, n_query
 
 
+def sizes_within(limit: int, sizes: tuple[int, int], *, query_fraction: float) -> tuple[int, int]:
+    """Sizes of an episode whose context a backbone takes: these, or smaller ones of like shares.
+
+    Args:
+        limit: Most context rows.
+        sizes: Context and query rows.
+        query_fraction: Share of query rows, in (0, 1).
+
+    Example:
+        >>> sizes_within(80, (800, 200), query_fraction=0.2)
+        (80, 20)
+        >>> sizes_within(80, (60, 40), query_fraction=0.4)
+        (60, 40)
+    """
+    n_context, n_query = sizes
+    if n_context <= limit:
+        return sizes
+    return limit, min(n_query, max(1, round(limit * query_fraction / (1 - query_fraction))))
+
+
 def stratified_order(
     labels: NDArray[np.int64] | None, n: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError, LimitError
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
@@ -113,18 +113,13 @@ class CausalMixTask(SelectingModule):
         Args:
             train: The training split.
             encoder: Of the table.
-            episode_context: Context rows of the largest training episode.
+            episode_context: Context rows of the largest episode; 0 where that is not known.
 
         Raises:
             LimitError: With the limit, the value received and what to do.
         """
-        self.backbone.check(train.schema, len(train), n_columns=len(encoder.columns))
-        most = self.backbone.limits.context_rows
-        if most is not None and episode_context > most:
-            raise LimitError(
-                f"{type(self.backbone).__name__} takes at most {most} context rows, a training "
-                f"episode has {episode_context}: lower data.episode_rows"
-            )
+        n_context = episode_context or len(train)
+        self.backbone.check(train.schema, n_context, n_columns=len(encoder.columns))
         self.backbone.specialise(train.schema)
 
     def context_limit(self) -> int | None:

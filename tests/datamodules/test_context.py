@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lit_causalmix.datamodules import CausalMixDataModule
-from lit_causalmix.datamodules.context import final_context
+from lit_causalmix.datamodules.context import final_context, selecting_context
 from lit_causalmix.episode import Episode
+from lit_causalmix.errors import LimitError
 from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_splits
 
 
@@ -184,3 +185,58 @@ def test_the_limit_is_that_of_the_trainers_model(
     with pytest.warns(UserWarning, match="4 of 24 validation rows"):
         trainer.test(task, datamodule=data, verbose=False)
     assert "Context (test): 96 training and 4 validation rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_too_many_training_rows_are_cut_stratified_by_the_seed(
+    make_frame: Any, regression: bool
+) -> None:
+    train, _ = parts(make_frame(400, regression=regression))
+    told = f"at most 50 context rows, the training split has {len(train)}"
+    with pytest.warns(UserWarning, match=told):
+        one, other = (selecting_context(train, limit=50, seed=seed) for seed in (0, 1))
+    assert len(one) == 50
+    assert set(one.rows) < set(train.rows)
+    assert not np.array_equal(one.rows, other.rows)
+    spread = train.target.std()
+    assert one.target.mean() == pytest.approx(train.target.mean(), abs=0.15 * spread)
+    assert selecting_context(train, limit=len(train), seed=0) is train
+
+
+def test_a_rare_class_keeps_a_row_in_a_context_that_is_cut(frame: pd.DataFrame) -> None:
+    rare = frame.assign(target=np.where(np.arange(len(frame)) % 40 == 0, "rare", frame.target))
+    train, _ = parts(rare)
+    with pytest.warns(UserWarning, match="at most 6 context rows"):
+        context = selecting_context(train, limit=6, seed=0)
+    assert len(np.unique(context.target)) == 3
+
+
+def test_a_table_above_the_limit_trains_on_all_of_its_rows(csv: Path, tmp_path: Path) -> None:
+    """96 training rows, of which the backbone takes 50 in a context."""
+    import lightning.pytorch as pl
+
+    from lit_causalmix.backbones import Nano
+    from lit_causalmix.training.task import CausalMixTask
+
+    task = CausalMixTask(Nano(max_context_rows=50, n_ensemble=1))
+
+    def streams(**settings: Any) -> CausalMixDataModule:
+        data = CausalMixDataModule(
+            TableSpec(str(csv), target="target"), synthetic_ratio=0.0, **settings
+        )
+        trainer = pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, logger=False)
+        data.trainer = trainer
+        trainer.strategy.connect(task)
+        data.prepare_data()
+        data.setup("fit")
+        return data
+
+    with pytest.warns(UserWarning, match="at most 50 context rows"):
+        data = streams()
+    assert data.training_sizes() == (50, 12)
+    assert data.evaluation_stream("val")[0].x_context.shape[0] == 50
+    seen = [data.train_stream[index].x_context for index in range(10)]
+    assert {len(x) for x in seen} == {50}
+    assert len(torch.cat(seen).nan_to_num(-9).unique(dim=0)) > 80
+    with pytest.raises(LimitError, match="at most 50 context rows, an episode has 72"):
+        streams(episode_rows=90)

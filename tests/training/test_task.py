@@ -244,8 +244,12 @@ def test_limits_are_checked_before_the_generator_is_fitted(
     with pytest.raises(LimitError, match="Tab2D"):
         fit(frame, tmp_path / "task")
     small = CausalMixTask(Tab2D(dim=16, n_layers=1, max_context_rows=20))
-    with pytest.raises(LimitError, match="at most 20 context rows, the training split has 96"):
-        trainer(tmp_path / "rows").fit(small, datamodule=data(make_frame(), tmp_path))
+    many = data(make_frame(), tmp_path, episode_rows=90)
+    with (
+        pytest.warns(UserWarning, match="the training split has 96"),
+        pytest.raises(LimitError, match="at most 20 context rows, an episode has 72"),
+    ):
+        trainer(tmp_path / "rows").fit(small, datamodule=many)
     narrow = CausalMixTask(Tab2D(dim=16, n_layers=1, max_columns=3))
     with pytest.raises(LimitError, match="at most 3 feature columns, the table has 4"):
         trainer(tmp_path / "columns").fit(narrow, datamodule=data(make_frame(), tmp_path))
