@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_VALUES: tuple[Any, ...] = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     -1,
@@ -58,5 +58,5 @@ def damage_json(content: bytes, random: np.random.Generator) -> bytes:
     elif kind == 2:
         return json.dumps(list(values.items())).encode()
     else:
-        values[name] = _VALUES[int(random.integers(len(_VALUES)))]
+        values[name] = VALUES[int(random.integers(len(VALUES)))]
     return json.dumps(values).encode()
