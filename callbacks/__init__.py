@@ -18,6 +18,7 @@ from lit_causalmix.callbacks.ratio_schedule import RatioSchedule
 from lit_causalmix.callbacks.reference_models import ReferenceModels
 from lit_causalmix.callbacks.run_report import RunReport
 from lit_causalmix.callbacks.task_scores import TaskScores
+from lit_causalmix.callbacks.time_limit import TimeLimit
 from lit_causalmix.callbacks.trajectory import ScoreTrajectory
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 
@@ -40,6 +41,7 @@ __all__ = [
     "RunReport",
     "ScoreTrajectory",
     "TaskScores",
+    "TimeLimit",
     "WeightInterpolation",
     "ZeroShotBaseline",
     "ZeroShotEarlyStopping",

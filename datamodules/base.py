@@ -37,11 +37,15 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
 
     Attributes:
         train_stream: The training items, after `setup`: an episode each, or a list of them.
+        deadline: Moment of `time.monotonic()` by which `make` is to give up; None sets none.
+        given_up: What it gave up, in words; empty for nothing.
         num_workers: Worker processes of the training loader.
         pin_memory: Whether the loaders pin memory, for GPUs.
     """
 
     train_stream: KeyedStream[ItemT]
+    deadline: float | None = None
+    given_up: str = ""
     num_workers: int = 0
     pin_memory: bool = False
 

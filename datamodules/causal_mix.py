@@ -10,7 +10,8 @@ from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.datamodules.stream import MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.deadlines import OutOfTimeError, until
+from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.generated import GeneratedTable
 from lit_causalmix.paths import cache_root
@@ -182,7 +183,7 @@ class CausalMixDataModule(TableDataModule):
 
     @property
     def trains_on_synthetic_rows(self) -> bool:
-        return self.synthetic_ratio > 0 and self.synthetic_size != 0
+        return self.synthetic_ratio > 0 and self.synthetic_size != 0 and not self.given_up
 
     @property
     def generator_seconds(self) -> float:
@@ -232,6 +233,18 @@ class CausalMixDataModule(TableDataModule):
         """Fits the generator or finds it in the cache, and draws the rows that are drawn once."""
         if self.synthetic is not None:
             return
+        try:
+            with until(self.deadline):
+                self._make_synthetic()
+        except OutOfTimeError as error:
+            if self.val_synthetic_rows:
+                raise GeneratorError(
+                    "the generator was not fitted in time, and its rows are to be scored: give "
+                    "more time, or set val_synthetic_rows to 0"
+                ) from error
+            self.given_up = "there are real rows alone, as the generator was not fitted"
+
+    def _make_synthetic(self) -> None:
         for generator in self.generators():
             self.synthetic = SyntheticSource(
                 generator,
@@ -247,7 +260,7 @@ class CausalMixDataModule(TableDataModule):
 
     def forget_table(self) -> None:
         super().forget_table()
-        self.synthetic = None
+        self.synthetic, self.given_up = None, ""
         self._synthetic_to_score = []
 
     def build(self, stage: str | None) -> None:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from lit_causalmix.deadlines import check
+
 ItemT = TypeVar("ItemT")
 
 PLAIN_SECONDS = 30.0
@@ -71,7 +73,12 @@ class Bar:
             )
 
     def update(self, done: int = 1) -> None:
-        """Counts what has been done since."""
+        """Counts what has been done since.
+
+        Raises:
+            OutOfTimeError: If a deadline is over; see `deadlines.until`.
+        """
+        check()
         self.n += done
         if self._drawn is not None:
             self._drawn.update(done)

@@ -120,9 +120,16 @@ def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
         )
         module = CausalMixDataModule(
             TableSpec(frame, target="target", name="mixed", domain="retail"),
-            generator=SCMGenerator(n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"),
             cache_dir=str(tmp_path / "cache"),
-            **{"synthetic_ratio": 0.0, "episodes_per_epoch": 3, "progress": False} | (data or {}),
+            **{
+                "generator": SCMGenerator(
+                    n_dags=2, n_resamples=1, alphas=(0.05,), mechanism="linear"
+                ),
+                "synthetic_ratio": 0.0,
+                "episodes_per_epoch": 3,
+                "progress": False,
+            }
+            | (data or {}),
         )
         folder = tmp_path / name
         trainer = pl.Trainer(

@@ -27,3 +27,7 @@ def test_the_plain_loop_uses_neither_task_nor_backbone_nor_command_line() -> Non
         "Trainer(",
     ):
         assert part not in source
+
+
+def test_the_estimator_is_fitted_kept_and_loaded() -> None:
+    assert _load("estimator").main("default", max_steps=0, rows=300) > 0.7

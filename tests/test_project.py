@@ -32,7 +32,7 @@ def _imports(path: Path, *, lazy: bool = True) -> set[str]:
 
 
 FLOORS = (
-    ("bars", "errors", "episode", "names", "paths", "quiet", "seeding"),
+    ("bars", "deadlines", "errors", "episode", "names", "paths", "quiet", "seeding"),
     ("files", "configuration"),
     ("tables", "prior", "weights", "pages"),
     ("causal", "backbones", "metrics"),
@@ -42,6 +42,7 @@ FLOORS = (
     ("datamodules", "inspection"),
     ("callbacks",),
     ("study",),
+    ("estimators",),
     ("commands",),
 )
 """The parts of the package from the ground up; each imports from the floors below it alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -40,6 +40,11 @@ class Predicted:
             facts = (predictions, episode.target, episode.query_row, episode.query_origin)
             parts.append(cls(*(fact.detach()[kept].cpu() for fact in facts)))
         return cls.joined(parts)
+
+    def of_origin(self, origin: RowOrigin) -> Predicted:
+        """The rows that come from somewhere alone."""
+        kept = self.origin == origin
+        return Predicted(*(getattr(self, f.name)[kept] for f in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Predicted]) -> Predicted:

@@ -45,6 +45,8 @@ class Predictor:
         spec: How the training table was read.
         record: JSON values on how the model came about: scores, versions, settings, for its card.
         temperature: The logarithms of probabilities are divided by it; 1 leaves them as they are.
+        labels: What `predict` returns in place of the text of `classes`, in their order: JSON
+            values, of a fit in Python to numbers or truth values.
 
     Raises:
         ConfigurationError: If there is no member, or the temperature is not positive.
@@ -67,6 +69,7 @@ class Predictor:
         record: Mapping[str, Any],
         *,
         temperature: float = 1.0,
+        labels: Sequence[Any] | None = None,
     ) -> None:
         self.members = tuple(members)
         if not self.members:
@@ -76,6 +79,7 @@ class Predictor:
         self.spec = TableSpec("", **{name: getattr(spec, name) for name in _READING})
         self.record = json.loads(json_text(record))
         self.temperature = float(temperature)
+        self.labels = self.classes if labels is None else tuple(labels)
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -105,7 +109,8 @@ class Predictor:
         """Predicts the rows of a table, in their order.
 
         Returns:
-            Labels, object (n,), or numbers in the target's units, float64 (n,).
+            Labels (n,), objects where they are text; or numbers in the target's units, float64
+            (n,).
 
         Raises:
             TableError: If a column is missing, or a cell does not fit its column.
@@ -155,8 +160,9 @@ class Predictor:
         )
 
     def _labels(self, probabilities: Floats) -> NDArray[np.object_]:
-        labels: NDArray[np.object_] = np.array(self.classes, dtype=object)
-        return np.asarray(labels[probabilities.argmax(axis=1)], dtype=object)
+        labels: NDArray[Any] = np.array(self.labels)
+        labels = labels.astype(object) if labels.dtype.kind == "U" else labels
+        return np.asarray(labels[probabilities.argmax(axis=1)])
 
     def _coded(self, rows: Source) -> list[NDArray[np.float64]]:
         """The rows as each member codes them, read once; equal columns are coded once."""
@@ -230,6 +236,7 @@ class Predictor:
         content = {
             "version": lit_causalmix.__version__,
             "temperature": self.temperature,
+            "labels": list(self.labels),
             "reading": {name: getattr(self.spec, name) for name in _READING},
             "members": members,
             "record": self.record,
@@ -256,7 +263,13 @@ class Predictor:
                 for member in content["members"]
             ]
             spec = TableSpec("", **content["reading"])
-            return cls(members, spec, content["record"], temperature=content["temperature"])
+            return cls(
+                members,
+                spec,
+                content["record"],
+                temperature=content["temperature"],
+                labels=content["labels"],
+            )
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ModelError(
                 f"{path} is no model that this version reads: {type(error).__name__}: {error}"

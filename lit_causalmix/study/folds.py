@@ -95,21 +95,29 @@ class FoldSettings:
         }
         return merged(self.config, {"data": {"fold": fold, "progress": False}, "trainer": trainer})
 
+    def build(self, config: Mapping[str, Any]) -> FitCLI:
+        """Builds the objects of one fit."""
+        return FitCLI(config)
+
+    def tell(self, what: str) -> None:
+        """Says what has been done."""
+        sys.stderr.write(f"{what}\n")
+
     def __call__(self, fold: int, folder: Path) -> None:
         """Fits a fold."""
         start = time.perf_counter()
         with quietly():
-            cli = FitCLI(self.of(fold, folder))
+            cli = self.build(self.of(fold, folder))
             make_exact(cli.trainer)
             cli.fit(model=cli.model, datamodule=cli.datamodule)
         seconds = time.perf_counter() - start
-        sys.stderr.write(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s\n")
+        self.tell(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s")
 
     def member(self, fold: int, weights: Mapping[str, Any], *, test: bool) -> FoldMember:
         """A fold with its weights; with `test`, it and its zero-shot predict the test rows."""
         with tempfile.TemporaryDirectory(prefix="lit-causalmix-fold-") as scratch, quietly():
             plain = {"callbacks": [], "logger": False, "default_root_dir": scratch, **_QUIET}
-            cli = FitCLI(merged(self.of(fold, Path(scratch)), {"trainer": plain}))
+            cli = self.build(merged(self.of(fold, Path(scratch)), {"trainer": plain}))
             predictions = MemberPredictions(dict(weights))
             all_callbacks(cli.trainer).append(predictions)
             run = cli.trainer.test if test else cli.trainer.validate

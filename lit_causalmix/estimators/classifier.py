@@ -1,0 +1,164 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from lit_causalmix.episode import RowOrigin
+from lit_causalmix.errors import ConfigurationError, TableError
+from lit_causalmix.estimators.base import CausalMixEstimator
+from lit_causalmix.estimators.rows import name_of
+from lit_causalmix.model.calibration import fit_temperature
+from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label
+from lit_causalmix.tables.schema import TaskType
+
+CALIBRATIONS = (None, "temperature")
+
+
+class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[misc]
+    """Fine-tunes a tabular foundation model for classification, with zero-shot as a candidate.
+
+    A fit is that of the command line with the same settings, to the same bits. All of X is for
+    training and validation: the selected weights are those that do best on rows kept back from
+    training, and predictions have all labelled rows in their context.
+
+    Args:
+        method: A recipe of the package, or several, one over the other: "causalmixft" (rows from
+            structural causal models), "default" (real rows alone), "jitter", "finetune/ema", … or
+            YAML files.
+        backbone: The model: a recipe ("tabpfn-v1"), a class ("Nano", "my_module.Mine"), or a class
+            with arguments ({"class_path": …, "init_args": …}); None takes that of the recipe.
+        synthetic_ratio: Share of synthetic rows, 0 to 1; None takes that of the recipe.
+        max_steps: Most training steps; None takes those of the recipe, 0 is zero-shot.
+        time_limit: Seconds for all of `fit`, which then returns the best so far (`cut_`, and a
+            warning, say what was left out); None sets no limit. Results under a limit depend on the
+            machine.
+        folds: Fits; above 1, each validates on a fold of its own, the step is chosen over all of
+            them together, and predictions are averaged.
+        calibration: "temperature" chooses a temperature of the probabilities on the validation
+            rows, with folds on all rows; None leaves them as they are. Labels stay the same.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        random_state: An integer: same integer, same bits. Anything else is drawn from.
+        verbose: Above 0 shows progress.
+        run_folder: Where the run is kept as the command line keeps it (curves, checkpoints, model);
+            None leaves nothing behind but the cache of fitted generators.
+        settings: Anything else, as YAML has it: {"data": {"split": {"val_fraction": 0.3}}}; it
+            holds over everything above.
+
+    Attributes:
+        classes_: The K classes, sorted.
+        model_: What predicts (`lit_causalmix.model.Predictor`).
+        cut_: What `time_limit` cut, one sentence each.
+        n_features_in_: Number of columns of X.
+        feature_names_in_: Their names, where X had any.
+
+    Example:
+        >>> X = pd.DataFrame({"age": np.arange(60.0), "job": ["a", "b", "c"] * 20})
+        >>> model = CausalMixClassifier("default", max_steps=0).fit(X, X["age"] > 30)
+        >>> model.predict(X.head(2)), model.predict_proba(X.head(2)).shape
+        (array([False, False]), (2, 2))
+    """
+
+    def __init__(
+        self,
+        method: str | Sequence[str] = "causalmixft",
+        *,
+        backbone: str | Mapping[str, Any] | None = None,
+        synthetic_ratio: float | None = None,
+        max_steps: int | None = None,
+        time_limit: float | None = None,
+        folds: int = 1,
+        calibration: str | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: int = 0,
+        run_folder: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            method,
+            backbone=backbone,
+            synthetic_ratio=synthetic_ratio,
+            max_steps=max_steps,
+            time_limit=time_limit,
+            folds=folds,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+            run_folder=run_folder,
+            settings=settings,
+        )
+        self.calibration = calibration
+
+    def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:
+        """Fits to rows and their classes.
+
+        Args:
+            X: (n, C), a DataFrame with columns of any kind, or an array.
+            y: (n,) class labels: text, numbers or truth values; each class needs two rows.
+            groups: (n,) labels; rows of one group are never parted between training and validation.
+
+        Raises:
+            ValueError: For rows that cannot be used, with the reason.
+        """
+        if self.calibration not in CALIBRATIONS:
+            raise ConfigurationError(f"calibration is {CALIBRATIONS}, got {self.calibration!r}")
+        frame = self._checked(X, y)
+        labels = column_or_1d(y, warn=True)
+        if pd.isna(labels).any():
+            raise TableError(f"Input y contains NaN: {pd.isna(labels).sum()} of {len(labels)} rows")
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
+        classes = _classes(labels)
+        task = TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS
+        fitted = self._fit(frame, pd.Series(labels, name=name_of(y)), task, groups)
+        self.classes_ = classes
+        text = {canonical_label(value): value for value in classes.tolist()}
+        self.model_.labels = tuple(text[label] for label in self.model_.classes)
+        self._order = np.searchsorted(classes, np.array(self.model_.labels, dtype=classes.dtype))
+        if self.calibration is not None:
+            rows = fitted.held_out().of_origin(RowOrigin.REAL)
+            self.model_.temperature = fit_temperature(rows.predictions.numpy(), rows.target.numpy())
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predicts the class of each row, (n,), of the type of `classes_`."""
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[chosen])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Predicts the probabilities of the classes, float32 (n, K), in the order of `classes_`."""
+        rows = self._new_rows(X)
+        found = self.model_.predict_proba(rows)
+        ordered = np.empty_like(found)
+        ordered[:, self._order] = found
+        return ordered
+
+
+def _classes(labels: NDArray[Any]) -> NDArray[Any]:
+    """The distinct labels, sorted.
+
+    Raises:
+        TableError: If there is one alone, or two that a table cannot tell apart.
+    """
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise TableError(
+            f"y holds one class, {str(classes[0])!r}: a classifier needs two or more classes"
+        )
+    text = [canonical_label(value) for value in classes.tolist()]
+    if len(set(text)) < len(text) or set(text) & set(USUAL_MISSING):
+        raise TableError(
+            f"the classes {classes.tolist()[:10]} are not told apart in a table, where spaces "
+            "around them do not count and a name such as 'NA' means missing: rename them"
+        )
+    return classes

@@ -1,0 +1,145 @@
+"""From an estimator's arguments to the configuration of a fit, as the command line reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lit_causalmix.configuration import config_folder
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.names import meant
+from lit_causalmix.study.fit_config import default_fragment, read_fragment
+from lit_causalmix.study.merging import merged
+
+_REPORTING = ("RunReport", "ReferenceModels", "PredictionWriter", "ModelCheckpoint")
+"""Callbacks that leave files and scores of test rows, which a fit in Python has no use for."""
+
+Settings = Mapping[str, Any]
+
+
+def recipe(name: str, folder: str) -> dict[str, Any]:
+    """Reads a packaged recipe by its short name, any packaged one by its path, or a YAML file.
+
+    Args:
+        name: "causalmixft", "finetune/ema" or "my.yaml".
+        folder: Where short names are looked up: "baselines" or "backbones".
+
+    Raises:
+        ConfigurationError: If there is none, with what was probably meant.
+
+    Example:
+        >>> recipe("default", "baselines")["data"]["synthetic_ratio"]
+        0.0
+    """
+    root = config_folder()
+    if (root / folder / f"{name}.yaml").is_file():
+        return read_fragment(f"{folder}/{name}")
+    if Path(name).is_file() or (root / f"{name}.yaml").is_file():
+        return read_fragment(name)
+    known = [path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml")]
+    short = sorted(path.removeprefix(f"{folder}/") for path in known if path.startswith(folder))
+    raise ConfigurationError(
+        f"there is no recipe {name!r}{meant(name, [*short, *known])}: there are "
+        f"{', '.join(short)}, every other one of the package by its path, such as finetune/ema, "
+        "and YAML files"
+    )
+
+
+def backbone_settings(backbone: str | Settings | None) -> dict[str, Any]:
+    """A backbone by its packaged name, its class, or its class with arguments."""
+    if backbone is None:
+        return {}
+    if not isinstance(backbone, str):
+        return {"model": {"backbone": dict(backbone)}}
+    if (config_folder() / "backbones" / f"{backbone}.yaml").is_file():
+        return recipe(backbone, "backbones")
+    return {"model": {"backbone": {"class_path": backbone}}}
+
+
+def fit_settings(
+    *,
+    method: str | Sequence[str],
+    backbone: str | Settings | None,
+    synthetic_ratio: float | None,
+    max_steps: int | None,
+    time_limit: float | None,
+    folds: int,
+    device: str,
+    seed: int,
+    verbose: int,
+    folder: Path,
+    keeps_run: bool,
+    table: Settings,
+    settings: Settings | None,
+) -> dict[str, Any]:
+    """The configuration of a fit: what every fit starts from, recipes, arguments, settings.
+
+    Args:
+        method: One recipe or several, each over those before it.
+        backbone: See `backbone_settings`.
+        synthetic_ratio: None leaves what the recipes say.
+        max_steps: None leaves what the recipes say; 0 is zero-shot.
+        time_limit: Seconds, shared by the folds; None sets no limit.
+        folds: Fits, each validated on a fold of its own.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        seed: Of the split and of everything else.
+        verbose: 0 shows no progress.
+        folder: Where the run writes.
+        keeps_run: Whether it writes what a run of the command line does.
+        table: Settings of `data.table`.
+        settings: Of the user, over all others; as YAML has them, with `config` naming more recipes.
+
+    Raises:
+        ConfigurationError: For an unknown recipe.
+    """
+    recipes = [method] if isinstance(method, str) else list(method)
+    base = merged(default_fragment(), *(recipe(name, "baselines") for name in recipes))
+    # The whole of X is for training and validation: whoever wants a test keeps rows back.
+    own: dict[str, Any] = {
+        "data": {"seed": seed, "split": {"seed": seed, "test_fraction": 0.0}, "folds": folds},
+        "trainer": _device(device) | {"enable_progress_bar": verbose > 0},
+        "seed_everything": False,  # nothing here draws from global generators, or moves them
+    }
+    own["data"]["progress"] = verbose > 0
+    if synthetic_ratio is not None:
+        own["data"]["synthetic_ratio"] = synthetic_ratio
+    whole = merged(base, backbone_settings(backbone), own, read_fragment(settings))
+    whole = merged(whole, {"data": {"table": dict(table)}})
+    if max_steps is not None:
+        epochs = math.ceil(max_steps / whole["data"].get("episodes_per_epoch", 10))
+        whole = merged(whole, {"trainer": {"max_steps": max_steps, "max_epochs": max(1, epochs)}})
+    return _with_run(whole, folder, keeps_run=keeps_run, time_limit=time_limit)
+
+
+def _with_run(
+    config: dict[str, Any], folder: Path, *, keeps_run: bool, time_limit: float | None
+) -> dict[str, Any]:
+    """Puts in where the run writes, and the callbacks."""
+    trainer = {"default_root_dir": str(folder), "logger": False}
+    callbacks = list(config["trainer"]["callbacks"])
+    if keeps_run:
+        trainer["logger"] = {
+            "class_path": "lightning.pytorch.loggers.CSVLogger",
+            "init_args": {"save_dir": str(folder), "name": ""},
+        }
+    else:
+        callbacks = [c for c in callbacks if _name(c) not in _REPORTING]
+        trainer["enable_checkpointing"] = True  # BestWeights is one of Lightning's checkpoints
+    if time_limit is not None:
+        seconds = time_limit / max(1, config["data"]["folds"])
+        limit = {"class_path": "TimeLimit", "init_args": {"seconds": seconds}}
+        callbacks.append(limit)
+    return merged(config, {"trainer": {**trainer, "callbacks": callbacks}})
+
+
+def _name(callback: Settings) -> str:
+    return str(callback["class_path"]).rpartition(".")[2]
+
+
+def _device(device: str) -> dict[str, Any]:
+    """Lightning's words for a device as torch names it."""
+    kind, _, number = device.partition(":")
+    accelerator = {"cuda": "gpu"}.get(kind, kind)
+    return {"accelerator": accelerator, "devices": [int(number)] if number else 1}

@@ -1,0 +1,176 @@
+"""Running a fit from Python: the parts of the command line, quietly, in a folder that may go."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.utils.data import Dataset
+
+import lit_causalmix
+import lit_causalmix.callbacks
+import lit_causalmix.datamodules
+from lit_causalmix.callbacks import FitProgress, TimeLimit
+from lit_causalmix.callbacks.evaluation import all_callbacks
+from lit_causalmix.callbacks.evaluation import run_folder as of_run
+from lit_causalmix.callbacks.exact_resume import make_exact
+from lit_causalmix.datamodules.kept_model import kept_model
+from lit_causalmix.ensembles import Predicted
+from lit_causalmix.ensembles.choice import pooled
+from lit_causalmix.episode import Episode
+from lit_causalmix.model import Predictor
+from lit_causalmix.study.fit_config import FitCLI, portable
+from lit_causalmix.study.folds import FoldSettings, fit_ensemble
+from lit_causalmix.study.merging import merged
+from lit_causalmix.study.quiet import quietly
+from lit_causalmix.training.task import CausalMixTask
+
+SOURCE = "frame"
+"""Stands for the table in the configuration; the frame itself goes to the datamodule."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit in Python leaves.
+
+    Attributes:
+        model: Predicts; on the device of the fit.
+        held_out: Predicts the validation rows, of all folds where there are several, as they were
+            predicted when they selected.
+        cut: What a time limit cut, one sentence each.
+        folder: Of the run; it may be temporary.
+    """
+
+    model: Predictor
+    held_out: Callable[[], Predicted]
+    cut: tuple[str, ...]
+    folder: Path
+
+
+@contextmanager
+def run_folder(kept: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The folder of a run: one that is kept, or a temporary one."""
+    if kept is not None:
+        yield Path(kept).expanduser()
+        return
+    with tempfile.TemporaryDirectory(prefix="lit-causalmix-") as folder:
+        yield Path(folder)
+
+
+def fit_frame(frame: pd.DataFrame, config: Mapping[str, Any], *, verbose: int) -> Fitted:
+    """Fits as the command line does with the same configuration, to a frame.
+
+    Args:
+        frame: The table.
+        config: Of `estimators.configuration.fit_settings`.
+        verbose: 0 shows no progress and nothing of Lightning's; what this package warns of, or
+            logs as a warning, is warned of when the fit has ended.
+
+    Raises:
+        LitCausalMixError: For anything that the user can put right.
+    """
+    if verbose:
+        return _fitted(frame, config, progress=True)
+    with quietly() as notes, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = _fitted(frame, config, progress=False)
+    own = [str(warning.message) for warning in caught if _is_own(warning.filename)]
+    for note in dict.fromkeys([*own, *notes]):
+        warnings.warn(note, stacklevel=4)
+    return fitted
+
+
+def _is_own(file: str) -> bool:
+    """Whether a warning comes from a file of this package, wherever its parts are installed."""
+    parts = (lit_causalmix, lit_causalmix.callbacks, lit_causalmix.datamodules)
+    folders = [Path(folder).resolve() for part in parts for folder in part.__path__]
+    return any(folder in Path(file).resolve().parents for folder in folders)
+
+
+def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -> Fitted:
+    cli = built(config, frame)
+    if cli.datamodule.folds > 1:
+        return _fitted_folds(frame, config, cli, progress=progress)
+    data, task, trainer = cli.datamodule, cli.model, cli.trainer
+    make_exact(trainer)
+    callbacks = all_callbacks(trainer)
+    if progress:
+        callbacks.append(FitProgress())
+    cli.fit(model=task, datamodule=data)
+    model = kept_model(task, data, portable(cli.values(with_defaults=True)))
+    limits = [callback for callback in callbacks if isinstance(callback, TimeLimit)]
+
+    def held_out() -> Predicted:
+        return predicted(task, data.evaluation_stream("val"))
+
+    return Fitted(model.to(trainer.strategy.root_device), held_out, _cuts(limits), of_run(trainer))
+
+
+def _fitted_folds(
+    frame: pd.DataFrame, config: Mapping[str, Any], cli: FitCLI, *, progress: bool
+) -> Fitted:
+    folds = FrameFolds(config, frame, progress)
+    folder = Path(config["trainer"]["default_root_dir"])
+    ensemble = fit_ensemble(folds, folder, cli.model, cli.datamodule)
+    model = ensemble.model(portable(cli.values(with_defaults=True))).to(
+        cli.trainer.strategy.root_device
+    )
+
+    def held_out() -> Predicted:
+        return pooled(ensemble.held_out, ensemble.choice.step)
+
+    return Fitted(model, held_out, _cuts(folds.limits), folder)
+
+
+def built(config: Mapping[str, Any], frame: pd.DataFrame) -> FitCLI:
+    """The objects of a fit, the datamodule with the frame for its table."""
+    cli = FitCLI(merged(config))  # the parser changes what it is given
+    cli.datamodule.table = replace(cli.datamodule.table, source=frame)
+    return cli
+
+
+@dataclass(frozen=True)
+class FrameFolds(FoldSettings):
+    """The fits of folds of a frame, one after the other in this process.
+
+    Attributes:
+        frame: The table.
+        progress: Whether it says which fold has ended.
+        limits: The time limits of the fits so far.
+    """
+
+    frame: pd.DataFrame
+    progress: bool
+    limits: list[TimeLimit] = field(default_factory=list)
+
+    def build(self, config: Mapping[str, Any]) -> FitCLI:
+        cli = built(config, self.frame)
+        self.limits.extend(c for c in all_callbacks(cli.trainer) if isinstance(c, TimeLimit))
+        return cli
+
+    def tell(self, what: str) -> None:
+        if self.progress:
+            super().tell(what)
+
+
+def _cuts(limits: Sequence[TimeLimit]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cut for limit in limits for cut in limit.cut))
+
+
+def predicted(task: CausalMixTask, episodes: Dataset[Episode]) -> Predicted:
+    """What a task predicts for the query rows of episodes."""
+    task.eval()
+    pairs = []
+    with torch.inference_mode():
+        for index in range(len(episodes)):  # type: ignore[arg-type]
+            episode = episodes[index].to(task.device)
+            pairs.append((task(episode), episode))
+    return Predicted.of(pairs)

@@ -1,0 +1,92 @@
+"""From X and y, as scikit-learn has them, to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from lit_causalmix.errors import TableError
+from lit_causalmix.tables.schema import ColumnKind
+
+TARGET = "target"
+GROUP = "group"
+
+
+def as_frame(X: Any, *, least: int = 1) -> pd.DataFrame:
+    """X as a frame with distinct text as column names; cells stay as they are.
+
+    A DataFrame keeps its names, anything else (an array, nested lists) gets `x0`, `x1`, ….
+
+    Args:
+        X: (n, C).
+        least: Fewest rows.
+
+    Raises:
+        ValueError: If it is not two-dimensional, too small, or complex.
+        TypeError: If it is sparse.
+    """
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] == 0 or len(X) < least:
+            raise TableError(
+                f"Found array with {len(X)} sample(s) and {X.shape[1]} feature(s) "
+                f"(shape={X.shape}) while a minimum of {least} and 1 is required."
+            )
+        return X.set_axis([str(name) for name in X.columns], axis=1)
+    values = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=least)
+    names = [f"x{i}" for i in range(values.shape[1])]
+    return pd.DataFrame(np.asarray(values), columns=names)
+
+
+def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
+    """Kinds that a frame's own types tell: unordered categories, and dates.
+
+    Example:
+        >>> told_kinds(pd.DataFrame({"zip": pd.Categorical([1, 2]), "rooms": [3, 4]}))
+        {'zip': 'categorical'}
+    """
+    kinds = {}
+    for name, dtype in frame.dtypes.items():
+        if isinstance(dtype, pd.CategoricalDtype) and not dtype.ordered:
+            kinds[str(name)] = str(ColumnKind.CATEGORICAL)
+        elif pd.api.types.is_datetime64_any_dtype(dtype):
+            kinds[str(name)] = "date"
+    return kinds
+
+
+def training_frame(
+    X: pd.DataFrame, y: pd.Series[Any], groups: Sequence[Any] | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """One frame with features, target and groups, and which column is what.
+
+    Returns:
+        The frame, and settings of `data.table`: `target`, `kinds` and, with groups, `group_column`.
+
+    Raises:
+        ValueError: If the lengths differ.
+    """
+    check_consistent_length(X, y, groups)
+    target = _free(str(y.name) if y.name is not None else TARGET, X)
+    table: dict[str, Any] = {"target": target, "kinds": told_kinds(X)}
+    frame = X.assign(**{target: y.to_numpy()})
+    if groups is not None:
+        group = _free(GROUP, frame)
+        table["group_column"] = group
+        frame = frame.assign(**{group: np.asarray(groups)})
+    return frame, table
+
+
+def _free(name: str, frame: pd.DataFrame) -> str:
+    """The name, with underscores behind it while the frame has such a column."""
+    while name in frame.columns:
+        name += "_"
+    return name
+
+
+def name_of(y: Any) -> str | None:
+    """The name of a Series; None where there is none."""
+    name = getattr(y, "name", None)
+    return None if name is None else str(name)

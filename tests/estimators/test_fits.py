@@ -1,0 +1,212 @@
+"""Fits from Python: those of the command line, and what they leave."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lit_causalmix
+from lit_causalmix.commands.main import main
+from lit_causalmix.errors import LimitError, LitCausalMixError
+from lit_causalmix.estimators import CausalMixClassifier, CausalMixRegressor
+from lit_causalmix.estimators.configuration import fit_settings
+
+CONF = Path(__file__).parents[1] / "conf" / "tiny.yaml"
+
+
+def parts(frame: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[Any]"]:
+    return frame.drop(columns="target"), frame["target"]
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_the_bits_are_those_of_the_command_line(
+    make_frame: Any, tiny: dict[str, Any], tmp_path: Path, monkeypatch: Any, regression: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    make_frame(regression=regression).to_csv("t.csv", index=False)
+    task = "regression" if regression else "binary"
+    of_backbone = {"task": "regression"} if regression else {}
+    arguments = [
+        *("fit", "--config", str(CONF), "--data.table.source", "t.csv"),
+        *("--data.table.target", "target", "--data.table.task", task, "--data.seed", "5"),
+        *("--data.split.seed", "5", "--data.split.test_fraction", "0"),
+        *(["--model.backbone.init_args.task", "regression"] if regression else []),
+    ]
+    assert main(arguments) == 0
+    frame = pd.read_csv("t.csv")
+    X, y = parts(frame)
+    backbone = {"class_path": "Tab2D", "init_args": {"dim": 16, "n_layers": 1, **of_backbone}}
+    settings = {**tiny, "model": {**tiny["model"], "backbone": backbone}}
+    kind = CausalMixRegressor if regression else CausalMixClassifier
+    model = kind(random_state=5, device="cpu", settings=settings).fit(X, y)
+    kept = lit_causalmix.load_model("runs/fit/version_0/model")
+    for ours, theirs in zip(model.model_.members, kept.members, strict=True):
+        states = ours.backbone.state_dict(), theirs.backbone.state_dict()
+        assert all(np.array_equal(a, b) for a, b in zip(*(s.values() for s in states), strict=True))
+        assert np.array_equal(ours.context.values, theirs.context.values, equal_nan=True)
+    assert model.model_.record["scoreboard"]["history"] == kept.record["scoreboard"]["history"]
+    if regression:
+        assert np.array_equal(model.predict(X), kept.predict(X))
+    else:
+        assert np.array_equal(model.predict_proba(X), kept.predict_proba(X))
+
+
+def test_nothing_is_left_behind_unless_asked_for(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    settings: dict[str, Any] = {"device": "cpu", "settings": tiny}
+    CausalMixClassifier("default", **settings).fit(*parts(frame))
+    assert not list(work.iterdir())
+    assert not list(temporary.iterdir())
+    model = CausalMixClassifier("default", run_folder="kept", **settings).fit(*parts(frame))
+    run = work / "kept" / "version_0"
+    assert {"best.ckpt", "curves.png", "model", "run.json"} <= {p.name for p in run.iterdir()}
+    again = lit_causalmix.load_model(run / "model")
+    X = parts(frame)[0]
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("labels", [[3, 11], [True, False], ["no", "yes"], [0.5, 1.5]])
+def test_labels_come_back_as_they_were(
+    frame: pd.DataFrame, tmp_path: Path, labels: list[Any]
+) -> None:
+    if labels == [0.5, 1.5]:
+        labels = [1.0, 2.0]  # numbers with a fraction are no classes to scikit-learn
+    X = parts(frame)[0]
+    y = np.array(labels)[(frame["age"] > 50).astype(int)]
+    model = CausalMixClassifier("default", max_steps=0, device="cpu").fit(X, y)
+    assert model.classes_.tolist() == sorted(labels)
+    assert set(model.predict(X)) <= set(labels)
+    assert model.score(X, y) > 0.8
+    model.save(tmp_path / "m")
+    kept = lit_causalmix.load_model(tmp_path / "m")
+    assert kept.predict(X).tolist() == model.predict(X).tolist()
+    order = [kept.labels.index(label) for label in model.classes_.tolist()]
+    assert np.array_equal(kept.predict_proba(X)[:, order], model.predict_proba(X))
+
+
+def test_groups_are_not_parted(frame: pd.DataFrame, tiny: dict[str, Any]) -> None:
+    groups = np.repeat(np.arange(40), 4)
+    model = CausalMixClassifier(
+        "default", device="cpu", settings=tiny | {"data": {"context": "train"}}
+    )
+    model.fit(*parts(frame), groups=groups)
+    context = groups[model.model_.members[0].context.rows]
+    assert len(context) < len(frame)
+    assert all(np.count_nonzero(context == g) == 4 for g in np.unique(context))
+
+
+def test_categories_of_a_frame_are_categories(frame: pd.DataFrame) -> None:
+    X, y = parts(frame)
+    X = X.assign(zip=pd.Categorical(np.resize([10115, 20095, 80331], len(X))))
+    model = CausalMixClassifier("default", max_steps=0, device="cpu").fit(X, y)
+    kinds = {column.name: str(column.kind) for column in model.model_.schema.features}
+    assert kinds["zip"] == "categorical"
+
+
+def test_an_array_and_a_frame_give_the_same(frame: pd.DataFrame) -> None:
+    X = frame[["age", "income"]]
+    asked = CausalMixClassifier("default", max_steps=0, device="cpu")
+    by_frame = asked.fit(X, frame["target"]).predict_proba(X)
+    by_array = asked.fit(X.to_numpy(), frame["target"]).predict_proba(X.to_numpy())
+    np.testing.assert_allclose(by_array, by_frame, atol=1e-6)
+
+
+def test_quantiles_and_intervals_are_in_order(make_frame: Any) -> None:
+    X, y = parts(make_frame(regression=True))
+    model = CausalMixRegressor("default", max_steps=0, device="cpu").fit(X, y)
+    found = model.predict(X, output="quantiles", quantiles=[0.1, 0.5, 0.9])
+    assert (np.diff(found, axis=1) >= 0).all()
+    interval = model.predict_interval(X, coverage=0.8)
+    assert np.array_equal(interval, found[:, [0, 2]])
+    wide = model.predict_interval(X, coverage=0.95)
+    assert (wide[:, 0] <= interval[:, 0]).all()
+    assert (wide[:, 1] >= interval[:, 1]).all()
+    point = {"class_path": "Tab2D", "init_args": {"dim": 16, "task": "regression"}}
+    model = CausalMixRegressor("default", backbone=point, max_steps=0, device="cpu").fit(X, y)
+    with pytest.raises(LimitError, match="predicts no distribution"):
+        model.predict_interval(X)
+
+
+def test_a_temperature_leaves_labels_and_lowers_the_loss_it_was_chosen_by(
+    frame: pd.DataFrame,
+) -> None:
+    X, y = parts(frame)
+    asked: dict[str, Any] = {"method": "default", "max_steps": 0, "device": "cpu"}
+    plain = CausalMixClassifier(**asked).fit(X, y)
+    warm = CausalMixClassifier(**asked, calibration="temperature").fit(X, y)
+    assert plain.model_.temperature == 1
+    assert warm.model_.temperature != 1
+    assert np.array_equal(warm.predict(X), plain.predict(X))
+    assert not np.array_equal(warm.predict_proba(X), plain.predict_proba(X))
+
+
+def settings_of(**arguments: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {
+        **dict.fromkeys(("backbone", "synthetic_ratio", "max_steps", "time_limit", "settings")),
+        "method": "default",
+        "device": "cpu",
+        "seed": 0,
+        "verbose": 0,
+        "keeps_run": False,
+        "folds": 1,
+        "folder": Path("x"),
+        "table": {"source": "frame"},
+    }
+    return fit_settings(**{**defaults, **arguments})
+
+
+def test_settings_hold_over_arguments_and_arguments_over_recipes() -> None:
+    assert settings_of()["data"]["synthetic_ratio"] == 0
+    assert settings_of(synthetic_ratio=0.3)["data"]["synthetic_ratio"] == 0.3
+    over = settings_of(synthetic_ratio=0.3, settings={"data": {"synthetic_ratio": 0.7}})
+    assert over["data"]["synthetic_ratio"] == 0.7
+    several = settings_of(method=["default", "finetune/l2-sp"])
+    assert several["model"]["l2_sp"] > 0
+    assert settings_of(backbone="tabpfn-v1")["model"]["backbone"]["class_path"].endswith("TabPFNV1")
+    assert settings_of(backbone="Mine")["model"]["backbone"] == {"class_path": "Mine"}
+    assert (
+        settings_of(max_steps=25)["trainer"] | {"max_epochs": 3, "max_steps": 25}
+        == (settings_of(max_steps=25)["trainer"])
+    )
+    assert settings_of(device="cuda:1")["trainer"]["devices"] == [1]
+
+
+def test_folds_are_one_model_with_every_row_in_the_context(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    X, y = parts(frame)
+    asked: dict[str, Any] = {"folds": 3, "device": "cpu", "settings": tiny}
+    model = CausalMixClassifier("default", **asked, calibration="temperature").fit(X, y)
+    rows = [sorted(member.context.rows) for member in model.model_.members]
+    assert rows == [list(range(len(X)))] * 3
+    assert "over the pooled folds" in model.model_.record["selected"]
+    assert model.model_.temperature != 1  # chosen on all rows, each predicted by another fold
+    model.save(tmp_path / "m")
+    kept = lit_causalmix.load_model(tmp_path / "m")
+    assert np.array_equal(kept.predict_proba(X), model.predict_proba(X))
+    again = CausalMixClassifier("default", **asked, run_folder=tmp_path / "run").fit(X, y)
+    assert {"fold_0", "fold_2", "model"} <= {path.name for path in (tmp_path / "run").iterdir()}
+    assert np.array_equal(
+        again.model_.members[2].predict(again.model_._coded(X)[2]),
+        model.model_.members[2].predict(model.model_._coded(X)[2]),
+    )
+
+
+def test_more_folds_than_rows_of_a_class_are_refused(
+    frame: pd.DataFrame, tiny: dict[str, Any]
+) -> None:
+    X, y = parts(frame)
+    y = y.mask(y.index < 3, "rare")
+    with pytest.raises(LitCausalMixError, match="rare"):
+        CausalMixClassifier("default", folds=5, device="cpu", settings=tiny).fit(X, y)
