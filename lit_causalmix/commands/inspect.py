@@ -136,7 +136,7 @@ def _compare(
     what_if: WhatIf | None,
 ) -> None:
     synthetic = generator.sample(len(splits.train), rng(data.seed, "inspect"))
-    with Bar(total=6, desc="inspection", disable=not data.progress) as bar, single_thread():
+    with Bar(total=7, desc="inspection", disable=not data.progress) as bar, single_thread():
 
         def step(name: str) -> None:
             bar.tell(name)

@@ -63,6 +63,8 @@ def numbers(inspection: Inspection) -> dict[str, object]:
         "copies_of_held_out_rows": records.held_out_copies,
         "trained_on_synthetic_rows": synthetic.utility.value,
         "trained_on_training_rows": training.utility.value,
+        "every_column_trained_on_synthetic_rows": synthetic.skill,
+        "every_column_trained_on_training_rows": training.skill,
     }
     return {
         "table": inspection.splits.train.name,

@@ -48,6 +48,12 @@ def glance(inspection: Inspection) -> Section:
             number(training.utility.value),
             words.on_utility(synthetic.utility, training.utility),
         ),
+        (
+            "The same with every column as the target (0 is a guess, 1 is perfect)",
+            number(synthetic.skill),
+            number(training.skill),
+            words.on_structure(schema, quality),
+        ),
     ]
     few = quality.n_held_out < FEW_ROWS
     noise = " With so few validation rows all of this is mostly noise." if few else ""
@@ -187,6 +193,15 @@ def rows_section(inspection: Inspection) -> Section:
             f"synthetic rows, {number(training.utility.value)} after training on real ones."
         ),
     ]
+    structure = [
+        Paragraph(words.on_structure(inspection.splits.train.schema, quality), "says"),
+        Paragraph(
+            f"Each of {len(training.columns)} columns in turn is predicted from all others by a "
+            f"forest, and scored on the validation rows: {number(synthetic.skill)} on average "
+            f"after training on synthetic rows, {number(training.skill)} after training on real "
+            "ones (R² of a number, 2 · ROC-AUC − 1 of a category, at least 0)."
+        ),
+    ]
     return Section(
         "rows",
         "Whole rows",
@@ -194,5 +209,6 @@ def rows_section(inspection: Inspection) -> Section:
             Part(told_apart, "Can a classifier tell them from real rows?"),
             Part(copies, "Are they copies of training rows?"),
             Part(use, "Are they of use to a learner?"),
+            Part(structure, "Do the columns say of each other what real ones do?"),
         ],
     )

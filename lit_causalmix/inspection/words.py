@@ -8,9 +8,11 @@ import numpy as np
 
 from lit_causalmix.metrics import Score
 from lit_causalmix.metrics.quality import ClosestRecords, QualityReport
+from lit_causalmix.metrics.quality.measures import PREDICTABLE
 from lit_causalmix.tables.schema import Schema
 
 _CLOSE, _NEAR = 0.02, 0.07
+_KEPT = ((0.9, "Nearly all"), (0.7, "Most"), (0.4, "Some"), (-math.inf, "Little"))
 _NOISE = 0.62  # a two-sample test of fewer than 100 rows a side reaches this by chance
 
 
@@ -114,3 +116,21 @@ def on_utility(synthetic: Score, training: Score) -> str:
         f"Boosted trees trained on synthetic rows alone predict held-out real rows {how} ones "
         "trained on the training rows."
     )
+
+
+def on_structure(schema: Schema, quality: QualityReport) -> str:
+    """On the utility with every column as the target, with the columns that lost most."""
+    synthetic, training = quality.synthetic, quality.training
+    if math.isnan(training.skill) or training.skill < PREDICTABLE:
+        return "The columns hardly say anything about each other: there is no structure to keep."
+    lost = np.nan_to_num(training.skills - synthetic.skills)
+    share = synthetic.skill / training.skill
+    how = next(word for least, word in _KEPT if share >= least)
+    order = np.argsort(-lost, kind="stable")[:3]
+    named = [
+        f"{schema.columns[training.columns[k]].name} (by {lost[k]:.2f})"
+        for k in order.tolist()
+        if lost[k] >= 0.1
+    ]
+    text = f"{how} of what the columns say about each other is kept."
+    return f"{text} Predicted worse: {', '.join(named)}." if named else text

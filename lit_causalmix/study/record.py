@@ -213,6 +213,7 @@ _FINISHED: Mapping[str, tuple[_Check, str]] = {
 _OPTIONAL: Mapping[str, tuple[_Check, str]] = {
     "trajectory": (_is_trajectory, "a list of steps with their val and test scores"),
     "validation_test_gap": (_is_gaps, "values by metric and kind"),
+    "quality": (_is_scores, "numbers or nulls by domain and measure"),
 }
 _FAILED: Mapping[str, tuple[_Check, str]] = {
     "error": (_is_text, "text"),

@@ -80,7 +80,8 @@ def datamodule(csv: Path, generator: Generator | None, **settings: Any) -> Causa
 
 def test_numbers_of_training_rows_given_back(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
     callback = GeneratorQuality()
-    start(callback, datamodule(csv, Rows()))
+    trainer = start(callback, datamodule(csv, Rows()))
+    assert callback.report_content(trainer) == {"quality": callback.numbers}
     found = {name.removeprefix("retail/"): value for name, value in callback.numbers.items()}
     assert set(callback.numbers) == {f"retail/{name}" for name in found}
     assert found["column_shapes"] > 0.9
@@ -90,6 +91,7 @@ def test_numbers_of_training_rows_given_back(csv: Path, caplog: pytest.LogCaptur
     assert found["held_out_copies"] == 0
     assert found["two_sample_auc"] == pytest.approx(0.5, abs=0.15)
     assert found["tstr"] == pytest.approx(found["trtr"], abs=0.15)
+    assert found["global_utility"] > 0.8
     assert found["faed"] < found["faed_held_out"]
     assert found["rfis"] > 1
     assert "plainly broken" not in caplog.text

@@ -25,6 +25,7 @@ SCHEMAS = {
     "regression": Schema((A, C), A, TaskType.REGRESSION),
 }
 NEED_HELD_OUT = {"closer_to_train", "copies", "held_out_copies", "tstr", "trtr"}
+NEED_HELD_OUT |= {"global_tstr", "global_trtr", "global_utility"}
 
 
 def table(task: str, n: int, *, seed: int) -> Table:
@@ -55,7 +56,7 @@ def test_every_measure_for_classification_and_regression(task: str) -> None:
     assert quality_numbers(train, held_out, fresh, seed=0) == found
     shuffled = np.random.default_rng(0).permuted(fresh, axis=0)
     broken = quality_numbers(train, held_out, shuffled, seed=0)
-    for name in ("pair_trends", "tstr"):
+    for name in ("pair_trends", "tstr", "global_utility"):
         assert broken[name] < found[name] - 0.05, name
     for name in ("two_sample_auc", "fpcad", "faed"):
         assert broken[name] > found[name] + 0.05, name

@@ -12,6 +12,7 @@ from lit_causalmix.metrics.quality.records import (
     closest_records,
 )
 from lit_causalmix.metrics.quality.shapes import column_shapes, ks_complement, tv_complement
+from lit_causalmix.metrics.quality.structure import chosen_columns, skills
 from lit_causalmix.metrics.quality.summary import QualityReport, assess
 from lit_causalmix.metrics.quality.trends import (
     PairTrends,
@@ -36,6 +37,7 @@ __all__ = [
     "assess",
     "associations",
     "check_measures",
+    "chosen_columns",
     "closest_distances",
     "closest_records",
     "column_shapes",
@@ -52,6 +54,7 @@ __all__ = [
     "precision_recall",
     "quality_numbers",
     "random_forest_inception_score",
+    "skills",
     "train_on_one_test_on_other",
     "tv_complement",
     "two_sample_auc",

@@ -12,6 +12,7 @@ from lit_causalmix.metrics.functional import Score
 from lit_causalmix.metrics.quality.embedding import Embedding
 from lit_causalmix.metrics.quality.records import ClosestRecords, closest_records
 from lit_causalmix.metrics.quality.shapes import column_shapes, mean_of_known
+from lit_causalmix.metrics.quality.structure import chosen_columns, skills
 from lit_causalmix.metrics.quality.trends import PairTrends, pair_trends
 from lit_causalmix.metrics.quality.two_sample import two_sample_auc
 from lit_causalmix.metrics.quality.utility import train_on_one_test_on_other
@@ -65,6 +66,21 @@ class Likeness:
     def utility(self) -> Score:
         """`train_on_one_test_on_other`, trained on the rows, tested on the real ones."""
         return train_on_one_test_on_other(self.schema, self.rows, self.real, seed=self._trees)
+
+    @cached_property
+    def columns(self) -> list[int]:
+        """`chosen_columns` of the real rows: those whose `skills` are taken."""
+        return chosen_columns(self.schema, self.real, seed=self.seed)
+
+    @cached_property
+    def skills(self) -> Floats:
+        """`skills` of `columns`, trained on the rows, tested on the real ones, float64 (k,)."""
+        return skills(self.schema, self.rows, self.real, self.columns, seed=self._trees)
+
+    @property
+    def skill(self) -> float:
+        """Mean of `skills` over the columns that have one; NaN without any."""
+        return mean_of_known(self.skills)
 
     @property
     def _trees(self) -> int:

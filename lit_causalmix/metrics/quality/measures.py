@@ -15,6 +15,9 @@ from lit_causalmix.tables.table import Table
 
 Measure = Callable[[Measurement], dict[str, float]]
 
+PREDICTABLE = 0.02
+"""Mean skill of real rows below which there is nothing to keep a share of [our choice]."""
+
 
 def _shapes(rows: Measurement) -> dict[str, float]:
     return {"column_shapes": rows.to_train.shape_score}
@@ -45,6 +48,14 @@ def _utility(rows: Measurement) -> dict[str, float]:
         "tstr": rows.to_held_out.utility.value,
         "trtr": rows.train_to_held_out.utility.value,
     }
+
+
+def _global_utility(rows: Measurement) -> dict[str, float]:
+    if not len(rows.held_out):
+        return {}
+    made, real = rows.to_held_out.skill, rows.train_to_held_out.skill
+    share = made / real if real > PREDICTABLE else float("nan")
+    return {"global_tstr": made, "global_trtr": real, "global_utility": share}
 
 
 def _precision_recall(rows: Measurement) -> dict[str, float]:
@@ -97,6 +108,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "precision_recall": _precision_recall,
         "closest_records": _closest,
         "utility": _utility,
+        "global_utility": _global_utility,
         "fpcad": _fpcad,
         "faed": _faed,
         "rfis": _rfis,
@@ -144,8 +156,10 @@ def quality_numbers(
         Name → value, NaN where it is undefined. "shapes": column_shapes; "trends": pair_trends;
         "two_sample": two_sample_auc; "precision_recall": alpha_precision, beta_recall, coverage,
         authenticity; "closest_records": closer_to_train, copies, held_out_copies; "utility": tstr,
-        trtr (ROC-AUC or R²; trained on synthetic or real, tested on held-out rows); "fpcad",
-        "faed" and "rfis" under their names, and with `_held_out`.
+        trtr (ROC-AUC or R²; trained on synthetic or real, tested on held-out rows);
+        "global_utility": global_tstr, global_trtr (mean skill where every column in turn is the
+        target, see `structure.skills`) and global_utility, their ratio; "fpcad", "faed" and "rfis"
+        under their names, and with `_held_out`.
 
     Raises:
         ConfigurationError: For an unknown measure.

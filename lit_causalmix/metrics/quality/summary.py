@@ -90,5 +90,6 @@ _STEPS: dict[str, Callable[[Measurement], object]] = {
     "two-sample test": _on_both(lambda rows: rows.auc),
     "closest records": lambda rows: rows.records,
     "use to a learner": _on_both(lambda rows: rows.utility),
+    "every column as the target": _on_both(lambda rows: rows.skills),
 }
 """What is measured, in this order; a measure is kept where it was taken."""

@@ -20,6 +20,7 @@ from lit_causalmix.study.report.cost import cost_section
 from lit_causalmix.study.report.domains import domains_part
 from lit_causalmix.study.report.paired import paired_part
 from lit_causalmix.study.report.parts import PartOf, made
+from lit_causalmix.study.report.quality import quality_sections
 from lit_causalmix.study.report.robustness import fgsm_part
 from lit_causalmix.study.report.run_facts import missing_section, run_section
 from lit_causalmix.study.report.scaling import AMOUNTS, scaling_part
@@ -93,6 +94,7 @@ def _sections(study: Study, found: list[Block]) -> Iterator[Section]:
     for block in found:
         parts = [made(title, part, block) for title, part in PARTS.items()]
         yield Section(block.slug, block.title, parts)
+    yield from quality_sections(study)
     if found:
         yield cost_section(study)
     yield missing_section(study, found)

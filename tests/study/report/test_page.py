@@ -339,3 +339,20 @@ def test_the_same_cells_give_the_same_bytes(tmp_path: Any, cells: Cells, cell: M
         )
     assert written[0].keys() == written[1].keys()
     assert written[0] == written[1]
+
+
+def test_quality_of_rows_stands_by_method_where_it_was_measured(
+    report: Report, cells: Cells
+) -> None:
+    records = cells({"default": 0.0, "causalmixft": 0.1, "jitter": 0.2})
+    worth = {"causalmixft": 0.5, "jitter": 0.9}
+    for record in records:
+        if record["method"] in worth:
+            value = worth[record["method"]] + 0.01 * record["seed"]
+            record["quality"] = {"food/global_utility": value, "food/tstr": None}
+    text, files = report(records)
+    assert "Quality of the synthetic rows" in text
+    frame = csv(files, "quality").set_index("method")
+    assert frame["global_utility"].to_dict() == pytest.approx({"causalmixft": 0.51, "jitter": 0.91})
+    assert frame["tables"].to_dict() == {"causalmixft": 8, "jitter": 8}
+    assert frame["tstr"].isna().all()
