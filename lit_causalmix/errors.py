@@ -55,7 +55,7 @@ class ConfigurationError(LitCausalMixError, ValueError):
 
 
 class WorkerError(LitCausalMixError, RuntimeError):
-    """A process that loads data died."""
+    """A process that loads data, or answers requests, died."""
 
 
 class FileError(LitCausalMixError, OSError):

@@ -37,7 +37,7 @@ FLOORS = (
     ("tables", "prior", "weights", "pages"),
     ("causal", "backbones", "metrics"),
     ("model",),
-    ("training",),
+    ("training", "serving"),
     ("ensembles", "generators"),
     ("datamodules", "inspection"),
     ("callbacks",),

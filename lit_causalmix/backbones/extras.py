@@ -1,4 +1,4 @@
-"""Packages that some backbones need, which only an extra of this one installs."""
+"""Packages that some parts need, which only an extra of this one installs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any
 from lit_causalmix.errors import ConfigurationError
 
 
-def needed(module: str, *, extra: str) -> Any:
+def needed(module: str, *, extra: str, by: str = "this backbone") -> Any:
     """Imports a module of an optional package.
+
+    Args:
+        module: Its import path.
+        extra: The extra of this package that installs it.
+        by: What needs it, for the message.
 
     Raises:
         ConfigurationError: If the package is not installed, naming the extra.
@@ -21,5 +26,5 @@ def needed(module: str, *, extra: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise
         raise ConfigurationError(
-            f"this backbone needs the package {package}: pip install 'lit-causalmix[{extra}]'"
+            f"{by} needs the package {package}: pip install 'lit-causalmix[{extra}]'"
         ) from error

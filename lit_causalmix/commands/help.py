@@ -14,6 +14,7 @@ commands:
   test       score weights on the test rows
   predict    write predictions for the rows of a new CSV or Parquet file
   card       check the folder of a model, and print what it is
+  serve      answer requests for predictions over HTTP
   inspect    write a page about a table, its causal structure and its synthetic rows
   study      run a grid of fits, interrupted and resumed at will, and compare methods
   weights    fetch, list and locate pre-trained weights

@@ -81,11 +81,11 @@ def _dispatch(args: list[str]) -> int:
     module = "trainer" if command in TRAINER_COMMANDS else command
     if command == "predict" and _names_kept_model(rest):
         module = "predict_model"
-    if module in ("trainer", "predict_model", "inspect", "card", "study", "weights"):
+    if module in ("trainer", "predict_model", "inspect", "card", "serve", "study", "weights"):
         with _imports():
             run: Callable[[list[str]], int] = import_module(f"{__package__}.{module}").main
         return run(args if module == "trainer" else rest)
-    known = (*TRAINER_COMMANDS, "inspect", "card", "study", "weights")
+    known = (*TRAINER_COMMANDS, "inspect", "card", "serve", "study", "weights")
     return _refuse(
         f"unknown command {command!r}{meant(command, known)}: there are {', '.join(known)}; see "
         f"{PROGRAM} --help"

@@ -30,6 +30,7 @@ _READING = ("drop", "missing_values", "group_column", "split_column", "max_bytes
 """What of a `TableSpec` bears on the reading of new rows."""
 
 Source = str | os.PathLike[str] | pd.DataFrame
+Coded = list[NDArray[np.float64]]  # rows (n, C + 1) as each member codes them
 
 
 class Predictor:
@@ -115,7 +116,7 @@ class Predictor:
         Raises:
             TableError: If a column is missing, or a cell does not fit its column.
         """
-        found = self._predictions(self._coded(rows))
+        found = self._predictions(self.coded(rows))
         return self._labels(found) if self.classes else found
 
     def predict_proba(self, rows: Source) -> NDArray[np.float32]:
@@ -127,7 +128,7 @@ class Predictor:
         """
         if not self.classes:
             raise LimitError("a regression has no probabilities of classes: ask for quantiles")
-        return np.asarray(self._predictions(self._coded(rows)), dtype=np.float32)
+        return np.asarray(self._predictions(self.coded(rows)), dtype=np.float32)
 
     def predict_quantiles(self, rows: Source, levels: Sequence[float]) -> NDArray[np.float64]:
         """Predicts quantiles of the distribution of a number, float64 (n, L).
@@ -143,16 +144,30 @@ class Predictor:
             ConfigurationError: For a level outside (0, 1).
             TableError: As `predict`.
         """
-        return self._quantiles(self._coded(rows), levels)
+        return self._quantiles(self.coded(rows), levels)
 
     def frame(
         self, rows: Source, *, quantiles: Sequence[float] = (), escape_formulas: bool = False
     ) -> pd.DataFrame:
         """The predictions as the command line writes them (`frames.prediction_frame`)."""
-        values = self._coded(rows)
-        more = self._quantiles(values, quantiles) if quantiles else None
+        coded = self.coded(rows)
+        return self.coded_frame(coded, quantiles=quantiles, escape_formulas=escape_formulas)
+
+    def coded(self, rows: Source) -> Coded:
+        """Reads and checks rows once, for `coded_frame`; raises as `predict` does."""
+        cells, _ = read_new_cells(rows, self.schema, self.spec)
+        coded: dict[Schema, NDArray[np.float64]] = {}
+        for schema in {member.schema: None for member in self.members}:
+            coded[schema] = code_columns(schema, cells)
+        return [coded[member.schema] for member in self.members]
+
+    def coded_frame(
+        self, coded: Coded, *, quantiles: Sequence[float] = (), escape_formulas: bool = False
+    ) -> pd.DataFrame:
+        """`frame` for rows that are coded, such as those of several tables in one."""
+        more = self._quantiles(coded, quantiles) if quantiles else None
         return prediction_frame(
-            self._predictions(values),
+            self._predictions(coded),
             self.classes,
             quantiles=more,
             levels=quantiles,
@@ -164,17 +179,7 @@ class Predictor:
         labels = labels.astype(object) if labels.dtype.kind == "U" else labels
         return np.asarray(labels[probabilities.argmax(axis=1)])
 
-    def _coded(self, rows: Source) -> list[NDArray[np.float64]]:
-        """The rows as each member codes them, read once; equal columns are coded once."""
-        cells, _ = read_new_cells(rows, self.schema, self.spec)
-        coded: dict[Schema, NDArray[np.float64]] = {}
-        for schema in {member.schema: None for member in self.members}:
-            coded[schema] = code_columns(schema, cells)
-        return [coded[member.schema] for member in self.members]
-
-    def _quantiles(
-        self, values: Sequence[NDArray[np.float64]], levels: Sequence[float]
-    ) -> NDArray[np.float64]:
+    def _quantiles(self, values: Coded, levels: Sequence[float]) -> NDArray[np.float64]:
         if not levels or not all(0 < level < 1 for level in levels):
             raise ConfigurationError(f"quantiles lie in (0, 1), got {list(levels)}")
         if self.classes:
@@ -182,7 +187,7 @@ class Predictor:
         found = [m.quantiles(v, levels) for m, v in zip(self.members, values, strict=True)]
         return np.asarray(np.mean(found, axis=0), dtype=np.float64)
 
-    def _predictions(self, values: Sequence[NDArray[np.float64]]) -> Floats:
+    def _predictions(self, values: Coded) -> Floats:
         found = [
             self._aligned(member, member.predict(own))
             for member, own in zip(self.members, values, strict=True)

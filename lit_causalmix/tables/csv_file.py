@@ -33,7 +33,12 @@ def read_csv(path: Path, max_bytes: int = MOST_BYTES) -> pd.DataFrame:
         TableError: If the file is empty, not UTF-8, not rectangular, has no usable header, or holds
             more text.
     """
-    text = _text(path, max_bytes)
+    return parse_csv(_content(path, max_bytes), path)
+
+
+def parse_csv(content: bytes, path: Path) -> pd.DataFrame:
+    """Reads delimited text that is in memory; as `read_csv`, of which `path` is but the name."""
+    text = _text(content, path)
     if not text.strip():
         raise TableError(f"{path} is empty: a table has a header line and at least two rows")
     delimiter = "\t" if ".tsv" in path.suffixes else _delimiter(text, path)
@@ -52,7 +57,7 @@ def too_large(path: Path, found: str, max_bytes: int) -> TableError:
     )
 
 
-def _text(path: Path, max_bytes: int) -> str:
+def _content(path: Path, max_bytes: int) -> bytes:
     packed = path.suffix.lower() == ".gz"
     try:
         with (gzip.open if packed else open)(path, "rb") as stream:
@@ -63,6 +68,10 @@ def _text(path: Path, max_bytes: int) -> str:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
     if len(raw) > max_bytes:
         raise too_large(path, f"more than {max_bytes:,} bytes of text", max_bytes)
+    return raw
+
+
+def _text(raw: bytes, path: Path) -> str:
     start = len(_BOM) if raw.startswith(_BOM) else 0
     try:
         return raw[start:].decode("utf-8")

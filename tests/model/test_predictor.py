@@ -114,7 +114,7 @@ def test_a_distribution_has_quantiles_and_a_class_has_none(
     found = model.predict_quantiles(rows, levels)
     assert found.shape == (len(rows), 3)
     assert (np.diff(found, axis=1) > 0).all()
-    values = model._coded(rows)
+    values = model.coded(rows)
     alone = [m.quantiles(v, levels) for m, v in zip(model.members, values, strict=True)]
     np.testing.assert_allclose(found, np.mean(alone, axis=0))
     written = model.frame(rows, quantiles=levels)

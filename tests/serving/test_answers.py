@@ -1,0 +1,128 @@
+"""What is answered: the predictions of the model, to each request for itself."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lit_causalmix.model import Predictor
+from lit_causalmix.serving.answers import Answer, answers, schema
+from lit_causalmix.serving.rows import Body
+
+
+def body(rows: pd.DataFrame, quantiles: str = "") -> Body:
+    return Body(json.dumps(rows.to_dict("records")).encode(), quantiles=quantiles)
+
+
+def of(answer: Answer) -> list[dict[str, float]]:
+    assert answer.status == 200, answer.content
+    return [row["probabilities"] for row in answer.content["predictions"]]
+
+
+def test_one_request_gets_the_bits_of_the_model(model: Predictor, new: pd.DataFrame) -> None:
+    (answer,) = answers(model, [body(new)], 1000)
+    expected = model.frame(new)
+    found = pd.DataFrame(of(answer))
+    assert list(found) == ["bad", "good"]
+    assert np.array_equal(found.to_numpy(np.float32), expected.iloc[:, 1:].to_numpy())
+    predictions = [row["prediction"] for row in answer.content["predictions"]]
+    assert predictions == expected["prediction"].tolist()
+
+
+def test_requests_are_predicted_in_one_go_and_told_apart(
+    model: Predictor, new: pd.DataFrame
+) -> None:
+    calls: list[object] = []
+    model.members[0].backbone.register_forward_hook(lambda *_: calls.append(None))
+    sizes = [1, 5, 2, 9]
+    starts = np.cumsum([0, *sizes])
+    bodies = [body(new.iloc[a : a + n]) for a, n in zip(starts[:-1], sizes, strict=True)]
+    found = answers(model, bodies, 1000)
+    assert len(calls) == 1
+    together = pd.DataFrame([row for answer in found for row in of(answer)])
+    expected = model.predict_proba(new.head(sum(sizes)))
+    np.testing.assert_allclose(together.to_numpy(), expected, atol=1e-6)
+    assert [len(of(answer)) for answer in found] == sizes
+
+
+def test_a_bad_request_harms_itself_alone(model: Predictor, new: pd.DataFrame) -> None:
+    good = body(new.head(2))
+    bodies = [
+        good,
+        Body(b"nonsense"),
+        body(new[["age"]].head(2)),
+        good,
+        body(new, "0.5"),
+        body(new),
+    ]
+    found = answers(model, bodies, 10)
+    assert [answer.status for answer in found] == [200, 400, 422, 200, 413, 413]
+    assert "3 of 4 feature columns are absent" in found[2].content["detail"]
+    assert found[0].content == found[3].content
+
+
+def test_what_training_did_not_show_is_said_to_whom_it_concerns(
+    model: Predictor, new: pd.DataFrame
+) -> None:
+    odd = new.head(1).assign(colour="mauve", street="x")
+    plain, noted = answers(model, [body(new.head(1)), body(odd)], 10)
+    assert plain.content["notes"] == []
+    street, colour = noted.content["notes"]
+    assert "did not use: 'street'" in street
+    assert "unseen in training ('mauve')" in colour
+    (gap,) = answers(model, [body(new.head(1).assign(colour=None))], 10)
+    assert gap.content["predictions"] == noted.content["predictions"]
+
+
+def test_a_number_has_quantiles_where_they_are_asked_for(
+    regressor: Predictor, new: pd.DataFrame
+) -> None:
+    rows = new.head(3)
+    plain, asked = answers(regressor, [body(rows), body(rows, "0.05,0.95")], 10)
+    assert [list(row) for row in plain.content["predictions"]] == [["prediction"]] * 3
+    found = [list(row["quantiles"].values()) for row in asked.content["predictions"]]
+    np.testing.assert_allclose(found, regressor.predict_quantiles(rows, [0.05, 0.95]), rtol=1e-5)
+    assert list(asked.content["predictions"][0]["quantiles"]) == ["0.05", "0.95"]
+    (wrong,) = answers(regressor, [body(rows, "0.5,1.5")], 10)
+    assert wrong.status == 422
+    assert "quantiles lie in (0, 1)" in wrong.content["detail"]
+
+
+def test_texts_that_utf8_lacks_are_answered(model: Predictor, new: pd.DataFrame) -> None:
+    row = new.iloc[0].to_dict()
+    bodies = [Body(json.dumps([row | {name: "\ud800"}]).encode()) for name in ("age", "colour")]
+    refused, noted = answers(model, bodies, 10)
+    assert (refused.status, noted.status) == (422, 200)
+    assert "\\ud800" in json.loads(refused.encoded())["detail"]
+    assert json.loads(noted.encoded()) == noted.content
+
+
+@pytest.mark.parametrize("cell", [[1], {"a": 1}, 1e300])
+def test_cells_that_are_none_are_refused(model: Predictor, new: pd.DataFrame, cell: object) -> None:
+    rows = [new.iloc[0].to_dict() | {"age": cell}]
+    (answer,) = answers(model, [Body(json.dumps(rows).encode())], 10)
+    assert answer.status == 422
+    assert "'age'" in answer.content["detail"]
+
+
+def test_the_schema_says_what_to_send(model: Predictor, new: pd.DataFrame) -> None:
+    said = schema(model, max_rows=7, max_bytes=8)
+    assert json.loads(json.dumps(said)) == said
+    assert said["limits"] == {"rows": 7, "bytes": 8}
+    assert (said["task"], said["target"], said["classes"]) == ("binary", "target", ["bad", "good"])
+    assert [column["name"] for column in said["columns"]] == list(new)
+    assert said["columns"][2]["categories"] == ["blue", "green", "red"]
+    (answer,) = answers(model, [body(new[[c["name"] for c in said["columns"]]].head(2))], 10)
+    assert answer.status == 200
+
+
+def test_a_fault_of_ours_harms_the_request_alone_that_meets_it(
+    model: Predictor, new: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = body(new.head(1))
+    faulty = Body(good.content, quantiles=None)  # type: ignore[arg-type]
+    found = answers(model, [good, faulty, good], 10)
+    assert [answer.status for answer in found] == [200, 500, 200]
+    assert found[1].content == {"detail": "internal error: AttributeError"}
+    assert "Traceback" in caplog.text
