@@ -20,7 +20,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
     import models
 
     yield models
-    for name in ("models", "damage"):
+    for name in ("models", "damage", "endings"):
         sys.modules.pop(name, None)
 
 

@@ -17,9 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import product
@@ -29,11 +27,11 @@ import numpy as np
 import pandas as pd
 import torch
 from damage import damage_bytes, damage_json
+from endings import Endings, ending
 
 from lit_causalmix import generators
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.datamodules.synthetic import SyntheticSource
-from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.files.digests import of_array
 from lit_causalmix.files.entries import is_intact
 from lit_causalmix.generators.base import Generator
@@ -176,18 +174,14 @@ _OF_FILES: dict[str, Callable[[Path, np.random.Generator], object]] = {
 
 def outcome(name: str, seed: int, train: Table, cache: Path, expected: str) -> str:
     """What a generator comes to over a damaged cache, and over what it makes of it."""
-    start = time.process_time()
-    try:
+
+    def rows() -> str:
         found = {drawn(name, seed, train, cache) for _ in range(2)}
-    except LitCausalMixError as error:
-        return "refused" if "\n" not in str(error) else "many lines"
-    except Exception as error:  # what the benchmark looks for
-        return f"traceback: {type(error).__name__}: {error}"
-    if time.process_time() - start > SLOW:
-        return "hangs"
-    if list(cache.rglob("*.writing")):
-        return "half-written entry left"
-    return "same rows" if found == {expected} else "other rows"
+        if list(cache.rglob("*.writing")):
+            return "half-written entry left"
+        return "same rows" if found == {expected} else "other rows"
+
+    return ending(rows, slow=SLOW)
 
 
 def main() -> int:
@@ -200,7 +194,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)  # each rebuilt entry is said
     train = table()
-    ends: Counter[str] = Counter()
+    endings = Endings()
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / "whole"
         expected, used = {}, {}
@@ -217,12 +211,8 @@ def main() -> int:
             done = [damage(cache, used[fit], random) for _ in range(int(random.integers(1, 4)))]
             found = outcome(*fit, train, cache, expected[fit])
             shutil.rmtree(cache)
-            ends[found.partition(":")[0]] += 1
-            if found != "same rows":
-                print(f"case {case} ({fit}; {', '.join(done)}): {found}"[:400], flush=True)
-    for end, count in ends.most_common():
-        print(f"{count:6d}  {end}")
-    return min(100, options.count - ends["refused"] - ends["same rows"])
+            endings.add(f"case {case} ({fit}; {', '.join(done)})", found)
+    return endings.close()
 
 
 if __name__ == "__main__":

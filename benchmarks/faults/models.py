@@ -17,25 +17,20 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from damage import VALUES, damage_bytes
+from endings import Endings, ending
 
 from lit_causalmix import load_model
 from lit_causalmix.commands.main import main as command
-from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.seeding import rng
 
 TINY = Path(__file__).resolve().parents[2] / "tests" / "conf" / "tiny.yaml"
-SLOW = 10.0
-"""Seconds of processor time after which a load counts as hanging."""
-
 _NAMES = (
     "../outside.safetensors",
     "/etc/hostname",
@@ -109,18 +104,15 @@ def damage(folder: Path, random: np.random.Generator) -> str:
 
 def outcome(folder: Path, rows: pd.DataFrame, expected: pd.DataFrame) -> str:
     """What loading and predicting comes to."""
-    start, modules = time.process_time(), set(sys.modules)
-    try:
+
+    def predictions() -> str:
         same = load_model(folder).frame(rows).equals(expected)
-    except LitCausalMixError as error:
-        found = "refused" if "\n" not in str(error) else "many lines"
-    except Exception as error:  # what the benchmark looks for
-        found = f"traceback: {type(error).__name__}: {error}"
-    else:
-        found = "same predictions" if same else "other predictions"
-    if "antigravity" in set(sys.modules) - modules:
-        return "imports what the folder names"
-    return found if time.process_time() - start < SLOW else "hangs"
+        return "same predictions" if same else "other predictions"
+
+    before = "antigravity" in sys.modules
+    found = ending(predictions)
+    imported = "antigravity" in sys.modules and not before
+    return "imports what the folder names" if imported else found
 
 
 def main() -> int:
@@ -129,7 +121,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    ends: Counter[str] = Counter()
+    endings = Endings()
     sys.argv = ["lit-causalmix"]
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch:
@@ -149,12 +141,8 @@ def main() -> int:
             shutil.rmtree(folder)
             if sorted(os.listdir(root)) != before:
                 found = "writes outside the folder"
-            ends[found.partition(":")[0]] += 1
-            if found not in ("refused", "same predictions"):
-                print(f"case {case} ({file}): {found}"[:300], flush=True)
-    for end, count in ends.most_common():
-        print(f"{count:6d}  {end}")
-    return min(100, options.count - ends["refused"] - ends["same predictions"])
+            endings.add(f"case {case} ({file})", found)
+    return endings.close()
 
 
 if __name__ == "__main__":
