@@ -104,5 +104,10 @@ def test_the_estimator_says_what_was_cut(
         model.fit(X, y)
     assert len(model.cut_) == 1
     assert model.model_.record["method"] == "real rows only"
+    folds = CausalMixClassifier(time_limit=300, max_steps=2, folds=2, device="cpu")
+    with pytest.warns(UserWarning, match="cut this fit: there are real rows alone"):
+        folds.fit(X, y)
+    assert len(folds.model_.members) == 2
+    assert not list((tmp_path / "cache").rglob("manifest.json"))  # nor was it fitted to predict
     with pytest.raises(ConfigurationError, match="too short for zero-shot"):
         CausalMixClassifier("default", time_limit=1e-3, device="cpu").fit(X, y)
