@@ -47,6 +47,8 @@ class Episode:
             are computed with; None where only `y_query` is known.
         table_id: Index of the table in its datamodule.
         domain_id: Index of the table's domain label in its datamodule.
+        context_shared: Whether other episodes have this very context, so that encoding it once
+            pays.
     """
 
     x_context: Tensor
@@ -63,6 +65,7 @@ class Episode:
     y_true: Tensor | None = None
     table_id: int = 0
     domain_id: int = 0
+    context_shared: bool = False
 
     @classmethod
     def of_rows(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,25 @@ class Limits:
     columns: int | None = None
     classes: int | None = None
     regression: bool = False
+
+
+class EncodedContext(Protocol):
+    """What a backbone keeps of a context: keys and values, say."""
+
+    def output(self, episode: Episode) -> Tensor:
+        """What the backbone's `forward` returns for query rows of that context."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PlainContext:
+    """Keeps nothing: the context is read again with each chunk."""
+
+    backbone: Backbone
+
+    def output(self, episode: Episode) -> Tensor:
+        output: Tensor = self.backbone(episode)
+        return output
 
 
 class Backbone(nn.Module, ABC):
@@ -75,6 +94,38 @@ class Backbone(nn.Module, ABC):
             Classification: logits, float (Q, n_classes). Regression: what `loss` and `predict`
             of the same class read, by default float (Q,) in standardised target units.
         """
+
+    def encode_context(self, episode: Episode) -> EncodedContext:
+        """Computes once what `forward` computes of the context alone, for many query chunks.
+
+        Its `output` is what `forward` returns, up to rounding, for every episode of the same
+        context, as long as the weights stay the same. Without gradients, and for evaluation: call
+        it under `torch.no_grad` in evaluation mode. Here nothing is kept; a backbone that can
+        overrides this and `context_bytes`.
+
+        Args:
+            episode: Its query rows are not read.
+
+        Example:
+            >>> from lit_causalmix.backbones import Tab2D
+            >>> from lit_causalmix.prior import PriorSettings, draw_episode
+            >>> episode = draw_episode(PriorSettings(), seed=0, epoch=0, index=0)
+            >>> backbone = Tab2D(dim=16, n_layers=1).eval()
+            >>> with torch.no_grad():
+            ...     encoded = backbone.encode_context(episode)
+            ...     found = backbone.predict_with(encoded, episode)
+            ...     torch.allclose(found, backbone.predict(backbone(episode), episode), atol=1e-6)
+            True
+        """
+        return PlainContext(self)
+
+    def context_bytes(self, episode: Episode) -> int:
+        """Bytes that `encode_context` keeps; 0 where it keeps nothing, and so saves nothing."""
+        return 0
+
+    def predict_with(self, encoded: EncodedContext, episode: Episode) -> Tensor:
+        """`predict` for the query rows of an episode, whose context was encoded before."""
+        return self.predict(encoded.output(episode), episode)
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Training loss, a scalar: cross-entropy, or squared error in standardised units."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.description import described, rebuilt
 from lit_causalmix.episode import Episode
 from lit_causalmix.seeding import rng
@@ -78,13 +78,47 @@ def decoded_logits(
         episode: A classification episode.
         n_symbols: Most classes that `forward` takes.
     """
-    book = torch.from_numpy(codebook(episode.n_classes, n_symbols))
+    return _decoded([forward] * len(codebook(episode.n_classes, n_symbols)), episode, n_symbols)
+
+
+def _decoded(
+    forwards: Sequence[Callable[[Episode], Tensor]], episode: Episode, n_symbols: int
+) -> Tensor:
+    """`decoded_logits` with a function for each code word, as contexts may be encoded apart."""
+    book = torch.from_numpy(codebook(episode.n_classes, n_symbols)).to(episode.x_query.device)
     total = torch.zeros(episode.n_query, episode.n_classes, device=episode.x_query.device)
-    for row in book.to(episode.x_query.device):
-        y_context = row[episode.y_context]
-        logits = forward(replace(episode, y_context=y_context, n_classes=n_symbols))
+    for forward, row in zip(forwards, book, strict=True):
+        logits = forward(_coded(episode, row, n_symbols))
         total = total + logits.float().log_softmax(dim=-1)[:, row]
     return total * (_fewest_rows(episode.n_classes, n_symbols) / len(book))
+
+
+def _coded(episode: Episode, row: Tensor, n_symbols: int) -> Episode:
+    """The episode with the symbols of one code word, int64 (n_classes,), for classes."""
+    return replace(episode, y_context=row[episode.y_context], n_classes=n_symbols)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWords:
+    """A context with many classes, encoded once for each code word.
+
+    Attributes:
+        words: The encoded contexts.
+        n_symbols: Classes of each.
+    """
+
+    words: list[EncodedContext]
+    n_symbols: int
+
+    @classmethod
+    def of(
+        cls, encode: Callable[[Episode], EncodedContext], episode: Episode, n_symbols: int
+    ) -> EncodedWords:
+        book = torch.from_numpy(codebook(episode.n_classes, n_symbols)).to(episode.x_query.device)
+        return cls([encode(_coded(episode, row, n_symbols)) for row in book], n_symbols)
+
+    def output(self, episode: Episode) -> Tensor:
+        return _decoded([word.output for word in self.words], episode, self.n_symbols)
 
 
 class ManyClasses(Backbone):
@@ -116,6 +150,18 @@ class ManyClasses(Backbone):
             output: Tensor = self.backbone(episode)
             return output
         return decoded_logits(self.backbone, episode, own)
+
+    def encode_context(self, episode: Episode) -> EncodedContext:
+        own = self.backbone.limits.classes
+        if not own or episode.n_classes <= own:
+            return self.backbone.encode_context(episode)
+        return EncodedWords.of(self.backbone.encode_context, episode, own)
+
+    def context_bytes(self, episode: Episode) -> int:
+        own, kept = self.backbone.limits.classes, self.backbone.context_bytes(episode)
+        if not own or episode.n_classes <= own:
+            return kept
+        return kept * len(codebook(episode.n_classes, own))
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         return self.backbone.loss(output, episode)

@@ -12,13 +12,17 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
-from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
+from lit_causalmix.backbones.columns import (
+    EncodedColumns,
+    keep_columns,
+    kept_columns,
+    only_columns,
+)
 from lit_causalmix.backbones.folder import WEIGHTS_FILE
-from lit_causalmix.backbones.many_classes import decoded_logits
+from lit_causalmix.backbones.many_classes import EncodedWords, codebook, decoded_logits
 from lit_causalmix.backbones.tab2d import Tab2D
-from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
@@ -41,7 +45,7 @@ class Nano(Backbone):
     in `embedded/`), and uses the one that the table needs. What exceeds them:
 
     - Columns: of more than `read_columns`, each context chooses the ones that its targets tell most
-      about, one at a time (`wide_tables`), with a warning; pre-training saw at most 48 columns.
+      about, one at a time (`columns`), with a warning; pre-training saw at most 48 columns.
     - Classes: more than 10 are predicted through error-correcting codes (`many_classes`), in 8
       forward passes; pre-training saw at most 10.
     - Rows: more context rows than `max_context_rows` are refused, with the setting that takes a
@@ -150,6 +154,28 @@ class Nano(Backbone):
         outputs = [view.restore(half(view.apply(episode)), episode) for view in chosen]
         return torch.stack(outputs).mean(dim=0)
 
+    def encode_context(self, episode: Episode) -> EncodedContext:
+        kept = kept_columns(episode, self.read_columns)
+        episode = only_columns(episode, kept)
+        most = self.classifier.config.dim_output
+        encoded: EncodedContext
+        if episode.n_classes > most:
+            encoded = EncodedWords.of(self._encoded_views, episode, most)
+        else:
+            encoded = self._encoded_views(episode)
+        return encoded if kept is None else EncodedColumns(encoded, kept)
+
+    def context_bytes(self, episode: Episode) -> int:
+        kept = keep_columns(episode, self.read_columns)
+        most = self.classifier.config.dim_output
+        words = len(codebook(episode.n_classes, most)) if episode.n_classes > most else 1
+        return self._half(episode).context_bytes(kept) * self.n_ensemble * words
+
+    def _encoded_views(self, episode: Episode) -> EncodedViews:
+        half = self._half(episode)
+        chosen = views(self.n_ensemble, episode)
+        return EncodedViews([(view, half.encode_context(view.apply(episode))) for view in chosen])
+
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         return self._half(episode).loss(output, episode)
 
@@ -229,45 +255,16 @@ def views(n_views: int, episode: Episode) -> list[View]:
     return list(dict.fromkeys(View(bool(i % 2), i * n_turns // n_views) for i in range(n_views)))
 
 
-def relevance(x: Tensor, y: Tensor, n_classes: int) -> Tensor:
-    """How much of each column the target explains, alone and by its class means or linearly: (F,).
+@dataclass(frozen=True, eq=False)
+class EncodedViews:
+    """A context encoded once for each view of it.
 
-    Both are the share of the column's variance, in [0, 1]: eta squared of an analysis of variance
-    (what `SelectKBest(f_classif)` orders by), and the squared correlation (`f_regression`).
-
-    Args:
-        x: float32 (R, F), finite, standardised; zero in constant columns.
-        y: int64 (R,) classes, or float32 (R,) numbers.
-        n_classes: Number of classes; 0 for regression.
+    Attributes:
+        members: The views, and what they became.
     """
-    if not n_classes:
-        centred = y.float() - y.float().mean()
-        covariance = centred @ x / len(y)
-        return covariance.square() / centred.square().mean().clamp_min(1e-12)
-    members = one_hot(y, n_classes).float()
-    size = members.sum(dim=0)
-    means = members.T @ x / size.clamp_min(1)[:, None]
-    return (size / len(y)) @ means.square()
 
+    members: list[tuple[View, EncodedContext]]
 
-def keep_columns(episode: Episode, most: int) -> Episode:
-    """Leaves the `most` columns that the context's targets tell most about, in their order.
-
-    A filter by one column at a time is the field's usual answer (AutoGluon does it for Mitra); it
-    may miss columns that tell something only together. Columns are compared by their places among
-    the context's quantiles, as Tab2D sees them [our choice]. No query row takes part. Ties go to
-    the earlier column.
-    """
-    if episode.x_context.shape[1] <= most:
-        return episode
-    with torch.no_grad():
-        x, _ = impute(episode.x_context, episode.x_context[:0])
-        places = quantile_features(x[None], x[None, :0])[0][0]
-        told = relevance(places, episode.y_context, episode.n_classes)
-        kept = told.argsort(descending=True, stable=True)[:most].sort().values
-    return replace(
-        episode,
-        x_context=episode.x_context[:, kept],
-        x_query=episode.x_query[:, kept],
-        categorical=episode.categorical[kept],
-    )
+    def output(self, episode: Episode) -> Tensor:
+        outputs = [view.restore(e.output(view.apply(episode)), episode) for view, e in self.members]
+        return torch.stack(outputs).mean(dim=0)

@@ -151,6 +151,7 @@ class EvaluationStream(Dataset[Episode]):
             np.full(1, PADDING_ROW, np.int64),
         )
         self.chunks = query_chunks(query, n_query)
+        self.context = replace(self.context, context_shared=len(self.chunks) > world_size)
         self.chunks += [padding] * (-len(self.chunks) % world_size)
 
     def __len__(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Self, TypedDict
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -17,6 +17,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
+from lit_causalmix.training.contexts import ContextMemory
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.selecting import SelectingModule
 from lit_causalmix.training.selection import RealValidation, Selection
@@ -100,6 +101,7 @@ class CausalMixTask(SelectingModule):
                 f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
             )
         self.l2_sp = L2SP(backbone, l2_sp)
+        self._contexts = ContextMemory()
 
     def plain_backbone(self) -> Backbone:
         """The backbone; with an adapter, a copy in which it is worked into plain weights."""
@@ -128,12 +130,19 @@ class CausalMixTask(SelectingModule):
 
     def forward(self, episode: Episode) -> Tensor:
         """Predicts the query rows: probabilities (Q, K), or values (Q,) in the target's units."""
-        prediction: Tensor = self.backbone.predict(self.backbone(episode), episode)
+        prediction: Tensor = self.backbone.predict(self._output(episode), episode)
         return prediction
+
+    def _output(self, episode: Episode) -> Tensor:
+        """The backbone's output; in evaluation a context that several chunks share is read once."""
+        if self.training or torch.is_grad_enabled():
+            output: Tensor = self.backbone(episode)
+            return output
+        return self._contexts.output(self.backbone, episode)
 
     def evaluate(self, episode: Episode) -> StepOutput:
         """One forward pass with its loss; every labelled step goes through here."""
-        output = self.backbone(episode)
+        output = self._output(episode)
         loss = self.backbone.loss(output, episode)
         with torch.no_grad():
             predictions = self.backbone.predict(output.detach(), episode)
@@ -160,6 +169,20 @@ class CausalMixTask(SelectingModule):
     def predict_step(self, episode: Episode, batch_idx: int) -> Tensor:
         prediction: Tensor = self(episode)
         return prediction
+
+    def train(self, mode: bool = True) -> Self:
+        if mode:
+            self._contexts.forget()
+        return super().train(mode)
+
+    def on_validation_end(self) -> None:  # the trainer goes on training without calling `train`
+        self._contexts.forget()
+
+    def on_test_end(self) -> None:
+        self._contexts.forget()
+
+    def on_predict_end(self) -> None:
+        self._contexts.forget()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         groups = [

@@ -226,6 +226,23 @@ def test_no_query_row_sees_another_nor_a_query_label(case: Case, episode: Episod
     assert_same(prediction(backbone, alone)[0], prediction(backbone, episode)[2])
 
 
+def test_an_encoded_context_predicts_as_the_plain_path(case: Case, episode: Episode) -> None:
+    backbone = prepared(case)
+    expected = prediction(backbone, episode).double()
+    state = torch.random.get_rng_state()
+    with torch.no_grad():
+        encoded = backbone.encode_context(replace(episode, x_query=episode.x_query[:0]))
+        chunks = [
+            backbone.predict_with(encoded, replace(episode, x_query=rows))
+            for rows in episode.x_query.split(3)
+        ]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    found = torch.cat(chunks).double()
+    scale = 1.0 if case.n_classes else episode.y_scale
+    torch.testing.assert_close(found, expected, atol=1e-6 * scale, rtol=1e-6)
+    assert backbone.context_bytes(episode) >= 0
+
+
 def test_gradients_reach_every_parameter_that_is_trained(case: Case, episode: Episode) -> None:
     backbone = prepared(case).train()
     loss = backbone.losses([episode, make_episode(case.n_classes)])

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.feature_selection import f_classif, f_regression
 
-from lit_causalmix.backbones.nano import keep_columns, relevance
+from lit_causalmix.backbones.columns import keep_columns, relevance
 from lit_causalmix.prior import PriorSettings, draw_episode
 
 SETTINGS = PriorSettings(context_rows=(80, 80), columns=(30, 30), missing_share=0)

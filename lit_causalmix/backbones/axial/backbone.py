@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.axial.batch import Batch, batches
 from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
-from lit_causalmix.backbones.axial.network import AxialNetwork, initialise
+from lit_causalmix.backbones.axial.network import AxialNetwork, Keys, initialise
 from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
@@ -24,6 +24,30 @@ from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
 
 _DEFAULT_OUTPUTS = {"classification": 10, "regression": 128}
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedAxial:
+    """What an axial transformer keeps of a context.
+
+    Attributes:
+        backbone: The model, with the weights of then.
+        x_context: The rows, which cells of query rows are told of.
+        keys: Keys and values of the context rows, in each layer.
+    """
+
+    backbone: AxialTransformer
+    x_context: Tensor
+    keys: list[Keys]
+
+    def output(self, episode: Episode) -> Tensor:
+        output = self.backbone.network.query(
+            self.x_context[None].float(),
+            episode.x_query[None].float(),
+            episode.categorical[None],
+            self.keys,
+        )[0]
+        return output[:, : episode.n_classes] if episode.is_classification else output
 
 
 class AxialTransformer(Backbone):
@@ -162,6 +186,23 @@ class AxialTransformer(Backbone):
         output = self._output(batches([episode])[0])[0]
         return output[:, : episode.n_classes] if self._classifies else output
 
+    def encode_context(self, episode: Episode) -> EncodedAxial:
+        self._check_episode(episode)
+        return EncodedAxial(
+            self,
+            episode.x_context,
+            self.network.encode(
+                episode.x_context[None].float(),
+                self._known_target(episode.y_context[None]),
+                episode.categorical[None],
+            ),
+        )
+
+    def context_bytes(self, episode: Episode) -> int:
+        rows, columns = episode.x_context.shape
+        cells = rows * ((self.config.n_layers - 1) * (columns + 1) + 1)  # the last: targets alone
+        return 8 * self.config.attention_dim * cells
+
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Cross-entropy over classes or bins."""
         if self._classifies:
@@ -205,12 +246,16 @@ class AxialTransformer(Backbone):
         return episode.y_location + episode.y_scale * found.double()
 
     def _output(self, batch: Batch) -> Tensor:
-        y_context = batch.y_context
-        if not self._classifies:
-            mean, deviation = standardisation(y_context.float(), dim=-1)
-            y_context = (y_context.float() - mean) / deviation
+        y_context = self._known_target(batch.y_context)
         output: Tensor = self.network(batch.x_context, y_context, batch.x_query, batch.categorical)
         return output
+
+    def _known_target(self, y_context: Tensor) -> Tensor:
+        """Context targets (B, R) as the network knows them."""
+        if self._classifies:
+            return y_context
+        mean, deviation = standardisation(y_context.float(), dim=-1)
+        return (y_context.float() - mean) / deviation
 
     def _check_episode(self, episode: Episode) -> None:
         if episode.is_classification != self._classifies:

@@ -7,6 +7,7 @@ E = width. Column 0 of a cell tensor (B, S, F + 1, E) holds the target, the othe
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,10 @@ from lit_causalmix.backbones.axial.inputs import (
 
 _USUAL_KEYS = 128
 _FIRST_SCALE = 3.0  # of place and value; the weights of their waves stay at 1 / sqrt(inputs)
+
+
+Keys = tuple[Tensor, Tensor]
+"""Keys and values of an attention, (N, n_heads, T, E / n_heads) each."""
 
 
 class Attention(nn.Module):
@@ -44,12 +49,17 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
         """Attends from query (N, S, E) to key (N, T, E); returns (N, S, E)."""
-        q, k, v = (
-            t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-            for t in (self.query(query), self.key(key), self.value(key))
-        )
+        return self.attend(query, self.keys(key))
+
+    def keys(self, key: Tensor) -> Keys:
+        """Keys and values of (N, T, E)."""
+        return self._heads(self.key(key)), self._heads(self.value(key))
+
+    def attend(self, query: Tensor, keys: Keys) -> Tensor:
+        """Attends from query (N, S, E); returns (N, S, E)."""
+        q, (k, v) = self._heads(self.query(query)), keys
         if self.sharpness is not None:
-            growth = math.log(max(key.shape[1], 1) / _USUAL_KEYS)
+            growth = math.log(max(k.shape[2], 1) / _USUAL_KEYS)
             q = q * (1 + self.sharpness * growth)[:, None, None]
         if q.device.type == "cpu":  # torch's bfloat16 kernel for the CPU is slower than float32's
             with torch.autocast("cpu", enabled=False):
@@ -57,6 +67,9 @@ class Attention(nn.Module):
         else:
             mixed = scaled_dot_product_attention(q.to(v.dtype), k, v)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
 
 
 class Layer(nn.Module):
@@ -79,14 +92,35 @@ class Layer(nn.Module):
         No query row influences any other row. The `last` layer returns the query rows' target
         cells alone, (B, Q, 1, E): nobody reads the others.
         """
+        cells, x = self._across_columns(cells, last)
+        rows = slice(n_context if last else 0, None)
+        return self._across_rows(cells[:, rows], x[:, rows], self.rows.keys(x[:, :n_context]))
+
+    def encode(self, cells: Tensor, last: bool) -> tuple[Tensor, Keys]:
+        """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others.
+
+        The `last` layer's rows are read by nobody: they come back as they went in.
+        """
+        through, x = self._across_columns(cells, last)
+        keys = self.rows.keys(x)
+        return cells if last else self._across_rows(through, x, keys), keys
+
+    def query(self, cells: Tensor, keys: Keys, last: bool) -> Tensor:
+        """What `forward` makes of query rows (B, Q, F + 1, E), given the context's keys."""
+        return self._across_rows(*self._across_columns(cells, last), keys)
+
+    def _across_columns(self, cells: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """The cells behind attention over columns, and the attention over rows' input."""
         batch, n_rows = cells.shape[:2]
         read = slice(0, 1) if last else slice(None)
         x = self.column_norm(cells).flatten(0, 1)  # (B * S, F + 1, E)
         cells = cells[:, :, read] + self.columns(x[:, read], x).unflatten(0, (batch, n_rows))
-        x = self.row_norm(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
-        rows = slice(n_context, None) if last else slice(None)
-        x = self.rows(x[:, rows], x[:, :n_context]).unflatten(0, (batch, cells.shape[2]))
-        cells = cells[:, rows] + x.transpose(1, 2)
+        return cells, self.row_norm(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
+
+    def _across_rows(self, cells: Tensor, x: Tensor, keys: Keys) -> Tensor:
+        x = self.rows.attend(x, keys)
+        by_column = x.reshape(cells.shape[0], cells.shape[2], *x.shape[1:])
+        cells = cells + by_column.transpose(1, 2)
         return cells + self.down(relu(self.up(self.norm(cells))))  # type: ignore[no-any-return]
 
 
@@ -134,6 +168,33 @@ class AxialNetwork(nn.Module):
                 cells = checkpoint(layer, cells, n_context, last, use_reentrant=False)
             else:
                 cells = layer(cells, n_context, last)
+        return self.head(self.head_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
+
+    def encode(self, x_context: Tensor, y_context: Tensor, categorical: Tensor) -> list[Keys]:
+        """Keys and values of the context rows in each layer; arguments as of `forward`."""
+        with torch.autocast(x_context.device.type, enabled=False):
+            x = self.cell(self.inputs(x_context, x_context[:, :0], categorical))
+            cells = torch.cat([self.target(y_context, 0), x], dim=2)
+        found = []
+        for i, layer in enumerate(self.layers, start=1):
+            cells, keys = cast("Layer", layer).encode(cells, i == len(self.layers))
+            found.append(keys)
+        return found
+
+    def query(
+        self, x_context: Tensor, x_query: Tensor, categorical: Tensor, keys: list[Keys]
+    ) -> Tensor:
+        """What `forward` returns for query rows of the context that was encoded.
+
+        The context's rows are read for what cells are told of them: ranks, moments and counts.
+        """
+        with torch.autocast(x_context.device.type, enabled=False):
+            inputs = self.inputs(x_context, x_query, categorical)[:, x_context.shape[1] :]
+            x = self.cell(inputs)
+            mask = self.target.mask.expand(*x_query.shape[:2], 1, -1)
+            cells = torch.cat([mask.to(x.dtype), x], dim=2)
+        for i, (layer, of_context) in enumerate(zip(self.layers, keys, strict=True), start=1):
+            cells = cast("Layer", layer).query(cells, of_context, i == len(self.layers))
         return self.head(self.head_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
 
 

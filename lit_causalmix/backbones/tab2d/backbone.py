@@ -13,14 +13,18 @@ from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
+from lit_causalmix.backbones.tab2d.encoded import EncodedTab2D
 from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
 from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
 from lit_causalmix.backbones.tab2d.preprocessing import (
     bin_edges,
     bin_mean,
+    context_mean,
+    filled,
     impute_and_drop_constant,
     target_bins,
     target_range,
+    varying,
 )
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
@@ -184,12 +188,29 @@ class Tab2D(Backbone):
         x_context, x_query = impute_and_drop_constant(episode.x_context, episode.x_query)
         y_context = self._known_target(episode.y_context)
         output: Tensor = self.network(x_context[None], y_context[None], x_query[None])[0]
+        return self.finished(output, episode)
+
+    def finished(self, output: Tensor, episode: Episode) -> Tensor:
+        """Turns the network's output for one table, (Q, dim_output), into that of `forward`."""
         if self._classifies:
             return output[:, : episode.n_classes]
         if self.config.dim_output == 1:
             low, span = target_range(episode.y_context)
             return low + span * output[:, 0].float()
         return output
+
+    def encode_context(self, episode: Episode) -> EncodedTab2D:
+        self._check_episode(episode)
+        mean = context_mean(episode.x_context)
+        x_context = filled(episode.x_context, mean)
+        varies = varying(x_context)
+        y_context = self._known_target(episode.y_context)
+        encoded = self.network.encode(x_context[None, :, varies], y_context[None])
+        return EncodedTab2D(self, mean, varies, encoded)
+
+    def context_bytes(self, episode: Episode) -> int:
+        rows, columns = episode.x_context.shape
+        return 8 * self.config.n_layers * self.config.dim * rows * (columns + 1)
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Training loss: cross-entropy over classes or bins, or squared error.

@@ -9,12 +9,18 @@ E = embedding. Column 0 of a cell tensor (B, S, F + 1, E) holds the target, the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from lit_causalmix.backbones.tab2d.preprocessing import quantile_features
+from lit_causalmix.backbones.tab2d.preprocessing import Places, quantile_features
+
+Keys = tuple[Tensor, Tensor]
+"""Keys and values of an attention."""
 
 
 class Attention(nn.Module):
@@ -30,12 +36,19 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
         """Attends from query (N, S, E) to key (N, T, E); returns (N, S, E)."""
-        q, k, v = (
-            t.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-            for t in (self.q(query), self.k(key), self.v(key))
-        )
-        mixed = _attend(q, k, v)
+        return self.attend(query, self.keys(key))
+
+    def keys(self, key: Tensor) -> Keys:
+        """Keys and values of (N, T, E), (N, n_heads, T, E / n_heads) each."""
+        return self._heads(self.k(key)), self._heads(self.v(key))
+
+    def attend(self, query: Tensor, keys: Keys) -> Tensor:
+        """Attends from query (N, S, E); returns (N, S, E)."""
+        mixed = _attend(self._heads(self.q(query)), *keys)
         return self.o(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -73,15 +86,34 @@ class Layer(nn.Module):
         influences any other row. The `last` layer returns the query rows' target cells alone,
         (B, Q, 1, E): nobody reads the others, and leaving them out saves most of its work.
         """
-        rows, columns = (slice(n_context, None), slice(1)) if last else (slice(None), slice(None))
+        rows = slice(n_context if last else 0, None)
+        x = self._by_column(cells)
+        keys = self.attention1.keys(x[:, :n_context])
+        return self._answer(cells[:, rows], x[:, rows], keys, last)
+
+    def encode(self, cells: Tensor) -> tuple[Tensor, Keys]:
+        """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others."""
+        x = self._by_column(cells)
+        keys = self.attention1.keys(x)
+        return self._answer(cells, x, keys, last=False), keys
+
+    def query(self, cells: Tensor, keys: Keys, last: bool) -> Tensor:
+        """What `forward` makes of query rows (B, Q, F + 1, E), given the context's keys."""
+        return self._answer(cells, self._by_column(cells), keys, last)
+
+    def _by_column(self, cells: Tensor) -> Tensor:
+        """The rows' attention's input: (B, S, F + 1, E) to (B * (F + 1), S, E)."""
+        return self.layer_norm1(cells).transpose(1, 2).flatten(0, 1)  # type: ignore[no-any-return]
+
+    def _answer(self, cells: Tensor, x: Tensor, keys: Keys, last: bool) -> Tensor:
+        columns = slice(1) if last else slice(None)
         batch, n_columns = cells.shape[0], cells.shape[2]
-        x = self.layer_norm1(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
-        x = self.attention1(x[:, rows], x[:, :n_context])
-        cells = cells[:, rows] + x.unflatten(0, (batch, n_columns)).transpose(1, 2)
+        x = self.attention1.attend(x, keys)
+        cells = cells + x.reshape(batch, n_columns, *x.shape[1:]).transpose(1, 2)
         cells = cells + self.linear2(gelu(self.linear1(self.layer_norm2(cells))))
         x = self.layer_norm3(cells).flatten(0, 1)  # (B * S, F + 1, E)
         x = self.attention2(x[:, columns], x)
-        cells = cells[:, :, columns] + x.unflatten(0, (batch, cells.shape[1]))
+        cells = cells[:, :, columns] + x.reshape(batch, cells.shape[1], *x.shape[1:])
         return cells + self.linear4(gelu(self.linear3(self.layer_norm4(cells))))  # type: ignore[no-any-return]
 
 
@@ -117,13 +149,28 @@ class TargetEmbedding(nn.Module):
 
     def forward(self, y_context: Tensor, n_query: int) -> Tensor:
         """Maps labels (B, R) to (B, R + n_query, 1, E)."""
-        mask = self.y_mask.weight
         y = y_context.unsqueeze(-1)
         if self.n_labels is None:
-            y = y.unsqueeze(-1).to(mask.dtype)
+            y = y.unsqueeze(-1).to(self.y_mask.weight.dtype)
         y = self.y_embedding(y)
-        masks = mask.expand(y.shape[0], n_query, 1, -1)
-        return torch.cat([y, masks.to(y.dtype)], dim=1)
+        return torch.cat([y, self.masks(len(y), n_query).to(y.dtype)], dim=1)
+
+    def masks(self, batch: int, n_query: int) -> Tensor:
+        """The target column of query rows: (B, n_query, 1, E)."""
+        return self.y_mask.weight.expand(batch, n_query, 1, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTables:
+    """What query rows ask of the context of a batch of tables.
+
+    Attributes:
+        places: Of values among the context's.
+        keys: Of the context rows, of each layer.
+    """
+
+    places: Places
+    keys: list[Keys]
 
 
 class Tab2DNetwork(nn.Module):
@@ -158,15 +205,39 @@ class Tab2DNetwork(nn.Module):
             float (B, Q, dim_output).
         """
         n_context, n_query = x_context.shape[1], x_query.shape[1]
-        x = self.x_embedding(torch.cat(quantile_features(x_context, x_query), dim=1))
-        y = self.y_embedding(y_context, n_query)
-        cells = torch.cat([y, x.to(y.dtype)], dim=2)
+        x = torch.cat(quantile_features(x_context, x_query), dim=1)
+        cells = self._cells(self.y_embedding(y_context, n_query), x)
         for i, layer in enumerate(self.layers, start=1):
             last = i == len(self.layers)
             if self.activation_checkpointing and torch.is_grad_enabled():
                 cells = checkpoint(layer, cells, n_context, last, use_reentrant=False)
             else:
                 cells = layer(cells, n_context, last)
+        return self._head(cells)
+
+    def encode(self, x_context: Tensor, y_context: Tensor) -> EncodedTables:
+        """Computes once what `forward` computes of context rows alone; arguments as there."""
+        places, x = Places.of(x_context)
+        cells = self._cells(self.y_embedding(y_context, 0), x)
+        keys = []
+        for layer in self.layers:
+            cells, of_layer = cast("Layer", layer).encode(cells)
+            keys.append(of_layer)
+        return EncodedTables(places, keys)
+
+    def query(self, x_query: Tensor, encoded: EncodedTables) -> Tensor:
+        """What `forward` returns for query rows (B, Q, F) of the context that was encoded."""
+        cells = self._cells(
+            self.y_embedding.masks(*x_query.shape[:2]), encoded.places.query(x_query)
+        )
+        for i, (layer, keys) in enumerate(zip(self.layers, encoded.keys, strict=True), start=1):
+            cells = cast("Layer", layer).query(cells, keys, i == len(self.layers))
+        return self._head(cells)
+
+    def _cells(self, y: Tensor, x: Tensor) -> Tensor:
+        return torch.cat([y, self.x_embedding(x).to(y.dtype)], dim=2)
+
+    def _head(self, cells: Tensor) -> Tensor:
         return self.final_layer(self.final_layer_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
 
 

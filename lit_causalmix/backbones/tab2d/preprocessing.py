@@ -6,6 +6,8 @@ Everything is learned from the context rows alone and computed in float32.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,20 @@ BIN_RANGE = (-0.5, 1.5)
 
 GRADIENT_WIDTH = 0.1
 """Half-width of the gradient's central difference, in context standard deviations."""
+
+
+def context_mean(x_context: Tensor) -> Tensor:
+    """Mean of what is present in each column: float (..., R, F) to float32 (..., 1, F)."""
+    x_context = x_context.float()
+    present = torch.isfinite(x_context)
+    total = torch.where(present, x_context, 0).sum(dim=-2, keepdim=True)
+    return total / present.sum(dim=-2, keepdim=True).clamp_min(1)
+
+
+def filled(x: Tensor, mean: Tensor) -> Tensor:
+    """Fills gaps with a mean per column; float32."""
+    x = x.float()
+    return torch.where(torch.isfinite(x), x, mean)
 
 
 def impute(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,14 +47,8 @@ def impute(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         float32, of the same shapes, without NaN.
     """
-    x_context, x_query = x_context.float(), x_query.float()
-    present = torch.isfinite(x_context)
-    total = torch.where(present, x_context, 0).sum(dim=-2, keepdim=True)
-    mean = total / present.sum(dim=-2, keepdim=True).clamp_min(1)
-    return (
-        torch.where(present, x_context, mean),
-        torch.where(torch.isfinite(x_query), x_query, mean),
-    )
+    mean = context_mean(x_context)
+    return filled(x_context, mean), filled(x_query, mean)
 
 
 def varying(x_context: Tensor) -> Tensor:
@@ -61,6 +71,75 @@ def impute_and_drop_constant(x_context: Tensor, x_query: Tensor) -> tuple[Tensor
     return x_context[:, varies], x_query[:, varies]
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where values stand among a context's quantiles, in standardised places.
+
+    Attributes:
+        cuts: float32 (B, F, N_QUANTILES), the quantiles.
+        n_context: R.
+        mean: float32 (B, 1, F), of the context's places.
+        variance: float32 (B, 1, F), likewise.
+        width: float32 (B, 1, F), half-width of the gradient's central difference.
+    """
+
+    cuts: Tensor
+    n_context: int
+    mean: Tensor
+    variance: Tensor
+    width: Tensor
+
+    @classmethod
+    def of(cls, x_context: Tensor) -> tuple[Places, Tensor]:
+        """Learns the places of a context; returns the context's own, too.
+
+        Args:
+            x_context: float32 (B, R, F), finite. B * R * F at most 2**24, a limit of
+                torch.quantile.
+
+        Returns:
+            The places, and those of the context, float32 (B, R, F).
+        """
+        n_context = x_context.shape[-2]
+        levels = torch.arange(1, N_QUANTILES + 1, device=x_context.device, dtype=torch.float32)
+        if x_context.shape[-1]:
+            cuts = torch.quantile(x_context.detach(), levels / (N_QUANTILES + 1), dim=-2)
+        else:
+            cuts = x_context.new_zeros(N_QUANTILES, *x_context.shape[:-2], 0)
+        width = GRADIENT_WIDTH * x_context.detach().std(dim=-2, keepdim=True, correction=0)
+        width = width.clamp_min(torch.finfo(torch.float32).tiny)
+        cuts = cuts.movedim(0, -1).contiguous()
+        context = _steps(cuts, x_context) / n_context
+        mean = context.sum(dim=-2, keepdim=True) / n_context
+        context = context - mean
+        variance = context.square().sum(dim=-2, keepdim=True) / n_context
+        places = cls(cuts, n_context, mean, variance, width)
+        return places, places._standardised(context)
+
+    def query(self, x_query: Tensor) -> Tensor:
+        """Places of query rows, (B, Q, F) finite to float32 (B, Q, F); see `quantile_features`."""
+        query = self._place(x_query)
+        if x_query.requires_grad:
+            width = self.width
+            slope = (self._place(x_query + width) - self._place(x_query - width)) / (2 * width)
+            query = query + slope * (x_query - x_query.detach())
+        return self._standardised(query - self.mean)
+
+    def _place(self, x: Tensor) -> Tensor:
+        # The division by the row count cancels below; kept so that rounding is the official one.
+        return _steps(self.cuts, x) / self.n_context
+
+    def _standardised(self, centred: Tensor) -> Tensor:
+        # A safe divisor first: the gradient of 0 / 0 would poison the backward pass.
+        deviation = torch.where(self.variance == 0, 1, self.variance).sqrt()
+        return torch.where(self.variance == 0, 0, centred / deviation)
+
+
+def _steps(cuts: Tensor, x: Tensor) -> Tensor:
+    """How many cuts lie below each value."""
+    return torch.searchsorted(cuts, x.detach().mT.contiguous()).mT.float()
+
+
 def quantile_features(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
     """Replaces each value by its place among the context quantiles, standardised by the context.
 
@@ -76,34 +155,10 @@ def quantile_features(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tenso
     Returns:
         float32 (B, R, F) and (B, Q, F); zero in columns whose context places are all equal.
     """
-    n_context, n_columns = x_context.shape[-2:]
-    if n_columns == 0:
+    if x_context.shape[-1] == 0:
         return x_context, x_query
-    levels = torch.arange(1, N_QUANTILES + 1, device=x_context.device, dtype=torch.float32)
-    cuts = torch.quantile(x_context.detach(), levels / (N_QUANTILES + 1), dim=-2)
-    cuts = cuts.movedim(0, -1).contiguous()  # (B, F, N_QUANTILES)
-
-    def place(x: Tensor) -> Tensor:
-        columns_first = x.detach().mT.contiguous()
-        steps = torch.searchsorted(cuts, columns_first).mT.float()
-        # The division by the row count cancels below; kept so that rounding is the official one.
-        return steps / n_context
-
-    context, query = place(x_context), place(x_query)
-    if x_query.requires_grad:
-        width = GRADIENT_WIDTH * x_context.detach().std(dim=-2, keepdim=True, correction=0)
-        width = width.clamp_min(torch.finfo(torch.float32).tiny)
-        slope = (place(x_query + width) - place(x_query - width)) / (2 * width)
-        query = query + slope * (x_query - x_query.detach())
-    mean = context.sum(dim=-2, keepdim=True) / n_context
-    context, query = context - mean, query - mean
-    variance = context.square().sum(dim=-2, keepdim=True) / n_context
-    # A safe divisor first: the gradient of 0 / 0 would poison the backward pass.
-    deviation = torch.where(variance == 0, 1, variance).sqrt()
-    return (
-        torch.where(variance == 0, 0, context / deviation),
-        torch.where(variance == 0, 0, query / deviation),
-    )
+    places, context = Places.of(x_context)
+    return context, places.query(x_query)
 
 
 def target_range(y_context: Tensor) -> tuple[Tensor, Tensor]:

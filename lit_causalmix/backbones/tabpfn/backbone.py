@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.axial.inputs import standardisation
-from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.extras import needed
 from lit_causalmix.backbones.folder import WEIGHTS_FILE, origin_of
 from lit_causalmix.backbones.present import numbered, spread
@@ -20,15 +21,14 @@ from lit_causalmix.backbones.tabpfn.checkpoint import (
     TabPFNSizes,
     blank,
     build,
+    find,
     random_checkpoint,
-    read,
     write,
 )
+from lit_causalmix.backbones.tabpfn.encoded import EncodedTabPFN
 from lit_causalmix.backbones.tabpfn.member import Member, fit_member
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
-from lit_causalmix.weights import REGISTRY, load
-from lit_causalmix.weights.hub import official_file
+from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.weights.licences import announce
 
 
@@ -87,7 +87,7 @@ class TabPFN(Backbone):
                     f"the weights {weights!r} bring their own sizes: leave sizes out, or set "
                     "weights to null for a randomly initialised network"
                 )
-            checkpoint = _checkpoint(weights)
+            checkpoint = find(weights)
             announce(f"TabPFN weights {weights}", checkpoint.licence, accepted=accept_license)
         self.task = task
         self.activation_checkpointing = activation_checkpointing
@@ -172,17 +172,51 @@ class TabPFN(Backbone):
         self._check_episode(episode)
         member, present = self._member(episode)
         x, categorical = member.rows(episode.x_query)
+        output = self.run(x, member.y, categorical, episode)
+        return self.finished(output, member, present, episode)
+
+    def encode_context(self, episode: Episode) -> EncodedContext:
+        """What the package's estimators keep with `fit_mode="fit_with_cache"`."""
+        if not self._caches:
+            return super().encode_context(episode)
+        self._check_episode(episode)
+        member, present = self._member(episode)
+        x, categorical = member.rows(episode.x_context[:1])  # the package takes no table of 0 rows
+        context = x[: len(member.y)]
+        _, cache = self.run(context, member.y, categorical, episode, return_kv_cache=True)
+        return EncodedTabPFN(self, member, present, cache)
+
+    def context_bytes(self, episode: Episode) -> int:
+        """A bound: every version keeps at most this for each of its layers."""
+        if not self._caches:
+            return 0
+        config, (rows, columns) = self.checkpoint.config, episode.x_context.shape
+        width = int(config.get("emsize", config.get("embed_dim", 192)))
+        return 8 * int(config.get("nlayers", 24)) * width * rows * (2 * columns + 2)
+
+    @property
+    def _caches(self) -> bool:
+        return "return_kv_cache" in inspect.signature(self.network.forward).parameters
+
+    def run(
+        self, x: Tensor, y: Tensor | None, categorical: list[int], episode: Episode, **cache: Any
+    ) -> Any:
+        """The package's network over rows (N, P) behind preprocessing."""
         options = needed("tabpfn.architectures.interface", extra="tabpfn").PerformanceOptions(
             force_recompute_layer=self.activation_checkpointing and torch.is_grad_enabled()
         )
-        output = self.network(
+        return self.network(
             x[:, None],
-            member.y,
+            y,
             only_return_standard_out=True,
             categorical_inds=[categorical],
             performance_options=options,
             task_type="multiclass" if episode.is_classification else "regression",
+            **cache,
         )
+
+    def finished(self, output: Tensor, member: Member, present: Tensor, episode: Episode) -> Tensor:
+        """Turns the network's output, (Q, 1, …), into that of `forward`."""
         logits: Tensor = output[:, 0].float() / self.inference_config.SOFTMAX_TEMPERATURE
         if not episode.is_classification:
             return logits
@@ -249,17 +283,3 @@ class TabPFN(Backbone):
             raise LimitError(
                 f"this TabPFN takes at most {most} classes, the episode has {episode.n_classes}"
             )
-
-
-def _checkpoint(weights: str) -> Checkpoint:
-    if weights in REGISTRY:
-        loaded = load(weights, expected=weights)
-        return Checkpoint.of({**loaded.architecture, "state_dict": loaded.tensors})
-    folder = Path(weights).expanduser()
-    path = folder / WEIGHTS_FILE if folder.is_dir() else official_file(weights)
-    if path is None:
-        raise WeightsError(
-            f"{weights!r} is no weight file, no hub id owner/repository/file, and no known name: "
-            "`lit-causalmix weights list` tells them"
-        )
-    return read(path)

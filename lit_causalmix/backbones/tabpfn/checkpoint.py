@@ -19,9 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.extras import needed
+from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.seeding import rng
+from lit_causalmix.weights import REGISTRY, load
+from lit_causalmix.weights.hub import official_file
 from lit_causalmix.weights.licences import PRIOR_LABS, PRIOR_LABS_NON_COMMERCIAL, Licence
 
 _V2, _V2_5 = "tabpfn_v2", "tabpfn_v2_5"
@@ -99,6 +102,25 @@ def read(path: Path) -> Checkpoint:
         raise WeightsError(f"{path} is no file of TabPFN weights: {reason}") from error
     except Exception as error:  # weights_only raises UnpicklingError, and others for cut archives
         raise WeightsError(f"{path} is cut or no file of weights: {error!r:.200}") from error
+
+
+def find(weights: str) -> Checkpoint:
+    """Reads the weights that a user means by a name, a file, a folder or a hub id.
+
+    Raises:
+        WeightsError: If there are none, or they are cut.
+    """
+    if weights in REGISTRY:
+        loaded = load(weights, expected=weights)
+        return Checkpoint.of({**loaded.architecture, "state_dict": loaded.tensors})
+    folder = Path(weights).expanduser()
+    path = folder / WEIGHTS_FILE if folder.is_dir() else official_file(weights)
+    if path is None:
+        raise WeightsError(
+            f"{weights!r} is no weight file, no hub id owner/repository/file, and no known name: "
+            "`lit-causalmix weights list` tells them"
+        )
+    return read(path)
 
 
 def random_checkpoint(sizes: TabPFNSizes, *, regression: bool, seed: int) -> Checkpoint:

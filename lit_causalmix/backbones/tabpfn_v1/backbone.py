@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.folder import origin_of
 from lit_causalmix.backbones.tabpfn_v1.network import (
+    Keys,
     TabPFNV1Architecture,
     network_from,
     random_network,
@@ -45,6 +46,11 @@ class Member:
     feature_shift: int = 0
     power: bool = False
 
+    def restored(self, output: Tensor, n_classes: int) -> Tensor:
+        """The network's output (Q, …) as logits of the table's own classes, (Q, n_classes)."""
+        shifted = output[:, :n_classes].float() / TEMPERATURE
+        return shifted.roll(-self.class_shift, dims=1)
+
 
 def ensemble_members(n_members: int, n_classes: int, n_columns: int) -> list[Member]:
     """Chooses the members of an ensemble.
@@ -60,6 +66,33 @@ def ensemble_members(n_members: int, n_classes: int, n_columns: int) -> list[Mem
     order = rng(0, "tabpfn-v1", "ensemble", n_classes, n_columns).permutation(len(shifts))
     chosen = [shifts[i] for i in order]
     return [Member(c, f, power) for c, f in chosen for power in (False, True)][:n_members]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTabPFNV1:
+    """What TabPFN v1 keeps of a context.
+
+    Attributes:
+        backbone: The model, with the weights of then.
+        x_context: The rows, which the preprocessing of query rows learns from.
+        members: The views, and keys and values of their context rows.
+    """
+
+    backbone: TabPFNV1
+    x_context: Tensor
+    members: list[tuple[Member, list[Keys]]]
+
+    def output(self, episode: Episode) -> Tensor:
+        network, width = self.backbone.network, self.backbone.architecture.n_features
+        tables = {
+            power: preprocess(self.x_context, episode.x_query, width=width, power=power)
+            for power in {member.power for member, _ in self.members}
+        }
+        total = torch.zeros(episode.n_query, episode.n_classes, device=episode.x_query.device)
+        for member, keys in self.members:
+            x = tables[member.power][len(self.x_context) :].roll(-member.feature_shift, dims=1)
+            total = total + member.restored(network.query(x[None], keys)[0], episode.n_classes)
+        return total / len(self.members)
 
 
 class TabPFNV1(Backbone):
@@ -146,6 +179,14 @@ class TabPFNV1(Backbone):
         Raises:
             LimitError: If the episode has too many columns or classes, or is a regression.
         """
+        self._check_episode(episode)
+        return self.predict_members(episode, self._members(episode, self.training))
+
+    def _members(self, episode: Episode, training: bool) -> list[Member]:
+        n_members = 1 if training else self.n_ensemble
+        return ensemble_members(n_members, episode.n_classes, episode.x_context.shape[1])
+
+    def _check_episode(self, episode: Episode) -> None:
         n_columns, sizes = episode.x_context.shape[1], self.architecture
         if n_columns > sizes.n_features or not 1 <= episode.n_classes <= sizes.n_classes:
             raise LimitError(
@@ -153,10 +194,6 @@ class TabPFNV1(Backbone):
                 f"classes, the episode has {n_columns} columns and {episode.n_classes} classes "
                 "(0 means regression)"
             )
-        n_members = 1 if self.training else self.n_ensemble
-        return self.predict_members(
-            episode, ensemble_members(n_members, episode.n_classes, n_columns)
-        )
 
     def predict_members(self, episode: Episode, members: list[Member]) -> Tensor:
         """Returns the mean logits, float32 (Q, n_classes), of given views of the episode."""
@@ -175,8 +212,7 @@ class TabPFNV1(Backbone):
                 y.unsqueeze(0),
                 activation_checkpointing=self.activation_checkpointing and self.training,
             )
-            shifted = logits[0, :, :n_classes].float() / TEMPERATURE
-            total = total + shifted.roll(-member.class_shift, dims=1)
+            total = total + member.restored(logits[0], n_classes)
         return total / len(members)
 
     def arguments(self) -> dict[str, Any]:
@@ -198,6 +234,22 @@ class TabPFNV1(Backbone):
             return origin_of(self._weights)
         named = f"{source.name}, from the source archive of {source.requirement}"
         return {"weights": named, "licence": source.licence}
+
+    def encode_context(self, episode: Episode) -> EncodedTabPFNV1:
+        self._check_episode(episode)
+        width, found = self.architecture.n_features, []
+        for member in self._members(episode, training=False):
+            context = preprocess(
+                episode.x_context, episode.x_query[:0], width=width, power=member.power
+            )
+            x = context.roll(-member.feature_shift, dims=1)
+            y = (episode.y_context + member.class_shift) % episode.n_classes
+            found.append((member, self.network.encode(x[None], y[None])))
+        return EncodedTabPFNV1(self, episode.x_context, found)
+
+    def context_bytes(self, episode: Episode) -> int:
+        sizes = self.architecture
+        return 8 * self.n_ensemble * sizes.n_layers * sizes.dim * len(episode.x_context)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Returns the groups "encoder", "layers" and "decoder"."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,10 @@ class TabPFNV1Architecture:
             )
 
 
+Keys = tuple[Tensor, Tensor]
+"""Keys and values of the context rows, (B, n_heads, R, E / n_heads) each."""
+
+
 class Layer(nn.Module):
     """Attention to the context rows, then an MLP; each is added and then normalised (post-norm)."""
 
@@ -69,17 +74,20 @@ class Layer(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], self.n_heads, -1).transpose(-3, -2)
 
-    def forward(self, rows: Tensor, n_context: int) -> Tensor:
-        """Maps (B, N, E) to (B, N, E)."""
-        context = rows[:, :n_context]
-        attended = functional.scaled_dot_product_attention(
-            self._heads(self.query(rows)),
-            self._heads(self.key(context)),
-            self._heads(self.value(context)),
-        )
+    def keys(self, context: Tensor) -> Keys:
+        """Keys and values of context rows (B, R, E)."""
+        return self._heads(self.key(context)), self._heads(self.value(context))
+
+    def attend(self, rows: Tensor, keys: Keys) -> Tensor:
+        """Maps rows (B, N, E) to (B, N, E), given the context's keys."""
+        attended = functional.scaled_dot_product_attention(self._heads(self.query(rows)), *keys)
         rows = self.norm1(rows + self.out(attended.transpose(-3, -2).flatten(-2)))
         hidden = functional.gelu(self.linear1(rows))
         return torch.as_tensor(self.norm2(rows + self.linear2(hidden)))
+
+    def forward(self, rows: Tensor, n_context: int) -> Tensor:
+        """Maps (B, N, E) to (B, N, E)."""
+        return self.attend(rows, self.keys(rows[:, :n_context]))
 
 
 class TabPFNV1Network(nn.Module):
@@ -107,17 +115,39 @@ class TabPFNV1Network(nn.Module):
         Returns:
             Logits, float (B, N - R, n_classes), in the dtype of the parameters.
         """
-        dtype, n_context = self.x_encoder.weight.dtype, y.shape[1]
-        missing_columns = self.x_encoder.in_features - x.shape[-1]
-        rows = self.x_encoder(functional.pad(x.to(dtype), (0, missing_columns)))
-        labels = self.y_encoder(y.to(dtype).unsqueeze(-1))
-        rows = torch.cat([rows[:, :n_context] + labels, rows[:, n_context:]], dim=1)
+        n_context = y.shape[1]
+        rows = self._features(x)
+        rows = torch.cat([rows[:, :n_context] + self._labels(y), rows[:, n_context:]], dim=1)
         for layer in self.layers:
             if activation_checkpointing and torch.is_grad_enabled():
                 rows = checkpoint(layer, rows, n_context, use_reentrant=False)
             else:
                 rows = layer(rows, n_context)
         return torch.as_tensor(self.decoder(rows[:, n_context:]))
+
+    def encode(self, x: Tensor, y: Tensor) -> list[Keys]:
+        """Keys and values of context rows, (B, R, C) and (B, R), in each layer."""
+        rows, found = self._features(x) + self._labels(y), []
+        for layer in self.layers:
+            keys = cast("Layer", layer).keys(rows)
+            rows = cast("Layer", layer).attend(rows, keys)
+            found.append(keys)
+        return found
+
+    def query(self, x: Tensor, keys: list[Keys]) -> Tensor:
+        """What `forward` returns for query rows (B, Q, C) of the context that was encoded."""
+        rows = self._features(x)
+        for layer, of_context in zip(self.layers, keys, strict=True):
+            rows = cast("Layer", layer).attend(rows, of_context)
+        return torch.as_tensor(self.decoder(rows))
+
+    def _features(self, x: Tensor) -> Tensor:
+        missing_columns = self.x_encoder.in_features - x.shape[-1]
+        padded = functional.pad(x.to(self.x_encoder.weight.dtype), (0, missing_columns))
+        return torch.as_tensor(self.x_encoder(padded))
+
+    def _labels(self, y: Tensor) -> Tensor:
+        return torch.as_tensor(self.y_encoder(y.to(self.x_encoder.weight.dtype).unsqueeze(-1)))
 
 
 def from_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
