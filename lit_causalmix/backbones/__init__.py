@@ -3,6 +3,7 @@
 from lit_causalmix.backbones.axial import AxialTransformer
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.many_classes import ManyClasses
+from lit_causalmix.backbones.mitra import Mitra, MitraV2
 from lit_causalmix.backbones.nano import Nano
 from lit_causalmix.backbones.tab2d import Tab2D
 from lit_causalmix.backbones.tabicl import TabICL
@@ -14,6 +15,8 @@ __all__ = [
     "Backbone",
     "Limits",
     "ManyClasses",
+    "Mitra",
+    "MitraV2",
     "Nano",
     "Tab2D",
     "TabICL",

@@ -17,6 +17,8 @@ from lit_causalmix.backbones import (
     AxialTransformer,
     Backbone,
     ManyClasses,
+    Mitra,
+    MitraV2,
     Nano,
     Tab2D,
     TabICL,
@@ -58,6 +60,11 @@ def tab2d(seed: int, **settings: object) -> Tab2D:
     return Tab2D(**{"dim": 16, "n_layers": 2, "n_heads": 2, "seed": seed} | settings)  # type: ignore[arg-type]
 
 
+def mitra(kind: type[Mitra], seed: int, **settings: object) -> Mitra:
+    sizes = {"weights": None, "dim": 16, "n_layers": 2, "n_heads": 2, "seed": seed}
+    return kind(**sizes | settings)  # type: ignore[arg-type]
+
+
 def axial(seed: int, task: Literal["classification", "regression"]) -> AxialTransformer:
     return AxialTransformer(16, 8, 2, n_layers=2, task=task, seed=seed)
 
@@ -82,6 +89,16 @@ CASES = {
     "Tab2D": Case(Tab2D, tab2d, 3),
     "Tab2D, number": Case(Tab2D, lambda seed: tab2d(seed, task="regression"), 0),
     "Tab2D, bins": Case(Tab2D, lambda seed: tab2d(seed, task="regression", n_outputs=50), 0),
+    "Mitra": Case(Mitra, lambda seed: mitra(Mitra, seed), 3),
+    "Mitra, number": Case(Mitra, lambda seed: mitra(Mitra, seed, task="regression"), 0),
+    "MitraV2": Case(MitraV2, lambda seed: mitra(MitraV2, seed), 3),
+    "MitraV2, bins": Case(MitraV2, lambda seed: mitra(MitraV2, seed, task="regression"), 0),
+    "MitraV2, many classes, wide": Case(
+        MitraV2, lambda seed: mitra(MitraV2, seed, read_columns=3), 12
+    ),
+    "MitraV2, bins, wide": Case(
+        MitraV2, lambda seed: mitra(MitraV2, seed, task="regression", read_columns=3), 0
+    ),
     "TabPFNV1": Case(
         TabPFNV1, lambda seed: TabPFNV1(None, architecture=SMALL, seed=seed), 3, column_order=False
     ),

@@ -16,7 +16,7 @@ from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.network import AxialNetwork, Keys, initialise
 from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
-from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.episode import Episode
@@ -186,7 +186,7 @@ class AxialTransformer(Backbone):
         output = self._output(batches([episode])[0])[0]
         return output[:, : episode.n_classes] if self._classifies else output
 
-    def encode_context(self, episode: Episode) -> EncodedAxial:
+    def encode_context(self, episode: Episode) -> EncodedContext:
         self._check_episode(episode)
         return EncodedAxial(
             self,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from lit_causalmix.backbones.base import Backbone, Limits
+from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
@@ -199,7 +199,7 @@ class Tab2D(Backbone):
             return low + span * output[:, 0].float()
         return output
 
-    def encode_context(self, episode: Episode) -> EncodedTab2D:
+    def encode_context(self, episode: Episode) -> EncodedContext:
         self._check_episode(episode)
         mean = context_mean(episode.x_context)
         x_context = filled(episode.x_context, mean)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lit_causalmix.backbones.folder import CONFIG_FILE, WEIGHTS_FILE, read_settings
 from lit_causalmix.errors import WeightsError
+from lit_causalmix.weights.hub import HUB, hub_file, pulled_folder
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -49,12 +50,14 @@ def locate(source: str | os.PathLike[str]) -> Path:
     """Returns the local folder of a model.
 
     Args:
-        source: A folder, used without any network access, or a hub id such as
-            "autogluon/mitra-classifier", downloaded once through `huggingface_hub`.
+        source: A folder, used without any network access, the name of pulled weights, or a hub id
+            such as "autogluon/mitra-classifier", downloaded once through `huggingface_hub`.
 
     Raises:
         WeightsError: If there is neither, or the download fails.
     """
+    if str(source) in HUB:
+        return pulled_folder(HUB[str(source)])
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
@@ -69,23 +72,12 @@ def locate(source: str | os.PathLike[str]) -> Path:
 
 
 def _download(hub_id: str) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise WeightsError(
-            f"no folder {hub_id}, and fetching it from the hub needs huggingface_hub: "
-            "pip install 'lit-causalmix[hub]', or name a local folder"
-        ) from error
-    try:
-        # The weights first: the folder returned is the one snapshot that holds both.
-        hf_hub_download(hub_id, WEIGHTS_FILE)
-        return Path(hf_hub_download(hub_id, CONFIG_FILE)).parent
-    except Exception as error:  # the hub client raises errors of several libraries
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise WeightsError(
-            f"no folder {hub_id}, and the hub download failed ({reason[0]}): check the id and the "
-            "network, or name a local folder"
-        ) from error
+    # The weights first: the folder returned is the one snapshot that holds both.
+    hub_file(f"{hub_id}/{WEIGHTS_FILE}")
+    found = hub_file(f"{hub_id}/{CONFIG_FILE}")
+    if found is None:
+        raise WeightsError(f"no folder {hub_id}, and not a hub id")
+    return found.parent
 
 
 def read_config(folder: Path) -> Tab2DConfig:
