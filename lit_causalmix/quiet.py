@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +26,25 @@ def quiet_dowhy(seed: int) -> Iterator[None]:
     finally:
         config.show_progress_bars = bars
         np.random.set_state(state)  # noqa: NPY002
+
+
+_TIPS = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.seed")
+
+
+@contextlib.contextmanager
+def without_tips() -> Iterator[None]:
+    """Keeps Lightning's hardware lines, tips and echoes to itself; its warnings are shown."""
+    loggers = [logging.getLogger(f"lightning.{name}") for name in _TIPS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")  # its own
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

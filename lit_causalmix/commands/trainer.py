@@ -32,6 +32,7 @@ from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
+from lit_causalmix.quiet import without_tips
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
@@ -186,19 +187,11 @@ def main(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")  # Lightning's own
-    # Hardware lines, tips and the echo of the seed; warnings and our own messages stay.
-    for name in (
-        "pytorch.utilities.rank_zero",
-        "fabric.utilities.rank_zero",
-        "fabric.utilities.seed",
-    ):
-        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     options, args = taken_options(with_packaged_configs(args))
     other = _names_datamodule(args)
     defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
     try:
-        with disk_refusals():
+        with disk_refusals(), without_tips():
             TrainerCLI(
                 CausalMixTask,
                 pl.LightningDataModule if other else CausalMixDataModule,

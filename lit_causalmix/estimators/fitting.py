@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import ProgressBar
 from torch.utils.data import Dataset
 
 import lit_causalmix
@@ -28,6 +29,7 @@ from lit_causalmix.ensembles import Predicted
 from lit_causalmix.ensembles.choice import pooled
 from lit_causalmix.episode import Episode
 from lit_causalmix.model import Predictor
+from lit_causalmix.quiet import without_tips
 from lit_causalmix.study.fit_config import FitCLI, portable
 from lit_causalmix.study.folds import FoldSettings, fit_ensemble
 from lit_causalmix.study.merging import merged
@@ -79,7 +81,8 @@ def fit_frame(frame: pd.DataFrame, config: Mapping[str, Any], *, verbose: int) -
         LitCausalMixError: For anything that the user can put right.
     """
     if verbose:
-        return _fitted(frame, config, progress=True)
+        with without_tips():
+            return _fitted(frame, config, progress=True)
     with quietly() as notes, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fitted = _fitted(frame, config, progress=False)
@@ -104,7 +107,7 @@ def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -
     make_exact(trainer)
     callbacks = all_callbacks(trainer)
     if progress:
-        callbacks.append(FitProgress())
+        callbacks[:] = [c for c in callbacks if not isinstance(c, ProgressBar)] + [FitProgress()]
     cli.fit(model=task, datamodule=data)
     model = kept_model(task, data, portable(cli.values(with_defaults=True)))
     limits = [callback for callback in callbacks if isinstance(callback, TimeLimit)]

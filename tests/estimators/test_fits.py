@@ -210,3 +210,19 @@ def test_more_folds_than_rows_of_a_class_are_refused(
     y = y.mask(y.index < 3, "rare")
     with pytest.raises(LitCausalMixError, match="rare"):
         CausalMixClassifier("default", folds=5, device="cpu", settings=tiny).fit(X, y)
+
+
+def test_verbose_shows_few_lines_and_nothing_of_lightnings(
+    frame: pd.DataFrame, tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    CausalMixClassifier(max_steps=2, verbose=1, device="cpu", settings=tiny).fit(*parts(frame))
+    output, said = capsys.readouterr()
+    assert output == ""
+    lines = said.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "causal discovery",
+        "fitting SCMs",
+        "fine-tuning",
+    ]
+    CausalMixClassifier(max_steps=1, device="cpu", settings=tiny).fit(*parts(frame))
+    assert capsys.readouterr() == ("", "")
