@@ -19,7 +19,7 @@ TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
 _HINTS = {
     "fit": "; the checkpoints in the run's folder are complete, continue with --ckpt_path "
-    "RUN/checkpoints/last.ckpt",
+    "RUN/checkpoints/last.ckpt (a fit of folds with --resume RUN)",
     "study": "; every finished cell is kept, the same command goes on from there",
 }
 
