@@ -126,6 +126,17 @@ class Episode:
             return self.y_true
         return self.y_location + self.y_scale * self.y_query.double()
 
+    def take_query(self, rows: Tensor) -> Episode:
+        """The episode with some of its query rows alone, bool (Q,) or positions."""
+        return replace(
+            self,
+            x_query=self.x_query[rows],
+            y_query=self.y_query[rows],
+            query_origin=self.query_origin[rows],
+            query_row=self.query_row[rows],
+            y_true=None if self.y_true is None else self.y_true[rows],
+        )
+
     def _map(self, function: Any) -> Episode:
         tensors = {
             f.name: function(getattr(self, f.name))

@@ -1,6 +1,7 @@
 """Fine-tuning: the task, what selects its weights, schedules, adapters, optimisers, reports."""
 
 from lit_causalmix.training.adapters import Adapter, LoRA
+from lit_causalmix.training.gate import Gate, GradientProjection
 from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
 from lit_causalmix.training.schedules import Constant, Cosine, Linear, Schedule, Step
 from lit_causalmix.training.selection import (
@@ -20,6 +21,8 @@ __all__ = [
     "Constant",
     "Cosine",
     "FixedBudget",
+    "Gate",
+    "GradientProjection",
     "Linear",
     "LoRA",
     "MixedValidation",

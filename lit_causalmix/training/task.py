@@ -18,6 +18,7 @@ from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.contexts import ContextMemory
+from lit_causalmix.training.gate import Gate
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.selecting import SelectingModule
 from lit_causalmix.training.selection import RealValidation, Selection
@@ -59,6 +60,8 @@ class CausalMixTask(SelectingModule):
             validation rows.
         metrics: Metrics that are scored beside those of the package; those for the other kind of
             task are left out.
+        gate: Decides what of the synthetic rows' gradient a step uses (`GradientProjection`), and
+            logs the share that passed as `train/synthetic_passed`; null uses all of it.
 
     Raises:
         ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
@@ -74,6 +77,7 @@ class CausalMixTask(SelectingModule):
         l2_sp: float = 0.0,
         selection: Selection | None = None,
         metrics: Sequence[MetricSpec] = (),
+        gate: Gate | None = None,
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
@@ -83,6 +87,7 @@ class CausalMixTask(SelectingModule):
         self.adapter = adapter
         self.selection: Selection = RealValidation() if selection is None else selection
         self.metrics: Sequence[MetricSpec] = tuple(metrics)
+        self.gate = gate
         if adapter is not None:
             adapter.insert(backbone)
         groups = backbone.parameter_groups()
@@ -151,8 +156,14 @@ class CausalMixTask(SelectingModule):
     def training_step(self, batch: Episode | list[Episode], batch_idx: int) -> Tensor:
         """The loss of an episode, or the mean loss of several that make one step."""
         episodes = [batch] if isinstance(batch, Episode) else batch
-        loss = self.backbone.losses(episodes).mean()
         n_query = sum(episode.n_query for episode in episodes)
+        if self.gate is None:
+            loss = self.backbone.losses(episodes).mean()
+        else:
+            gated = self.gate(self.backbone, episodes)
+            loss = gated.loss
+            if gated.passed is not None:
+                self.log("train/synthetic_passed", gated.passed, batch_size=n_query)
         self.log("train/loss", loss, prog_bar=True, batch_size=n_query)
         if self.l2_sp.coefficient == 0:
             return loss
