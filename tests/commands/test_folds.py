@@ -60,7 +60,7 @@ def test_an_ensemble_is_fitted_reported_kept_and_the_same_side_by_side(
     rows = pd.read_csv("mixed.csv").head(7)
     each = [
         member.predict(values)
-        for member, values in zip(model.members, model._coded(rows), strict=True)
+        for member, values in zip(model.members, model.coded(rows), strict=True)
     ]
     assert not np.array_equal(each[0], each[1])
     np.testing.assert_allclose(model.predict_proba(rows), np.mean(each, axis=0), atol=1e-6)

@@ -198,8 +198,8 @@ def test_folds_are_one_model_with_every_row_in_the_context(
     again = CausalMixClassifier("default", **asked, run_folder=tmp_path / "run").fit(X, y)
     assert {"fold_0", "fold_2", "model"} <= {path.name for path in (tmp_path / "run").iterdir()}
     assert np.array_equal(
-        again.model_.members[2].predict(again.model_._coded(X)[2]),
-        model.model_.members[2].predict(model.model_._coded(X)[2]),
+        again.model_.members[2].predict(again.model_.coded(X)[2]),
+        model.model_.members[2].predict(model.model_.coded(X)[2]),
     )
 
 
