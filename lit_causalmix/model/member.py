@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.backbones.contexts import ContextMemory
 from lit_causalmix.episode import Episode
 from lit_causalmix.tables.encoding import Encoder
 from lit_causalmix.tables.episodes import EpisodeParts, make_episode, query_chunks, with_query
@@ -26,8 +27,9 @@ Read = Callable[[Tensor, Episode], Tensor]
 class Member:
     """A backbone in evaluation, its encoder and its context; a fold of an ensemble, or all of it.
 
-    The context is encoded once, and every prediction gets the very same tensors of it
-    (`tables.episodes.with_query`).
+    The context is coded once, and every prediction gets the very same tensors of it
+    (`tables.episodes.with_query`); where several chunks ask it, what the backbone makes of it is
+    kept, too (`backbones.contexts`), and used again by later predictions of several chunks.
 
     Args:
         backbone: The fine-tuned backbone, which the member takes over: it is specialised to the
@@ -43,6 +45,7 @@ class Member:
     context: Table
     max_query_rows: int
     _episode: Episode = field(init=False, repr=False)
+    _contexts: ContextMemory = field(init=False, repr=False, default_factory=ContextMemory)
 
     def __post_init__(self) -> None:
         self.backbone.specialise(self.schema)
@@ -59,6 +62,7 @@ class Member:
         """Moves backbone and context."""
         self.backbone.to(device)
         self._episode = self._episode.to(device)
+        self._contexts.forget()
 
     def predict(self, values: NDArray[np.float64]) -> Floats:
         """Predicts coded rows (n, C + 1); their targets are not read.
@@ -79,9 +83,12 @@ class Member:
     def _read(self, values: NDArray[np.float64], read: Read) -> Floats:
         rows = replace(self.context, values=values, rows=np.arange(len(values)))
         found = []
+        chunks = query_chunks([EpisodeParts.of(rows)], self.max_query_rows)
+        context = replace(self._episode, context_shared=len(chunks) > 1)  # as in training
         with torch.inference_mode():
-            for chunk in query_chunks([EpisodeParts.of(rows)], self.max_query_rows):
-                episode = with_query(self._episode, chunk, self.encoder)
-                found.append(read(self.backbone(episode), episode).cpu())
+            for chunk in chunks:
+                episode = with_query(context, chunk, self.encoder)
+                output = self._contexts.output(self.backbone, episode)
+                found.append(read(output, episode).cpu())
         array: Floats = torch.cat(found).numpy()
         return array

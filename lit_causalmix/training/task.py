@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
+from lit_causalmix.backbones.contexts import ContextMemory
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
-from lit_causalmix.training.contexts import ContextMemory
 from lit_causalmix.training.gate import Gate
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.selecting import SelectingModule

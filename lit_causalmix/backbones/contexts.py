@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lit_causalmix.backbones import Backbone
-from lit_causalmix.backbones.base import EncodedContext
+from lit_causalmix.backbones.base import Backbone, EncodedContext
 from lit_causalmix.episode import Episode
 
 MOST_BYTES = 2**31
@@ -17,13 +16,11 @@ class ContextMemory:
     """Keeps what a backbone made of the last context, while context and weights are the same.
 
     Both are compared by content, so that whoever changes weights between two chunks, in whatever
-    way, gets what the present ones predict.
+    way, gets what the present ones predict. Threads may share it.
     """
 
     def __init__(self) -> None:
-        self._context: Episode | None = None
-        self._weights: Tensor | None = None
-        self._encoded: EncodedContext | None = None
+        self._kept: tuple[Episode, Tensor, EncodedContext] | None = None
 
     def output(self, backbone: Backbone, episode: Episode) -> Tensor:
         """What `backbone(episode)` returns, in evaluation and without gradients.
@@ -36,28 +33,24 @@ class ContextMemory:
         if not episode.context_shared or not 0 < backbone.context_bytes(episode) <= MOST_BYTES:
             output = backbone(episode)
             return output
-        weights = fingerprint(backbone)
-        if self._encoded is None or not self._is_of(episode, weights):
-            self.forget()  # first, so that two contexts are never held at once
-            self._encoded = backbone.encode_context(episode)
-            self._context, self._weights = episode, weights
-        return self._encoded.output(episode)
+        weights, kept = fingerprint(backbone), self._kept
+        if kept is None or not (torch.equal(kept[1], weights) and _same_context(kept[0], episode)):
+            self._kept = None  # first, so that two contexts are not held at once
+            kept = self._kept = (episode, weights, backbone.encode_context(episode))
+        return kept[2].output(episode)
 
     def forget(self) -> None:
         """Frees what is kept."""
-        self._context = self._weights = self._encoded = None
+        self._kept = None
 
-    def _is_of(self, episode: Episode, weights: Tensor) -> bool:
-        kept = self._context
-        return (
-            kept is not None
-            and self._weights is not None
-            and torch.equal(self._weights, weights)
-            and kept.n_classes == episode.n_classes
-            and _same(kept.x_context, episode.x_context)
-            and _same(kept.y_context, episode.y_context)
-            and _same(kept.categorical, episode.categorical)
-        )
+
+def _same_context(a: Episode, b: Episode) -> bool:
+    return (
+        a.n_classes == b.n_classes
+        and _same(a.x_context, b.x_context)
+        and _same(a.y_context, b.y_context)
+        and _same(a.categorical, b.categorical)
+    )
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

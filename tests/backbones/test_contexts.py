@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D
+from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, contexts
+from lit_causalmix.backbones.contexts import ContextMemory, fingerprint
 from lit_causalmix.commands.main import main
 from lit_causalmix.episode import Episode
 from lit_causalmix.prior import PriorSettings, draw_episode
-from lit_causalmix.training import contexts
-from lit_causalmix.training.contexts import ContextMemory, fingerprint
 from lit_causalmix.training.task import CausalMixTask
 
 
@@ -109,9 +108,9 @@ def test_what_is_alone_too_large_or_trained_takes_the_plain_path(
 def test_training_frees_what_was_kept(episode: Episode) -> None:
     task = CausalMixTask(Tab2D(dim=16, n_layers=2)).eval()
     answers(task, [episode])
-    assert task._contexts._encoded is not None
+    assert task._contexts._kept is not None
     task.train()
-    assert task._contexts._encoded is None
+    assert task._contexts._kept is None
 
 
 def test_bytes_are_those_of_keys_and_values(episode: Episode) -> None:
