@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -115,10 +116,15 @@ def serve(server: LitServer, *, host: str = HOSTS[0], port: int = 8000) -> None:
                 log_level="warning",
                 generate_client_file=False,
             )
+        except KeyboardInterrupt:  # before it served; from then on LitServe ends by itself
+            return
         except RuntimeError as error:
             raise WorkerError(f"the server did not start, see above: {error}") from error
         except (EOFError, OSError) as error:  # LitServe closed its queues
             raise WorkerError("a process of the server died, see above; the rest ended") from error
+        finally:
+            for child in multiprocessing.active_children():  # of a server that did not start
+                child.terminate()
 
 
 def check_address(host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,20 @@ def test_a_request_that_waited_for_too_long_is_told_so(
 def test_a_signal_ends_all_processes(serve: Any, folder: Path, tmp_path: Path, number: int) -> None:
     served = serve(folder, tmp_path / "log")
     served.wait()
+    assert served.stop(number) == 0
+    assert not served.left_behind
+    assert "Traceback" not in served.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_ends_all_processes(
+    serve: Any, folder: Path, tmp_path: Path, number: int
+) -> None:
+    served = serve(folder, tmp_path / "log")
+    while not served.children():
+        assert served.process.poll() is None
+        time.sleep(0.1)
     assert served.stop(number) == 0
     assert not served.left_behind
     assert "Traceback" not in served.log.read_text()
