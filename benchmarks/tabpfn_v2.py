@@ -165,6 +165,8 @@ def report(cells: list[Cell]) -> str:
     """The comparison as a page in Markdown, over tables and seeds where every method has run."""
     by = {(c["table"], c["seed"], c["method"]): c for c in cells}
     pairs = sorted({(t, s) for t, s, _ in by if all((t, s, m) in by for m in METHODS)})
+    if not pairs:
+        sys.exit("no table and seed has been run with every method yet")
     lines = [
         "# Fine-tuning the TabPFN v2 regressor",
         "",
