@@ -73,7 +73,18 @@ def read_study_results(
     """
     if not source.exists():
         raise ConfigurationError(f"no results at {source}: a folder of study run, or a file of it")
-    records = list(read_records(source))
+    return study_of(list(read_records(source)), source, name, plan, min_gain=min_gain)
+
+
+def study_of(
+    records: Sequence[Record],
+    source: Path,
+    name: str,
+    plan: Sequence[Cell] | None = None,
+    *,
+    min_gain: float | None = None,
+) -> Study:
+    """`read_study_results` of records that were read from the source already."""
     found = {record["key"]: record for record in records}
     if plan is not None:
         records = [found[cell.key] | cell.labels for cell in plan if cell.key in found]
@@ -81,7 +92,7 @@ def read_study_results(
         raise ConfigurationError(
             f"of the {len(found)} cells in {source} none is of this study: lit-causalmix study run"
         )
-    records.sort(key=_place)
+    records = sorted(records, key=_place)
     finished = [record for record in records if record["status"] == OK]
     _check_different(finished, source)
     if min_gain is not None:
