@@ -99,7 +99,8 @@ class ModelAPI(LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:
         """Reads the model and encodes its context, once for the life of the process."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; LitServe ends this one
-        self.model = Predictor.load(self.folder, own_code=self.own_code).to(self.place)
+        model = Predictor.load(self.folder, own_code=self.own_code).to(self.place)
+        self.model = model.keep_contexts()
 
     def decode_request(self, request: Annotated[Body, Depends(read_body)]) -> Body:
         """The request as the HTTP process read it."""

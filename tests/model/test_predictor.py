@@ -151,3 +151,24 @@ def test_what_makes_no_model_is_refused(make_model: Maker, frame: pd.DataFrame) 
         model.predict(frame.head(0))
     with pytest.raises(ConfigurationError, match="the device nowhere cannot be used"):
         model.to("nowhere")
+
+
+def test_kept_contexts_are_encoded_once_and_predict_nearly_the_same(
+    make_model: Maker, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    expected = model.predict_proba(frame.head(3))
+    encode, calls = type(model.members[0].backbone).encode_context, []
+
+    def counted(*args: object) -> object:
+        calls.append(args)
+        return encode(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(model.members[0].backbone), "encode_context", counted)
+    assert np.array_equal(model.predict_proba(frame.head(3)), expected)
+    assert not calls
+    assert model.keep_contexts() is model
+    for rows in (3, 1, 3):
+        found = model.predict_proba(frame.head(rows))
+        np.testing.assert_allclose(found, expected[:rows], atol=1e-6)
+    assert len(calls) == 1
