@@ -33,7 +33,7 @@ def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tupl
     yield "columns", f"{len(schema.features)}: {kinds} (--data.table.kinds)"
     sizes = (f"{len(part):,}" for part in (train, splits.val, splits.test))
     rows = "{} training, {} validation, {} test rows".format(*sizes)
-    yield "split", f"{rows}, seed {datamodule.split.seed} (--data.split)"
+    yield "split", f"{rows}, {_chosen_by(datamodule)} (--data.split)"
     if datamodule.folds > 1:
         pool = len(train) + len(splits.val)
         yield "folds", f"{datamodule.folds} of these {pool:,}, each validates once (--folds)"
@@ -44,6 +44,11 @@ def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tupl
     trained = sum(p.numel() for p in backbone.parameters() if p.requires_grad)
     name = type(backbone).__name__
     yield "model", f"{name}, {trained:,} parameters to train (--model.backbone)"
+
+
+def _chosen_by(datamodule: CausalMixDataModule) -> str:
+    column = datamodule.table.split_column or datamodule.table.time_column
+    return f"by {column!r}" if column is not None else f"seed {datamodule.split.seed}"
 
 
 def _task(train: Table) -> str:

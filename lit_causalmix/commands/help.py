@@ -62,6 +62,7 @@ the table:
   --data.table.order '{COLUMN: [LOW, HIGH]}'  ordered categories
   --data.table.drop '[COLUMN]'        columns to leave out
   --data.table.group_column COLUMN    rows of one group never straddle two splits
+  --data.table.time_column COLUMN     the latest rows are tested, those before them validate
   --data.split.seed N                 another split
   --data.split.max_train_rows N       take at most so many rows for training
   --data.context WHICH                rows in the context at test and prediction: both (training

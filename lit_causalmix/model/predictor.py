@@ -26,7 +26,10 @@ from lit_causalmix.tables.load import read_new_cells
 from lit_causalmix.tables.schema import Schema, TaskType
 from lit_causalmix.tables.spec import TableSpec
 
-_READING = ("drop", "missing_values", "group_column", "split_column", "max_bytes")
+_READING = (
+    *("drop", "missing_values", "max_bytes"),
+    *("group_column", "split_column", "time_column"),
+)
 """What of a `TableSpec` bears on the reading of new rows."""
 
 Source = str | os.PathLike[str] | pd.DataFrame

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lit_causalmix.errors import TableError
 
 ISO = "iso"
 _EPOCH = datetime(1970, 1, 1)
@@ -42,6 +44,22 @@ def matching_formats(labels: Iterable[str]) -> list[str]:
         if not matching:
             break
     return matching if seen else []
+
+
+def common_format(name: str, labels: Sequence[str]) -> str:
+    """The one format of `FORMATS` that reads every label of a column.
+
+    Raises:
+        TableError: If there is none, or several, such as day and month in either order.
+    """
+    formats = matching_formats(labels)
+    if len(formats) != 1:
+        found = f"fits {' and '.join(formats)}" if formats else "has no common format"
+        raise TableError(
+            f"column {name!r}, for example {labels[0]!r}, {found}: name the format as in "
+            f"data.table.kinds: {{{name}: 'date:%d/%m/%Y'}}"
+        )
+    return formats[0]
 
 
 def is_format(date_format: str) -> bool:

@@ -141,15 +141,7 @@ def _is_mixed(numbers: NDArray[np.float64]) -> bool:
 def _date_column(cells: Cells, present: NDArray[np.int64], kind: str) -> Column:
     date_format = kind.removeprefix(DATE).removeprefix(":")
     labels = cells.labels[present]
-    if not date_format:
-        formats = dates.matching_formats(labels)
-        if len(formats) != 1:
-            found = f"fits {' and '.join(formats)}" if formats else "has no common format"
-            raise TableError(
-                f"column {cells.name!r}, for example {labels[0]!r}, {found}: name the format as in "
-                f"data.table.kinds: {{{cells.name}: 'date:%d/%m/%Y'}}"
-            )
-        date_format = formats[0]
+    date_format = date_format or dates.common_format(cells.name, labels)
     values = np.array([dates.days(label, date_format) for label in labels])
     integer = bool((values == np.round(values)).all())
     return Column(cells.name, ColumnKind.NUMERICAL, integer=integer, date_format=date_format)

@@ -26,6 +26,7 @@ from lit_causalmix.tables.identity import (
     order_like,
     row_digests,
 )
+from lit_causalmix.tables.in_time import rows_by_time, times_of
 from lit_causalmix.tables.infer import check_varying, infer_schema, listed, no_column
 from lit_causalmix.tables.predefined import predefined_rows
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
@@ -83,6 +84,7 @@ def load_splits(
         digests = digests[order]
     groups = cells.pop(table.group_column) if table.group_column else None
     parts = cells.pop(table.split_column) if table.split_column else None
+    moments = cells.pop(table.time_column) if table.time_column else None
     labelled = _labelled(cells[target])
     cells = {name: column.take(labelled) for name, column in cells.items()}
     check_varying([column for name, column in cells.items() if name != target], "table")
@@ -99,6 +101,15 @@ def load_splits(
     task = infer_task(cells[target].take(fitted), table, labelled[fitted])
     if task.is_classification:
         check_classes(cells[target].take(fitted), "in training" if chosen else "in all")
+    if moments is not None:
+        if fold is not None:
+            raise TableError(
+                "folds mix times, which time_column keeps apart: leave out one of them"
+            )
+        times = times_of(moments.take(labelled), table, labelled)
+        chosen = rows_by_time(times, twins, split)
+        if task.is_classification:
+            check_classes(cells[target].take(chosen.train), "in training")
     if chosen is None:
         strata = _strata(cells[target], task, labelled)
         chosen = choose_rows(strata, twins, labelled, split, classes=task.is_classification)
@@ -145,7 +156,7 @@ def read_new_cells(
     """
     raw = read_source(replace(spec, source=source))
     known = [column.name for column in schema.columns]
-    set_aside = {*spec.drop, spec.group_column, spec.split_column}
+    set_aside = {*spec.drop, spec.group_column, spec.split_column, spec.time_column}
     extra = [name for name in raw.frame.columns if name not in {*known, *set_aside}]
     if extra:
         warnings.warn(f"columns that training did not use: {listed(extra)}", stacklevel=2)
@@ -174,12 +185,13 @@ def _check_names(table: TableSpec, raw: RawTable) -> None:
         ("order", [*table.order]),
         ("group_column", [table.group_column]),
         ("split_column", [table.split_column]),
+        ("time_column", [table.time_column]),
     ]
     for role, columns in named:
         for column in columns:
             if column is not None and column not in names:
                 raise no_column(column, role, names)
-    aside = {*table.drop, table.group_column, table.split_column}
+    aside = {*table.drop, table.group_column, table.split_column, table.time_column}
     if raw.target in aside:
         raise TableError(f"the target {raw.target!r} is also dropped, or names groups or splits")
     if not set(names) - aside - {raw.target}:
@@ -280,8 +292,8 @@ def _check_target(whole: Table, ends: NDArray[np.int64]) -> None:
     if len(unknown):
         raise TableError(
             f"row {unknown[0]} (counted from 0) has a class of the target "
-            f"{whole.schema.target.name!r} that no training row has: correct the split column, or "
-            "remove the row"
+            f"{whole.schema.target.name!r} that no training row has: split otherwise, or remove "
+            "the row"
         )
     parts: dict[str, NDArray[Any]] = {
         "validation": whole.target[ends[0] : ends[1]],

@@ -38,6 +38,8 @@ class TableSpec:
         task: binary, multiclass or regression. Default: inferred from the target.
         group_column: Rows that share this column's value never straddle two splits. Not a feature.
         split_column: Its cells (train, val, test) give the split. Not a feature.
+        time_column: Numbers or dates; the latest rows are tested, those before them validate. Not
+            a feature.
         max_categories: Most categories that one column may have.
         max_bytes: Most bytes that the file may hold, unpacked: text after decompression, Parquet
             decoded. As Python objects a table takes ten times as much memory, or more.
@@ -62,6 +64,7 @@ class TableSpec:
     task: str | None = None
     group_column: str | None = None
     split_column: str | None = None
+    time_column: str | None = None
     max_categories: int = 200
     max_bytes: int = MOST_BYTES
 
@@ -103,7 +106,13 @@ class TableSpec:
             "target": self.target,
             "group_column": self.group_column,
             "split_column": self.split_column,
+            "time_column": self.time_column,
         }
+        others = [role for role in ("group_column", "split_column") if roles[role] is not None]
+        if self.time_column is not None and others:
+            raise ConfigurationError(
+                f"time_column and {others[0]} contradict each other: a split follows one of them"
+            )
         taken: dict[str, str] = dict.fromkeys(self.drop, "drop")
         for role, column in roles.items():
             if column is None:
