@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.model.member import Floats
-from lit_causalmix.model.predictor import tempered
 
 COLDEST, HOTTEST = 0.1, 10.0
 """Bounds of a temperature [our choice]."""
@@ -46,3 +45,17 @@ def fit_temperature(probabilities: Floats, classes: NDArray[np.int64]) -> float:
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         low, high = (low, right) if loss(left) <= loss(right) else (left, high)
     return float(np.exp(-(low + high) / 2))
+
+
+def tempered(probabilities: Floats, temperature: float) -> Floats:
+    """Divides the logarithms of probabilities (n, K) by a temperature, and normalises.
+
+    Example:
+        >>> tempered(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+        [[0.667, 0.333]]
+    """
+    tiny = np.finfo(probabilities.dtype).tiny
+    logits = np.log(np.maximum(probabilities, tiny), dtype=np.float64) / temperature
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: Floats = (raised / raised.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
+    return found

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import lit_causalmix
 from lit_causalmix.errors import ConfigurationError, LimitError, ModelError
 from lit_causalmix.files.atomic import json_text, write_text
+from lit_causalmix.model.calibration import tempered
 from lit_causalmix.model.card import model_card
 from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
 from lit_causalmix.model.frames import prediction_frame
@@ -295,17 +296,3 @@ class Predictor:
             raise ModelError(
                 f"{path} is no model that this version reads: {type(error).__name__}: {error}"
             ) from error
-
-
-def tempered(probabilities: Floats, temperature: float) -> Floats:
-    """Divides the logarithms of probabilities (n, K) by a temperature, and normalises.
-
-    Example:
-        >>> tempered(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
-        [[0.667, 0.333]]
-    """
-    tiny = np.finfo(probabilities.dtype).tiny
-    logits = np.log(np.maximum(probabilities, tiny), dtype=np.float64) / temperature
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: Floats = (raised / raised.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
-    return found

@@ -5,8 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.model.calibration import COLDEST, HOTTEST, fit_temperature
-from lit_causalmix.model.predictor import tempered
+from lit_causalmix.model.calibration import COLDEST, HOTTEST, fit_temperature, tempered
 
 
 def drawn(temperature: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:

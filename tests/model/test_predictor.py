@@ -11,7 +11,7 @@ import pytest
 from lit_causalmix.backbones import Nano
 from lit_causalmix.errors import ConfigurationError, LimitError, TableError
 from lit_causalmix.model import Member, Predictor
-from lit_causalmix.model.predictor import tempered
+from lit_causalmix.model.calibration import tempered
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
 
 Maker = Callable[..., Predictor]
