@@ -23,7 +23,7 @@ from lit_causalmix.model.frames import prediction_frame
 from lit_causalmix.model.member import Floats, Member
 from lit_causalmix.model.storage import read_member, write_member
 from lit_causalmix.tables.coding import code_columns
-from lit_causalmix.tables.load import read_new_cells
+from lit_causalmix.tables.new_rows import read_new_cells
 from lit_causalmix.tables.schema import Schema, TaskType
 from lit_causalmix.tables.spec import TableSpec
 

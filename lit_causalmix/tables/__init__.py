@@ -4,7 +4,8 @@ from lit_causalmix.tables.builtin import BUILTIN_TABLES, BuiltinTable
 from lit_causalmix.tables.coding import decode, encode
 from lit_causalmix.tables.encoding import Encoder
 from lit_causalmix.tables.folds import Fold
-from lit_causalmix.tables.load import load_rows, load_splits
+from lit_causalmix.tables.load import load_splits
+from lit_causalmix.tables.new_rows import load_rows
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.sources import RawTable, TableSource
 from lit_causalmix.tables.spec import SplitSpec, TableSpec

@@ -141,7 +141,7 @@ def _is_mixed(numbers: NDArray[np.float64]) -> bool:
 def _date_column(cells: Cells, present: NDArray[np.int64], kind: str) -> Column:
     date_format = kind.removeprefix(DATE).removeprefix(":")
     labels = cells.labels[present]
-    date_format = date_format or dates.common_format(cells.name, labels)
+    date_format = date_format or dates.common_format(cells.name, labels.tolist())
     values = np.array([dates.days(label, date_format) for label in labels])
     integer = bool((values == np.round(values)).all())
     return Column(cells.name, ColumnKind.NUMERICAL, integer=integer, date_format=date_format)

@@ -1,14 +1,12 @@
-"""From a source to coded splits, and from new rows to a coded table for prediction."""
+"""From a source to coded splits."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from os import PathLike
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
@@ -29,7 +27,7 @@ from lit_causalmix.tables.identity import (
 from lit_causalmix.tables.in_time import rows_by_time, times_of
 from lit_causalmix.tables.infer import check_varying, infer_schema, listed, no_column
 from lit_causalmix.tables.predefined import predefined_rows
-from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
+from lit_causalmix.tables.schema import Column, ColumnKind, TaskType
 from lit_causalmix.tables.sources import RawTable, read_source
 from lit_causalmix.tables.spec import SplitSpec, TableSpec
 from lit_causalmix.tables.splits import (
@@ -125,45 +123,6 @@ def _identity(splits: TableSplits, digests: Hashes, split: SplitSpec) -> TableId
     for number, part in ((TRAIN, splits.train), (VAL, splits.val), (TEST, splits.test)):
         parts[part.rows] = number
     return TableIdentity(splits.train.name, digests, parts, splits.train.schema, split)
-
-
-def load_rows(source: str | PathLike[str] | pd.DataFrame, like: Table, spec: TableSpec) -> Table:
-    """Reads new rows for prediction, in the columns of a training table.
-
-    Args:
-        source: As `TableSpec.source`.
-        like: The training table.
-        spec: What was said of the training table; its `missing_values` apply.
-
-    Returns:
-        All rows in their order, `rows` = 0 to n - 1. Columns are matched by name. The target is
-        NaN where it is absent, missing, or a class unseen in training.
-
-    Raises:
-        TableError: If a feature column is absent or a cell does not fit its column.
-    """
-    cells, n = read_new_cells(source, like.schema, spec)
-    rows = np.arange(n)
-    return replace(like, values=code_columns(like.schema, cells, rows), rows=rows)
-
-
-def read_new_cells(
-    source: str | PathLike[str] | pd.DataFrame, schema: Schema, spec: TableSpec
-) -> tuple[dict[str, Cells], int]:
-    """Reads the cells of new rows, before they are coded, and how many rows there are.
-
-    Arguments and errors are those of `load_rows`; a warning names columns that are not used.
-    """
-    raw = read_source(replace(spec, source=source))
-    known = [column.name for column in schema.columns]
-    set_aside = {*spec.drop, spec.group_column, spec.split_column, spec.time_column}
-    extra = [name for name in raw.frame.columns if name not in {*known, *set_aside}]
-    if extra:
-        warnings.warn(f"columns that training did not use: {listed(extra)}", stacklevel=2)
-    present = [name for name in known if name in raw.frame.columns]
-    if not len(raw.frame):
-        raise TableError("the table to predict has no rows")
-    return read_cells(raw.frame[present], spec.missing_values), len(raw.frame)
 
 
 def _target(raw: RawTable) -> str:
