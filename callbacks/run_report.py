@@ -25,7 +25,6 @@ from lit_causalmix.training.report import (
     format_table,
     plot_curves,
     report_rows,
-    score_to_json,
 )
 from lit_causalmix.training.scoreboard import Stage
 from lit_causalmix.training.task import CausalMixTask
@@ -130,19 +129,7 @@ class RunReport(FitCallback):
         content: dict[str, object] = {
             "title": _title(trainer),
             "context": {s: episode_datamodule(trainer).context_of(s) for s in self._rows},
-            "rows": [
-                {
-                    "method": row.method,
-                    "stage": row.stage,
-                    "domain": row.domain,
-                    "metric": row.metric,
-                    "zero_shot": score_to_json(row.zero_shot),
-                    "fine_tuned": score_to_json(row.fine_tuned),
-                    "normalized": score_to_json(row.normalized),
-                }
-                for rows in self._rows.values()
-                for row in rows
-            ],
+            "rows": [row.to_json() for rows in self._rows.values() for row in rows],
             "best_step": selected.step if selected is not None else None,
             "best_checkpoint": selected.file if selected is not None else None,
             "selected_weights": task.holds_selected(),

@@ -23,7 +23,6 @@ from lit_causalmix.training.report import (
     format_table,
     plot_curves,
     report_rows,
-    score_to_json,
 )
 from lit_causalmix.training.task import CausalMixTask
 
@@ -146,19 +145,7 @@ def _content(
         "title": _title(data),
         "folds": data.folds,
         "context": {stage: member.context_of(stage) for stage in ("val", "test")},
-        "rows": [
-            {
-                "method": row.method,
-                "stage": row.stage,
-                "domain": row.domain,
-                "metric": row.metric,
-                "zero_shot": score_to_json(row.zero_shot),
-                "fine_tuned": score_to_json(row.fine_tuned),
-                "normalized": score_to_json(row.normalized),
-            }
-            for part in rows.values()
-            for row in part
-        ],
+        "rows": [row.to_json() for part in rows.values() for row in part],
         "best_step": choice.step,
         "rule": choice.rule,
         "history": [

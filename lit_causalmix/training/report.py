@@ -37,6 +37,18 @@ class ReportRow:
     fine_tuned: Score
     normalized: Score
 
+    def to_json(self) -> dict[str, object]:
+        """The line as it stands in `report.json`."""
+        return {
+            "method": self.method,
+            "stage": self.stage,
+            "domain": self.domain,
+            "metric": self.metric,
+            "zero_shot": score_to_json(self.zero_shot),
+            "fine_tuned": score_to_json(self.fine_tuned),
+            "normalized": score_to_json(self.normalized),
+        }
+
 
 def report_rows(
     method: str,
