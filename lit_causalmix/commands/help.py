@@ -96,7 +96,7 @@ more:
   --SETTING.help CLASS                the options of a class, as --model.backbone.help Nano
   --help all                          every option
 """
-_FOLDS = """
+FOLDS = """
 folds:
   --folds K                           K fits, each validated on its own fold; their mean predicts
   --jobs N                            folds at once (1); --resume RUN goes on with a fit of folds
@@ -130,7 +130,7 @@ def short_help(command: str) -> str:
         about = "Writes a page about a table, its causal structure and its synthetic rows.\n"
         return f"{usage}{about}{_DATA}{out}{_MORE}"
     new = "  --data.predict_source FILE          the rows to predict\n"
-    folds = _FOLDS if command == "fit" else ""
+    folds = FOLDS if command == "fit" else ""
     weights = folds + _WEIGHTS + (new if command == "predict" else "")
     usage += _KEPT if command == "predict" else ""
     return f"{usage}{_ABOUT[command]}\n{_DATA}{_MODEL}{weights}{_MORE}"

@@ -11,7 +11,7 @@ from importlib import import_module
 from threading import current_thread, main_thread
 
 from lit_causalmix import __version__
-from lit_causalmix.commands.help import MAIN, PROGRAM, STUDY, short_help
+from lit_causalmix.commands.help import FOLDS, MAIN, PROGRAM, STUDY, short_help
 from lit_causalmix.errors import LitCausalMixError, shortened
 from lit_causalmix.names import meant
 
@@ -74,6 +74,8 @@ def _dispatch(args: list[str]) -> int:
         if rest[asked + 1 : asked + 2] != ["all"]:
             sys.stdout.write(short_help(command))
             return 0
+        if command == "fit":  # these are taken out before the parser
+            sys.stdout.write(FOLDS)
         args, rest = [command, "--help"], ["--help"]
     if command == "study" and (not rest or rest[0] in ("-h", "--help")):
         sys.stdout.write(STUDY)

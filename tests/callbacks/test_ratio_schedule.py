@@ -135,5 +135,5 @@ def test_a_schedule_runs_from_its_configuration(
     monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
     table = [f"--data.table.source={csv}", "--data.table.target=target", "--data.cache_dir=cache"]
     assert main(["fit", "--config", str(TINY), *table, "--config", f"schedules/{name}"]) == 0
-    label = {"step": "SCM, ratio steps 1, 0.5, 0 ", "confidence": "SCM, ratio 0.5 "}[name]
+    label = {"step": "SCM, ratio steps 1, 0.5, 0,", "confidence": "SCM, ratio 0.5,"}[name]
     assert label in capsys.readouterr().out

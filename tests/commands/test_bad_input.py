@@ -131,7 +131,7 @@ def test_a_million_categories(capsys: pytest.CaptureFixture[str]) -> None:
     ("columns", "option", "said"),
     [
         (4, "--model.backbone.max_columns=3", "at most 3 feature columns, the table has 4"),
-        (4, "--model.backbone.max_context_rows=50", "at most 50 context rows"),
+        (4, "--model.backbone.max_context_rows=50 --data.episode_rows=90", "at most 50 context"),
         (4, "--model.backbone.n_outputs=2", "at most 2 classes"),
     ],
 )
@@ -141,7 +141,7 @@ def test_more_than_the_backbone_takes(
     frame["target"] = frame["colour"].to_numpy() + frame["target"].str[0].to_numpy() * 0
     frame["target"] = pd.Series(frame["colour"]).shift(1, fill_value="red")
     frame.to_csv("table.csv", index=False)
-    message = refused(capsys, "table.csv", option)
+    message = refused(capsys, "table.csv", *option.split())
     assert said in message
     assert not Path("cache").exists()  # refused before any discovery
 

@@ -132,11 +132,16 @@ def test_an_episode_that_is_more_than_the_backbone_takes_is_refused_before_the_f
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     module = CausalMixDataModule(
-        TableSpec(frame, target="target"), synthetic_mode="add", cache_dir=str(tmp_path / "none")
+        TableSpec(frame, target="target"),
+        synthetic_mode="add",
+        episode_rows=96,
+        cache_dir=str(tmp_path / "none"),
     )
     task = CausalMixTask(Nano(max_context_rows=120))
-    with pytest.raises(LimitError, match="at most 120 context rows, a training episode has 1"):
-        pl.Trainer(logger=False, max_epochs=1, accelerator="cpu").fit(task, module)
+    with pytest.raises(LimitError, match="at most 120 context rows, an episode has 154"):
+        pl.Trainer(logger=False, max_epochs=1, accelerator="cpu", default_root_dir=tmp_path).fit(
+            task, module
+        )
     assert not (tmp_path / "none").exists()
 
 

@@ -35,7 +35,7 @@ def test_a_study_from_plan_to_table(
 
     assert run("run", "--threads=1", "--only=table=first") == 0
     captured = capsys.readouterr()
-    assert "2/2" in captured.err  # the bar, with an estimate of the remaining time
+    assert "study: 2 of 2" in captured.err
     assert "2 cells, 2 different fits: 2 finished" in captured.out
     assert run("status") == 0
     assert "method: default 1/2, jitter 1/2" in capsys.readouterr().out
