@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from intervals import MOST_LABELLED, MOST_SCORED, SHARE, interval
+from intervals import MOST_LABELLED, MOST_SCORED, interval, parts
 from nano import read_index
-from sklearn.model_selection import train_test_split
 
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.estimators import CausalMixClassifier
@@ -34,14 +33,7 @@ METRICS = ("log_loss", "ece")
 
 def measured(facts: dict[str, Any], seed: int) -> dict[str, Any]:
     """Log-loss and calibration error on one table, as they are and with the temperature."""
-    frame = pd.read_csv(facts["file"], dtype=dict.fromkeys(facts["categorical"], "category"))
-    frame = frame[frame[facts["target"]].notna()]
-    X, y = frame.drop(columns=facts["target"]), frame[facts["target"]].astype(str)
-    labelled = min(MOST_LABELLED, round(SHARE * len(frame)))
-    scored = min(MOST_SCORED, len(frame) - labelled)
-    X, X_test, y, y_test = train_test_split(
-        X, y, train_size=labelled, test_size=scored, stratify=y, random_state=seed
-    )
+    X, X_test, y, y_test = parts(facts, seed, classify=True)
     model = CausalMixClassifier(
         "default", max_steps=0, calibration="temperature", random_state=seed, device="cpu"
     )

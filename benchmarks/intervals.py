@@ -29,20 +29,29 @@ LEVELS = (0.5, 0.8, 0.9)
 RESAMPLES = 2_000
 
 
-def measured(facts: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Coverage and width of the intervals on one table."""
+def parts(facts: dict[str, Any], seed: int, *, classify: bool) -> list[Any]:
+    """Rows to fit to and rows to score of a table: X, X_test, y, y_test, stratified by class."""
     frame = pd.read_csv(facts["file"], dtype=dict.fromkeys(facts["categorical"], "category"))
     frame = frame[frame[facts["target"]].notna()]
-    X, y = frame.drop(columns=facts["target"]), frame[facts["target"]].astype(float)
+    X, y = frame.drop(columns=facts["target"]), frame[facts["target"]]
+    y = y.astype(str if classify else float)
     labelled = min(MOST_LABELLED, round(SHARE * len(frame)))
-    scored = min(MOST_SCORED, len(frame) - labelled)
-    X, X_test, y, y_test = train_test_split(
-        X, y, train_size=labelled, test_size=scored, random_state=seed
+    return train_test_split(
+        *(X, y),
+        train_size=labelled,
+        test_size=min(MOST_SCORED, len(frame) - labelled),
+        stratify=y if classify else None,
+        random_state=seed,
     )
+
+
+def measured(facts: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Coverage and width of the intervals on one table."""
+    X, X_test, y, y_test = parts(facts, seed, classify=False)
     model = CausalMixRegressor("default", max_steps=0, random_state=seed, device="cpu").fit(X, y)
     tails = sorted({tail for level in LEVELS for tail in ((1 - level) / 2, (1 + level) / 2)})
     found = model.predict(X_test, output="quantiles", quantiles=tails)
-    row = {"table": facts["name"], "seed": seed, "labelled": labelled, "scored": scored}
+    row = {"table": facts["name"], "seed": seed, "labelled": len(X), "scored": len(X_test)}
     for k, level in enumerate(sorted(LEVELS, reverse=True)):
         low, high = found[:, k], found[:, -1 - k]
         inside = (y_test >= low) & (y_test <= high)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lit_causalmix.backbones import Backbone
 from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.inspection.findings import class_counts
 from lit_causalmix.tables import Table
 from lit_causalmix.tables.schema import Column
 
@@ -20,8 +21,8 @@ def fit_facts(datamodule: CausalMixDataModule, backbone: Backbone) -> str:
         datamodule: Its table is read.
         backbone: What is fine-tuned.
     """
-    lines = dict(_facts(datamodule, backbone))
-    return "".join(f"{name:{_WIDTH}}{text}\n" for name, text in lines.items())
+    lines = _facts(datamodule, backbone)
+    return "".join(f"{name:{_WIDTH}}{text}\n" for name, text in lines)
 
 
 def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tuple[str, str]]:
@@ -55,11 +56,7 @@ def _task(train: Table) -> str:
     schema = train.schema
     if not schema.n_classes:
         return f"regression of {schema.target.name!r}"
-    shares = train.target.astype(int)
-    counted = [
-        f"{label} {int((shares == code).sum()):,}"
-        for code, label in enumerate(schema.target.categories)
-    ]
+    counted = [f"{label} {rows[0]:,}" for label, rows in class_counts(train)]
     return f"{schema.task} classification of {schema.target.name!r}: {_some(counted)}"
 
 

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from lit_causalmix.episode import Episode
 from lit_causalmix.metrics import DomainScores, MetricSpec, Score
+from lit_causalmix.metrics.quality.boosting import MOST_CATEGORIES
 from lit_causalmix.quiet import single_thread
 
 REFERENCES = ("random forest", "boosting")
 """The models, with scikit-learn's default settings."""
-
-_MOST_CATEGORIES = 255  # of scikit-learn's histogram boosting
 
 
 class ReferenceScores:
@@ -87,7 +86,7 @@ class _Fitted:
         self._known = np.flatnonzero(~np.isnan(x).all(axis=0))
         x = self._columns(x)
         categorical = _array(episode.categorical)[self._known]
-        few = x.max(axis=0, initial=0.0, where=~np.isnan(x))[: len(categorical)] < _MOST_CATEGORIES
+        few = x.max(axis=0, initial=0.0, where=~np.isnan(x))[: len(categorical)] < MOST_CATEGORIES
         self._model = _model(name, episode.is_classification, categorical & few, seed).fit(x, y)
 
     def _columns(self, x: NDArray[Any]) -> NDArray[Any]:

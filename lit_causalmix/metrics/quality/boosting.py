@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lit_causalmix.tables.schema import Column
 
-_MOST_CATEGORIES = 255  # of scikit-learn's histogram boosting
+MOST_CATEGORIES = 255
+"""Of a column that scikit-learn's histogram boosting takes as categories."""
 
 
 class BoostedTrees:
@@ -50,7 +51,7 @@ class BoostedTrees:
             min_samples_leaf=int(np.clip(len(X) // 20, 2, 20)),
             early_stopping=False,
             categorical_features=[
-                not c.is_numerical and len(c.categories) <= _MOST_CATEGORIES for c in shown
+                not c.is_numerical and len(c.categories) <= MOST_CATEGORIES for c in shown
             ],
             random_state=self._seed,
         ).fit(X[:, self._known], y)
