@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from lit_causalmix.backbones import Backbone
 from lit_causalmix.datamodules import CausalMixDataModule
-from lit_causalmix.inspection.findings import class_counts
 from lit_causalmix.tables import Table
 from lit_causalmix.tables.schema import Column
+from lit_causalmix.tables.table import class_counts
 
 _MOST_NAMES = 4
 _WIDTH = 10

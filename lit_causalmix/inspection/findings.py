@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lit_causalmix.inspection.traps import traps
 from lit_causalmix.metrics.quality.records import row_numbers
 from lit_causalmix.tables.schema import Column, Schema
-from lit_causalmix.tables.table import Table
+from lit_causalmix.tables.table import Table, class_counts
 
 RARE_CLASS_ROWS = 10
 NEARLY_CONSTANT = 0.99
@@ -116,22 +116,6 @@ def _remark(column: Column, counts: NDArray[np.int64]) -> str:
     if not single:
         return ""
     return f"{single} categor{'y has' if single == 1 else 'ies have'} a single row"
-
-
-def class_counts(train: Table, *others: Table) -> list[tuple[str, list[int]]]:
-    """Rows of each class in each of the parts; empty for regression."""
-    schema = train.schema
-    counts = [
-        np.bincount(
-            part.target[~np.isnan(part.target)].astype(np.int64), minlength=schema.n_classes
-        )
-        for part in (train, *others)
-        if schema.n_classes
-    ]
-    return [
-        (label, [int(part[k]) for part in counts])
-        for k, label in enumerate(schema.target.categories[: schema.n_classes])
-    ]
 
 
 def problems(train: Table) -> list[str]:

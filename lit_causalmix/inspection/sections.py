@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lit_causalmix.inspection import row_figures, words
 from lit_causalmix.inspection.contents import Inspection
-from lit_causalmix.inspection.findings import class_counts, column_facts, problems
+from lit_causalmix.inspection.findings import column_facts, problems
 from lit_causalmix.inspection.words import number
 from lit_causalmix.pages.content import Bullets, Paragraph, Part, Picture, Section, Table
+from lit_causalmix.tables.table import class_counts
 
 MOST_REMARKS = 12
 FEW_ROWS = 30

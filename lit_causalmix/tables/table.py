@@ -69,3 +69,19 @@ class TableSplits:
     val: Table
     test: Table
     identity: TableIdentity | None = None
+
+
+def class_counts(train: Table, *others: Table) -> list[tuple[str, list[int]]]:
+    """Rows of each class in each of the parts; empty for regression."""
+    schema = train.schema
+    counts = [
+        np.bincount(
+            part.target[~np.isnan(part.target)].astype(np.int64), minlength=schema.n_classes
+        )
+        for part in (train, *others)
+        if schema.n_classes
+    ]
+    return [
+        (label, [int(part[k]) for part in counts])
+        for k, label in enumerate(schema.target.categories[: schema.n_classes])
+    ]

@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 
 from lit_causalmix.inspection.findings import (
-    class_counts,
     column_facts,
     feature_summary,
     problems,
 )
 from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_splits
+from lit_causalmix.tables.table import class_counts
 
 
 def loaded(frame: pd.DataFrame, **spec: object) -> Table:
