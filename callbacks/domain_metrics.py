@@ -16,6 +16,7 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.training.scoreboard import Stage, Validation
+from lit_causalmix.training.scoring import scores_of
 from lit_causalmix.training.task import CausalMixTask, StepOutput
 
 
@@ -89,11 +90,8 @@ class DomainMetrics(pl.Callback):
 
     def _start(self, trainer: pl.Trainer) -> None:
         datamodule = episode_datamodule(trainer)
-        self._collected = DomainScores(
-            datamodule.is_classification,
-            datamodule.domains,
-            as_task(trainer.lightning_module).metrics,
-        )
+        metrics = as_task(trainer.lightning_module).metrics
+        self._collected = scores_of(datamodule, datamodule.domains, metrics)
 
     def _update(self, outputs: StepOutput, episode: Episode) -> None:
         if self._collected is not None:

@@ -11,9 +11,9 @@ import torch
 
 from lit_causalmix.callbacks.evaluation import as_task, episode_datamodule, log_sheet
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import DomainScores, Score
+from lit_causalmix.metrics import Score
 from lit_causalmix.training.adversarial import attack_direction, perturbed
-from lit_causalmix.training.scoring import stage_episodes
+from lit_causalmix.training.scoring import scores_of, stage_episodes
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
@@ -64,10 +64,8 @@ class FGSM(pl.Callback):
 
     def _attack(self, trainer: pl.Trainer, task: CausalMixTask) -> dict[str, Score]:
         """Scores the present weights under their own attack, over all ranks."""
-        classifies = episode_datamodule(trainer).is_classification
-        collected = {
-            epsilon: DomainScores(classifies, (), task.metrics) for epsilon in self.epsilons
-        }
+        data = episode_datamodule(trainer)
+        collected = {epsilon: scores_of(data, (), task.metrics) for epsilon in self.epsilons}
         task.eval()
         for episode in stage_episodes(trainer, task.device, "test"):
             if bool(episode.categorical.all()):

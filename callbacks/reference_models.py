@@ -42,6 +42,7 @@ class ReferenceModels(pl.Callback):
             datamodule.domains,
             classify=datamodule.is_classification,
             metrics=as_task(pl_module).metrics,
+            n_tables=datamodule.n_tables,
             seed=self.seed,
         )
         self.scores = references.of(stage_episodes(trainer, torch.device("cpu"), "test"))

@@ -66,6 +66,11 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         """Items of the training stream in one epoch, over all ranks; known before `setup`."""
         return len(self.train_stream)
 
+    @property
+    def has_test_rows(self) -> bool:
+        """Whether a fit can be tested when it ends, after `read`."""
+        return False
+
     def context_of(self, stage: Stage) -> str:
         """Which rows a stage has as context, in words; empty where every episode has its own."""
         return ""

@@ -120,6 +120,10 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         train, val = self.context_table("val"), self.splits.val
         return final_context(train, val, self.context, limit=limit, seed=self.seed)
 
+    @property
+    def has_test_rows(self) -> bool:
+        return len(self.splits.test) > 0
+
     def context_of(self, stage: Stage) -> str:
         n_train = len(self.context_table("val"))
         n_val = len(self.context_table(stage)) - n_train

@@ -28,7 +28,7 @@ from lit_causalmix.commands.facts import fit_facts
 from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
-from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
@@ -156,14 +156,15 @@ class TrainerCLI(ConfiguredCLI):
             sys.stdout.write(fit_facts(self.datamodule, self.model.backbone))
 
     def after_fit(self) -> None:
-        """Scores the selected weights on the test rows, and keeps the model as a folder."""
-        if not isinstance(self.datamodule, CausalMixDataModule):
+        """Scores the selected weights on the test rows; of one table, keeps the model, too."""
+        data = self.datamodule
+        if isinstance(data, EpisodeDataModule) and data.has_test_rows:
+            self.trainer.test(self.model, datamodule=data, verbose=False)
+        if not isinstance(data, CausalMixDataModule):
             return
-        if len(self.datamodule.splits.test):
-            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
         folder = run_folder(self.trainer) / "model"
         if self.trainer.is_global_zero and not is_trial(self.trainer):
-            self._keep_model(self.datamodule, folder)
+            self._keep_model(data, folder)
 
     def _keep_model(self, data: CausalMixDataModule, folder: Path) -> None:
         settings = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import cast
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics.catalogue import MetricSpec
 from lit_causalmix.metrics.functional import Score
 from lit_causalmix.metrics.rowwise import NO_ROWS, RowMetric, row_metrics
@@ -22,20 +25,31 @@ class DomainScores:
     the tables' domain labels ("finance", …). All are fixed beforehand, so that every rank takes
     part in every synchronisation.
 
+    Of several tables each is scored by itself, and the score of a domain is the mean over its
+    tables, each counting once; numbers are then scored in standard deviations of their own table's
+    training targets, as their units differ.
+
     Args:
         is_classification: Which metrics apply.
         labels: The datamodule's table domain labels; `Episode.domain_id` indexes them.
         further: Metrics beside those of the package.
+        n_tables: Tables that `Episode.table_id` tells apart; with 1 it is ignored. Every rank has
+            to see rows of each table, padding rows if need be.
+
+    Raises:
+        ConfigurationError: If there is no table.
     """
 
     def __init__(
-        self, is_classification: bool, labels: Sequence[str], further: Sequence[MetricSpec] = ()
+        self,
+        is_classification: bool,
+        labels: Sequence[str],
+        further: Sequence[MetricSpec] = (),
+        n_tables: int = 1,
     ) -> None:
-        self.labels = tuple(labels)
-        names = [origin.name.lower() for origin in RowOrigin] + list(self.labels)
-        self.collections: dict[str, MetricCollection] = {
-            name: row_metrics(is_classification, further) for name in dict.fromkeys(names)
-        }
+        if n_tables < 1:
+            raise ConfigurationError(f"n_tables must be >= 1, got {n_tables}")
+        self._tables = [_Table(is_classification, labels, further) for _ in range(n_tables)]
 
     def update(self, predictions: Tensor, episode: Episode) -> None:
         """Adds the query rows of one episode; padding rows are not counted.
@@ -45,6 +59,47 @@ class DomainScores:
             episode: The episode that was predicted.
         """
         targets = episode.target
+        if len(self._tables) == 1:
+            self._tables[0].update(predictions, targets, episode)
+            return
+        if not episode.is_classification:
+            predictions = (predictions - episode.y_location) / episode.y_scale
+            targets = (targets - episode.y_location) / episode.y_scale
+        self._tables[episode.table_id].update(predictions, targets, episode)
+
+    def compute(self) -> dict[str, Score]:
+        """Returns "domain/metric" → score, for the domains that have rows on any rank."""
+        found: dict[str, list[Score]] = {}
+        for table in self._tables:
+            for name, score in table.compute().items():
+                found.setdefault(name, []).append(score)
+        return {name: _mean(scores) for name, scores in found.items()}
+
+    def reset(self) -> None:
+        for table in self._tables:
+            table.reset()
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    """The mean over those that are defined, with the first remark."""
+    note = next((score.note for score in scores if score.note), "")
+    defined = [score.value for score in scores if score.defined]
+    return Score(fmean(defined) if defined else math.nan, note)
+
+
+class _Table:
+    """The scores of one table per domain."""
+
+    def __init__(
+        self, is_classification: bool, labels: Sequence[str], further: Sequence[MetricSpec]
+    ) -> None:
+        self.labels = tuple(labels)
+        names = [origin.name.lower() for origin in RowOrigin] + list(self.labels)
+        self.collections: dict[str, MetricCollection] = {
+            name: row_metrics(is_classification, further) for name in dict.fromkeys(names)
+        }
+
+    def update(self, predictions: Tensor, targets: Tensor, episode: Episode) -> None:
         counted = episode.query_row != PADDING_ROW
         real = episode.query_origin == RowOrigin.REAL
         masks = {o.name.lower(): episode.query_origin == o for o in RowOrigin}
@@ -56,7 +111,6 @@ class DomainScores:
             self.collections[name].update(predictions[rows], targets[rows])
 
     def compute(self) -> dict[str, Score]:
-        """Returns "domain/metric" → score, for the domains that have rows on any rank."""
         scores: dict[str, Score] = {}
         for domain, metric in self._metrics():
             with metric.sync_context():

@@ -24,6 +24,11 @@ class EpisodeData(ABC):
     def domains(self) -> Sequence[str]:
         """Domain labels of the tables; `Episode.domain_id` indexes them."""
 
+    @property
+    def n_tables(self) -> int:
+        """Tables that `Episode.table_id` tells apart in scores, each of which counts once."""
+        return 1
+
     @abstractmethod
     def evaluation_stream(self, stage: Stage) -> Dataset[Episode]:
         """The episodes that a stage scores, map-style and sized.

@@ -29,6 +29,7 @@ class ReferenceScores:
         domains: The datamodule's table domain labels.
         classify: Classifiers or regressors.
         metrics: Metrics beside those of the package.
+        n_tables: As in `DomainScores`.
         seed: Of the models, their only randomness.
 
     Example:
@@ -47,9 +48,12 @@ class ReferenceScores:
         *,
         classify: bool,
         metrics: Sequence[MetricSpec] = (),
+        n_tables: int = 1,
         seed: int = 0,
     ) -> None:
-        self._collected = {name: DomainScores(classify, domains, metrics) for name in REFERENCES}
+        self._collected = {
+            name: DomainScores(classify, domains, metrics, n_tables) for name in REFERENCES
+        }
         self._seed = seed
 
     def of(self, episodes: Iterable[Episode]) -> dict[str, dict[str, Score]]:

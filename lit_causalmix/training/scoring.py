@@ -45,10 +45,23 @@ def scored_rows(trainer: pl.Trainer) -> EpisodeData:
     return datamodule
 
 
+def scores_of(
+    data: EpisodeData, labels: Sequence[str], metrics: Sequence[MetricSpec]
+) -> DomainScores:
+    """An empty collection for the rows of a datamodule.
+
+    Args:
+        data: The datamodule.
+        labels: Its domain labels, or none where they are of no interest.
+        metrics: Metrics beside those of the package.
+    """
+    return DomainScores(data.is_classification, labels, metrics, data.n_tables)
+
+
 def score_stage(trainer: pl.Trainer, module: Predicts, stage: Stage) -> dict[str, Score]:
     """Scores the present weights on all rows of a stage, over all ranks."""
     datamodule = scored_rows(trainer)
-    scores = DomainScores(datamodule.is_classification, datamodule.domains, module.metrics)
+    scores = scores_of(datamodule, datamodule.domains, module.metrics)
     for predictions, episode in stage_predictions(trainer, module, stage):
         scores.update(predictions, episode)
     return scores.compute()
