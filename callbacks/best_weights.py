@@ -8,12 +8,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.callbacks.evaluation import is_trial, monitored, run_folder
+from lit_causalmix.callbacks.evaluation import is_trial, monitored
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.training.checkpoints import read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.runs import run_folder
 from lit_causalmix.training.scoreboard import Selected
 from lit_causalmix.training.task import CausalMixTask
 

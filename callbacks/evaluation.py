@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import math
 from typing import Any
 
 import lightning.pytorch as pl
@@ -86,14 +86,6 @@ def monitored(trainer: pl.Trainer, metric: str, by: pl.Callback) -> float:
     return float(trainer.callback_metrics[metric])
 
 
-def run_folder(trainer: pl.Trainer) -> Path:
-    """The folder of this run: the logger's, or the trainer's root.
-
-    Every rank has to call this, as Lightning broadcasts the answer.
-    """
-    return Path(trainer.log_dir or trainer.default_root_dir)
-
-
 def log_sheet(module: pl.LightningModule, sheet: Sheet, undefined: dict[str, str]) -> None:
     """Logs `stage/domain/metric` and `stage/domain/metric_normalized`.
 
@@ -107,6 +99,21 @@ def log_sheet(module: pl.LightningModule, sheet: Sheet, undefined: dict[str, str
         _log_defined(module, name, score, undefined)
     for key, score in sheet.normalized.items():
         _log_defined(module, f"{sheet.stage}/{key}_normalized", score, undefined)
+
+
+def log_history(trainer: pl.Trainer, task: CausalMixTask) -> None:
+    """Hands the validations that a fit begins with to its loggers: zero-shot, and those before.
+
+    They stand at the steps at which Lightning logs validations: that of the last batch.
+    """
+    classifies = episode_datamodule(trainer).is_classification
+    for entry in task.scoreboard.history:
+        values = {f"val/{key}": s.value for key, s in entry.scores.items() if s.defined}
+        loss = task.selection.loss(entry.scores, classifies)
+        if math.isfinite(loss):
+            values["val/loss"] = loss
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=max(entry.step - 1, 0))
 
 
 def as_logged(value: float) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
-from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial, run_folder
+from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.finite_loss import FiniteLoss
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.checkpoints import AtomicCheckpointIO
@@ -23,6 +23,7 @@ from lit_causalmix.training.progress import (
     is_within_step,
     validation_due,
 )
+from lit_causalmix.training.runs import run_folder
 
 _KEY = "exact_resume"
 

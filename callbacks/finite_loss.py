@@ -14,6 +14,7 @@ from lit_causalmix.callbacks.evaluation import is_trial
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import FileError, LitCausalMixError
 from lit_causalmix.files.atomic import replacing
+from lit_causalmix.training.runs import local_folder
 
 
 class LossError(LitCausalMixError, ArithmeticError):
@@ -57,10 +58,8 @@ class FiniteLoss(pl.Callback):
         )
 
     def _keep(self, trainer: pl.Trainer) -> Path:
-        # Not `trainer.log_dir`, which waits for the other ranks: their losses may be finite.
-        logger = trainer.loggers[0] if trainer.loggers else None
-        folder = Path(getattr(logger, "log_dir", None) or trainer.default_root_dir)
-        path = folder / self.filename
+        # Not `run_folder`, which waits for the other ranks: their losses may be finite.
+        path = local_folder(trainer) / self.filename
         episodes = self._batch if isinstance(self._batch, list) else [self._batch]
         content = {
             "step": trainer.global_step,

@@ -7,12 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import Tensor
 
-from lit_causalmix.callbacks.evaluation import (
-    all_callbacks,
-    as_task,
-    require_callback,
-    run_folder,
-)
+from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, require_callback
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
 from lit_causalmix.ensembles.held_out import HeldOut, Weights, save_weights
@@ -21,6 +16,7 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.kept_weights import copied
 from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.runs import run_folder
 from lit_causalmix.training.scoring import stage_predictions
 from lit_causalmix.training.task import CausalMixTask
 

@@ -9,7 +9,6 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 
-from lit_causalmix.callbacks.evaluation import run_folder
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -17,6 +16,7 @@ from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Rows
 from lit_causalmix.model.frames import prediction_frame
 from lit_causalmix.tables import TableSplits
+from lit_causalmix.training.runs import run_folder
 
 
 class PredictionWriter(pl.Callback):

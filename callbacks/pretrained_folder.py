@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import as_task, begins, is_trial, monitored, run_folder
+from lit_causalmix.callbacks.evaluation import as_task, begins, is_trial, monitored
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.moments import FitCallback
+from lit_causalmix.training.runs import run_folder
 from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)

@@ -8,13 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import (
-    all_callbacks,
-    as_task,
-    episode_datamodule,
-    is_trial,
-    run_folder,
-)
+from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, episode_datamodule, is_trial
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import write_json
 from lit_causalmix.metrics import Score, specs
@@ -26,8 +20,10 @@ from lit_causalmix.training.report import (
     plot_curves,
     report_rows,
 )
+from lit_causalmix.training.runs import run_folder
 from lit_causalmix.training.scoreboard import Stage
 from lit_causalmix.training.task import CausalMixTask
+from lit_causalmix.training.tracking import log_picture
 
 _ROWS = {"val": "validation", "test": "test"}
 
@@ -52,8 +48,8 @@ class RunReport(FitCallback):
 
     After `trainer.test` (and `trainer.validate`) it prints a table (domain, metric, zero-shot,
     fine-tuned, normalised, and other models where `ReferenceModels` scores them) and writes
-    `report.json`; after a fit it draws `curves.png`. Other callbacks add lines by sheets of the
-    scoreboard and entries by `AddsContent`.
+    `report.json`; after a fit it draws `curves.png`, which the loggers get, too. Other callbacks
+    add lines by sheets of the scoreboard and entries by `AddsContent`.
 
     Args:
         show: Whether to print the table.
@@ -82,7 +78,10 @@ class RunReport(FitCallback):
             return
         folder.mkdir(parents=True, exist_ok=True)
         step = board.selected.step if board.selected is not None else trainer.global_step
-        plot_curves(folder / "curves.png", _history(trainer, task), step, _title(trainer))
+        picture = folder / "curves.png"
+        plot_curves(picture, _history(trainer, task), step, _title(trainer))
+        for logger in trainer.loggers:
+            log_picture(logger, picture, trainer.global_step)
 
     # -- table ----------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import as_task
+from lit_causalmix.callbacks.evaluation import as_task, log_history
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
 
@@ -15,11 +15,13 @@ class ZeroShotBaseline(FitCallback):
     The task copies its pre-trained weights (on the CPU) before any checkpoint is restored, so a
     baseline can be had at any time: before the first training step, or when a checkpoint is tested
     on another table. The scores stand in the task's scoreboard, travel in every checkpoint and are
-    used again only for the very same rows.
+    used again only for the very same rows. The loggers get those of the validation rows as step 0,
+    so that every curve begins there; those of a fit that goes on get the validations before it.
     """
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         task.zero_shot("val")
+        log_history(trainer, task)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "validate":  # in a fit, it was measured before the first step

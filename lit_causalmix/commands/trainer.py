@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, SaveConfigCallback
 
 import lit_causalmix.backbones
 import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
-from lit_causalmix.callbacks.evaluation import is_trial, run_folder
+from lit_causalmix.callbacks.evaluation import is_trial
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
@@ -36,14 +37,32 @@ from lit_causalmix.quiet import without_tips
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
-from lit_causalmix.training.runs import claim_numbers, local_folder, unnumbered
+from lit_causalmix.training.runs import (
+    claim_numbers,
+    claim_own,
+    local_folder,
+    run_folder,
+    unnumbered,
+)
 from lit_causalmix.training.task import CausalMixTask
+from lit_causalmix.training.tracking import close, log_settings
 
 _log = logging.getLogger(__name__)
 
 _APART = "-predict"
 _DEAD_WORKER = "DataLoader worker"
 """What torch's word of a dead worker process begins with; it has no class of its own."""
+
+
+class SavedSettings(SaveConfigCallback):
+    """Writes a run's whole configuration into its folder, and hands it to the loggers."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Called once, on rank 0."""
+        text = self.parser.dump(self.config, skip_none=False)
+        write_text(local_folder(trainer) / "config.yaml", text)
+        for logger in trainer.loggers:
+            log_settings(logger, yaml.safe_load(text))
 
 
 class TrainerCLI(ConfiguredCLI):
@@ -89,7 +108,11 @@ class TrainerCLI(ConfiguredCLI):
             return
         if self._options.given:
             raise ConfigurationError("--jobs and --resume belong to a fit with --folds above 1")
-        super()._run_subcommand(subcommand)
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            for logger in self.trainer.loggers:
+                close(logger)
 
     def _fit_folds(self, data: CausalMixDataModule) -> None:
         if self._ckpt_path() or is_trial(self.trainer):
@@ -102,6 +125,7 @@ class TrainerCLI(ConfiguredCLI):
         folder = self._options.resume
         if folder is None:
             claim_numbers(unnumbered(self.trainer))
+            claim_own(self.trainer)
             folder = local_folder(self.trainer)
         elif not folder.is_dir():
             raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
@@ -115,9 +139,14 @@ class TrainerCLI(ConfiguredCLI):
         return path
 
     def before_instantiate_classes(self) -> None:
-        """Gives predictions a folder beside that of the fits, among which they do not stand."""
+        """Gives predictions a folder beside that of the fits, among which they do not stand.
+
+        Of several loggers the first is left: it owns the folder, and there is nothing to log.
+        """
         if self.config.subcommand == "predict":
             logger = self.config["predict"].get("trainer.logger")
+            if isinstance(logger, list) and logger:
+                logger = self.config["predict"]["trainer"]["logger"] = logger[0]
             arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
             name = arguments.get("name") if arguments is not None else None
             if arguments is not None and isinstance(name, str) and not name.endswith(_APART):
@@ -198,7 +227,8 @@ def main(args: ArgsType) -> int:
                 pl.LightningDataModule if other else CausalMixDataModule,
                 options=options,
                 subclass_mode_data=other,
-                save_config_kwargs={"overwrite": True},
+                save_config_callback=SavedSettings,
+                save_config_kwargs={"save_to_log_dir": False},
                 parser_class=Parser,
                 parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
                 seed_everything_default=0,

@@ -22,7 +22,6 @@ import lit_causalmix.callbacks
 import lit_causalmix.datamodules
 from lit_causalmix.callbacks import FitProgress, TimeLimit
 from lit_causalmix.callbacks.evaluation import all_callbacks
-from lit_causalmix.callbacks.evaluation import run_folder as of_run
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.ensembles import Predicted
@@ -34,6 +33,7 @@ from lit_causalmix.study.fit_config import FitCLI, portable
 from lit_causalmix.study.folds import FoldSettings, fit_ensemble
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
+from lit_causalmix.training.runs import run_folder as of_run
 from lit_causalmix.training.task import CausalMixTask
 
 SOURCE = "frame"

@@ -19,8 +19,10 @@ from lit_causalmix.training.runs import (
     Run,
     claim_folder,
     claim_numbers,
+    claim_own,
     local_folder,
     release,
+    run_folder,
     unnumbered,
     write_run,
 )
@@ -61,12 +63,13 @@ class RunModule(pl.LightningModule):
             if self._unnumbered[0] is self.trainer.loggers[0]:
                 self._claimed = local_folder(self.trainer)
             self._unnumbered = []
+        self._claimed = claim_own(self.trainer) or self._claimed
         if local_folder(self.trainer) != self._claimed:
             claim_folder(self.trainer)
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)
+        folder = run_folder(self.trainer)
         if stage == "fit" or self.identity is None or folder != self._folder:
             run = Run.new(public_name(type(self.backbone)))
             self.identity, self._folder = self.trainer.strategy.broadcast(run), folder

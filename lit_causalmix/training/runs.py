@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import lightning.pytorch as pl
 from filelock import FileLock, Timeout
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import refusals, write_json
@@ -32,6 +33,9 @@ _PATIENCE = 10.0
 _LEFT_BEHIND = re.compile(r"\..+\.[0-9a-f]{32}")
 _held: dict[Path, tuple[FileLock, int]] = {}
 """The locks of this process, each with the identity of the trainer that holds it."""
+
+_claimed: weakref.WeakKeyDictionary[Logger, Path] = weakref.WeakKeyDictionary()
+"""The folders of runs whose first logger numbers none, on rank 0."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,32 @@ def claim_numbers(loggers: Sequence[NumberingLogger]) -> None:
         logger._version = claim_number(Path(logger.root_dir))
 
 
+def claim_own(trainer: pl.Trainer) -> Path | None:
+    """Claims the next folder below `runs/fit` for a run whose first logger numbers no folders.
+
+    Lightning would give all runs of such a logger (W&B, MLflow) one folder. The claim lasts as long
+    as the logger, as a number does; checkpoints without a place of their own go there, too. For
+    rank 0.
+
+    Returns:
+        The folder; None where the first logger numbers folders itself, or there is none.
+
+    Raises:
+        FileError: If it cannot be made.
+    """
+    first = trainer.loggers[0] if trainer.loggers else None
+    if first is None or isinstance(first, NumberingLogger):
+        return None
+    if first not in _claimed:
+        command = "fit" if trainer.state.fn is None else trainer.state.fn.value
+        root = Path(trainer.default_root_dir, "runs", command)
+        _claimed[first] = root / f"version_{claim_number(root)}"
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(_claimed[first] / "checkpoints")
+    return _claimed[first]
+
+
 def claim_folder(trainer: pl.Trainer) -> None:
     """Locks a folder that the configuration names, until the fit ends; for rank 0.
 
@@ -94,11 +124,20 @@ def claim_folder(trainer: pl.Trainer) -> None:
 
 
 def local_folder(trainer: pl.Trainer) -> Path:
-    """The run's folder as this rank has it; `trainer.log_dir` would wait for the others."""
+    """The run's folder as this rank has it; `run_folder` would wait for the others."""
     logger = trainer.loggers[0] if trainer.loggers else None
     if isinstance(logger, NumberingLogger):
         return Path(logger.log_dir)
-    return Path((logger.save_dir if logger else None) or trainer.default_root_dir)
+    claimed = None if logger is None else _claimed.get(logger)
+    return claimed or Path(trainer.default_root_dir)
+
+
+def run_folder(trainer: pl.Trainer) -> Path:
+    """The folder of a run: that of its first logger, or the trainer's root without one.
+
+    Every rank has to call this, as rank 0 tells the others.
+    """
+    return trainer.strategy.broadcast(local_folder(trainer))
 
 
 def claim_number(root: Path) -> int:
