@@ -53,7 +53,8 @@ def too_large(path: Path, found: str, max_bytes: int) -> TableError:
     """Returns the error for a file that holds more than `TableSpec.max_bytes`."""
     return TableError(
         f"{path} holds {found}, and data.table.max_bytes allows {max_bytes:,}: raise it if the "
-        "memory suffices (a table takes ten times its bytes, or more), or take fewer rows"
+        "memory suffices (a table takes ten times its bytes, or more), or take fewer rows (of a "
+        "Parquet file, with data.table.max_rows)"
     )
 
 

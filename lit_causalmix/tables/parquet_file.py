@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.csv_file import too_large
+from lit_causalmix.tables.row_sample import sampled_rows, say_sampled
 
 _CELL_BYTES = 8
 
@@ -28,10 +31,28 @@ def read_parquet(path: Path, max_bytes: int) -> pd.DataFrame:
     Raises:
         TableError: If the file is damaged or holds more.
     """
+    return _guarded(path, lambda: _read(path, max_bytes))
+
+
+def sample_parquet(path: Path, max_bytes: int, max_rows: int) -> pd.DataFrame:
+    """Reads some rows of a Parquet file, row group by row group; the file may hold any number.
+
+    Args:
+        path: The file.
+        max_bytes: Most bytes, once decoded, of one row group and of the rows that are kept.
+        max_rows: Most rows (`sampled_rows`).
+
+    Raises:
+        TableError: If the file is damaged, or a row group or the rows to keep hold more bytes.
+    """
+    return _guarded(path, lambda: _sample(path, max_bytes, max_rows))
+
+
+def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     if importlib.util.find_spec("pyarrow") is None:
         raise TableError(f"reading {path} needs pyarrow: pip install 'lit-causalmix[parquet]'")
     try:
-        return _read(path, max_bytes)
+        return read()
     except TableError:
         raise
     except MemoryError as error:
@@ -53,21 +74,74 @@ def _read(path: Path, max_bytes: int) -> pd.DataFrame:
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:
-        size = _decoded_bytes(file.metadata)
-        schema = file.schema_arrow
+        size = sum(_group_bytes(file.metadata))
+        text = _text_columns(file)
     if size > max_bytes:
         raise too_large(path, f"{size:,} bytes once decoded", max_bytes)
-    text = [field.name for field in schema if str(field.type) in ("string", "large_string")]
     with ParquetFile(path, read_dictionary=text) as file:
         frame: pd.DataFrame = file.read().to_pandas()
     return frame
 
 
-def _decoded_bytes(metadata: Any) -> int:
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    columns = [group.column(j) for group in groups for j in range(group.num_columns)]
-    cells = max(
-        sum(column.num_values for column in columns), metadata.num_rows * metadata.num_columns
-    )
-    pages = sum(column.total_uncompressed_size for column in columns)
-    return int(max(pages, _CELL_BYTES * cells))
+def _sample(path: Path, max_bytes: int, max_rows: int) -> pd.DataFrame:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        groups, n = _group_bytes(file.metadata), file.metadata.num_rows
+        sizes = [file.metadata.row_group(i).num_rows for i in range(len(groups))]
+        text = _text_columns(file)
+    if max(groups, default=0) > max_bytes:
+        raise too_large(path, f"a row group of {max(groups):,} bytes once decoded", max_bytes)
+    kept = sum(groups) * min(1.0, max_rows / max(1, n))
+    if kept > max_bytes:
+        found = f"about {kept:,.0f} bytes once decoded in max_rows = {max_rows:,} rows"
+        raise too_large(path, found, max_bytes)
+    if n > max_rows:
+        say_sampled(n, max_rows)
+    rows, ends = sampled_rows(n, max_rows), np.cumsum(sizes)
+    parts = []
+    with ParquetFile(path, read_dictionary=text) as file:
+        for group, end in enumerate(ends):
+            start = end - sizes[group]
+            first, last = np.searchsorted(rows, [start, end])
+            if first < last:
+                table = file.read_row_group(group).take(pyarrow.array(rows[first:last] - start))
+                parts.append(_compact(table))
+        if not parts:
+            parts.append(file.schema_arrow.empty_table())
+    frame: pd.DataFrame = pyarrow.concat_tables(parts).unify_dictionaries().to_pandas()
+    return frame
+
+
+def _compact(table: Any) -> Any:
+    """The table without the texts of its dictionaries that no cell uses any more."""
+    import pyarrow
+    from pyarrow import compute
+
+    for place, field in enumerate(table.schema):
+        if not pyarrow.types.is_dictionary(field.type):
+            continue
+        chunks = []
+        for chunk in table.column(place).chunks:
+            used = chunk.indices.unique().drop_null()
+            codes = compute.index_in(chunk.indices, value_set=used)
+            chunks.append(pyarrow.DictionaryArray.from_arrays(codes, chunk.dictionary.take(used)))
+        kind = pyarrow.dictionary(pyarrow.int32(), field.type.value_type)
+        table = table.set_column(place, field.name, pyarrow.chunked_array(chunks, kind))
+    return table
+
+
+def _text_columns(file: Any) -> list[str]:
+    return [f.name for f in file.schema_arrow if str(f.type) in ("string", "large_string")]
+
+
+def _group_bytes(metadata: Any) -> list[int]:
+    """Bytes of each row group once decoded: unpacked pages, or 8 for each cell if that is more."""
+    sizes = []
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = [group.column(j) for j in range(group.num_columns)]
+        cells = max(sum(c.num_values for c in columns), group.num_rows * metadata.num_columns)
+        pages = sum(column.total_uncompressed_size for column in columns)
+        sizes.append(int(max(pages, _CELL_BYTES * cells)))
+    return sizes

@@ -22,7 +22,8 @@ import pandas as pd
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.builtin import BUILTIN_TABLES
 from lit_causalmix.tables.csv_file import read_csv
-from lit_causalmix.tables.parquet_file import first_line, read_parquet
+from lit_causalmix.tables.parquet_file import first_line, read_parquet, sample_parquet
+from lit_causalmix.tables.row_sample import sampled
 from lit_causalmix.tables.spec import UNLABELLED, TableSpec
 
 FILES: dict[str, Callable[[Path, int], pd.DataFrame]] = {
@@ -31,13 +32,18 @@ FILES: dict[str, Callable[[Path, int], pd.DataFrame]] = {
 }
 """Readers of files by ending: each takes the path and the most bytes it may unfold to."""
 
+SAMPLERS: dict[str, Callable[[Path, int, int], pd.DataFrame]] = dict.fromkeys(
+    (".parquet", ".pq"), sample_parquet
+)
+"""Readers of files that need not be read whole for some of their rows, whose number comes last."""
+
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
     """A table as its source gives it.
 
     Attributes:
-        frame: Cells untouched; row i is row i of the source, column names are distinct text.
+        frame: Cells untouched, in the order of the source; column names are distinct text.
         name: Short name.
         domain: Domain label.
         target: Column to predict, None when neither the user nor the source names one.
@@ -134,21 +140,21 @@ def read_source(spec: TableSpec) -> RawTable:
     if isinstance(spec.source, pd.DataFrame):
         raw = RawTable(spec.source, "frame")
     elif isinstance(spec.source, str | PathLike):
-        raw = _read_named(fspath(spec.source), spec.max_bytes)
+        raw = _read_named(fspath(spec.source), spec.max_bytes, spec.max_rows)
     else:
         raise TableError(
             "a table's source is a path, a built-in name, openml:ID or a pandas DataFrame, got "
             f"{type(spec.source).__name__} {str(spec.source)[:40]!r}"
         )
     return RawTable(
-        frame=_named(raw.frame),
+        frame=_named(sampled(raw.frame, spec.max_rows)),
         name=spec.name or raw.name,
         domain=spec.domain if spec.domain != UNLABELLED else raw.domain,
         target=spec.target or raw.target,
     )
 
 
-def _read_named(source: str, max_bytes: int) -> RawTable:
+def _read_named(source: str, max_bytes: int, max_rows: int | None) -> RawTable:
     if source in BUILTIN_TABLES:
         builtin = BUILTIN_TABLES[source]
         return RawTable(builtin.read(), source.rpartition(":")[2], builtin.domain, builtin.target)
@@ -156,10 +162,10 @@ def _read_named(source: str, max_bytes: int) -> RawTable:
     kind = None if is_file(path) else source_class(source)
     if kind is not None:
         return kind().read(source.partition(":")[2])
-    return RawTable(_read_file(path, max_bytes), path.name.partition(".")[0])
+    return RawTable(_read_file(path, max_bytes, max_rows), path.name.partition(".")[0])
 
 
-def _read_file(path: Path, max_bytes: int) -> pd.DataFrame:
+def _read_file(path: Path, max_bytes: int, max_rows: int | None) -> pd.DataFrame:
     if not is_file(path):
         near = get_close_matches(str(path), BUILTIN_TABLES, n=3, cutoff=0.5)
         names = near or sorted(BUILTIN_TABLES)
@@ -168,8 +174,11 @@ def _read_file(path: Path, max_bytes: int) -> pd.DataFrame:
             f"{'did you mean' if near else 'these are'} {', '.join(names)}"
         )
     for ending, read in FILES.items():
-        if path.name.lower().endswith(ending):
-            return read(path, max_bytes)
+        if not path.name.lower().endswith(ending):
+            continue
+        if max_rows is not None and ending in SAMPLERS:
+            return SAMPLERS[ending](path, max_bytes, max_rows)
+        return read(path, max_bytes)
     raise TableError(
         f"{path} has none of the endings {', '.join(FILES)}: "
         "convert it, or pass it as a pandas DataFrame"

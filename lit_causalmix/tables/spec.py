@@ -41,6 +41,9 @@ class TableSpec:
         time_column: Numbers or dates; the latest rows are tested, those before them validate. Not
             a feature.
         max_categories: Most categories that one column may have.
+        max_rows: Keep at most this many rows, chosen at random before anything else is done, the
+            same each time; null keeps all. A Parquet file is then read row group by row group, so
+            that the file may hold more than max_bytes.
         max_bytes: Most bytes that the file may hold, unpacked: text after decompression, Parquet
             decoded. As Python objects a table takes ten times as much memory, or more.
 
@@ -66,6 +69,7 @@ class TableSpec:
     split_column: str | None = None
     time_column: str | None = None
     max_categories: int = 200
+    max_rows: int | None = None
     max_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class TableSpec:
             )
         if self.max_categories < 2:
             raise ConfigurationError(f"max_categories is at least 2, got {self.max_categories}")
+        if self.max_rows is not None and self.max_rows < 2:
+            raise ConfigurationError(f"max_rows is null or at least 2, got {self.max_rows}")
         if self.max_bytes < 1:
             raise ConfigurationError(f"max_bytes is at least 1, got {self.max_bytes}")
         self._check_roles()
