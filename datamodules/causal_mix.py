@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from lit_causalmix.datamodules.context import ContextRule, check_rule
+from lit_causalmix.datamodules.checks import check_choices, check_least
+from lit_causalmix.datamodules.class_balance import ClassBalance
+from lit_causalmix.datamodules.context import ContextRule
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.datamodules.stream import MixtureStream
@@ -18,8 +20,10 @@ from lit_causalmix.paths import cache_root
 from lit_causalmix.tables import SplitSpec, TableSpec
 from lit_causalmix.tables.episodes import EpisodeParts
 from lit_causalmix.training.mixing import (
+    EpisodeClasses,
     Mode,
     Placement,
+    SyntheticClasses,
     episode_sizes,
     mixture_counts,
     sizes_within,
@@ -47,11 +51,15 @@ class CausalMixDataModule(TableDataModule):
         synthetic_mode: "replace": synthetic rows take the place of real ones, and an episode costs
             the same at every ratio. "add": the real rows of an episode stay, synthetic ones come
             on top, so many that their share is the ratio; the step costs more.
+        synthetic_classes: "balanced": synthetic rows have each class in equal numbers, from a
+            generator that can (`SCMGenerator`); "drawn": as they come.
         episode_rows: Context and query rows of one training episode together, with "add" the real
             ones; null takes as many as there are training rows.
         query_fraction: Share of an episode's rows that are query rows.
         max_query_rows: Most query rows in one episode, in training and evaluation; with "add" the
             real ones of a training episode.
+        episode_classes: Real rows' classes: "stratified" as in the table, "balanced_query" equal in
+            the query, as far as half of a class's rows go, "balanced" in the context, too.
         episodes_per_epoch: Training episodes (steps, on one device) between two validations.
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
             `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
@@ -63,8 +71,7 @@ class CausalMixDataModule(TableDataModule):
         context: Real rows in the context at test and prediction, of zero-shot and fine-tuned
             weights alike: both (training and validation rows) or train. Validation rows, which
             select the weights, always have the training rows alone as context.
-        predict_source: Rows to predict: a CSV or Parquet path or a DataFrame; the target may be
-            missing.
+        predict_source: Rows to predict: a CSV or Parquet path or a DataFrame, target or not.
         seed: Source of all randomness of the streams and of the generator.
         num_workers: Worker processes of the loaders.
         pin_memory: Whether the loaders pin memory, for GPUs.
@@ -77,7 +84,7 @@ class CausalMixDataModule(TableDataModule):
         train_stream: The training episodes, after `setup`.
 
     Raises:
-        ConfigurationError: For a setting outside its range.
+        ConfigurationError: For a setting out of range.
     """
 
     train_stream: MixtureStream
@@ -91,9 +98,11 @@ class CausalMixDataModule(TableDataModule):
         synthetic_size: float | None = None,
         synthetic_in: Placement = "both",
         synthetic_mode: Mode = "replace",
+        synthetic_classes: SyntheticClasses = "drawn",
         episode_rows: int | None = None,
         query_fraction: float = 0.2,
         max_query_rows: int = 1024,
+        episode_classes: EpisodeClasses = "stratified",
         episodes_per_epoch: int = 10,
         val_synthetic_rows: int = 0,
         folds: int = 1,
@@ -107,31 +116,17 @@ class CausalMixDataModule(TableDataModule):
         progress: bool = True,
     ) -> None:
         super().__init__()
-        check_rule(context)
+        check_choices(context=(context, ContextRule), synthetic_mode=(synthetic_mode, Mode))
+        check_choices(synthetic_in=(synthetic_in, Placement))
         mixture_counts(1, 1, synthetic_ratio, synthetic_in, synthetic_mode)
-        for name, choice, kind in (
-            ("synthetic_in", synthetic_in, Placement),
-            ("synthetic_mode", synthetic_mode, Mode),
-        ):
-            if choice not in get_args(kind):
-                *others, last = get_args(kind)
-                raise ConfigurationError(
-                    f"{name} must be {', '.join(others)} or {last}, got {choice!r}"
-                )
         if not 0 < query_fraction < 1:
             raise ConfigurationError(f"query_fraction must lie in (0, 1), got {query_fraction}")
-        for name, value, rule, least in (
-            ("seed", seed, "an integer", 0),
-            ("synthetic_size", synthetic_size, "null or", 0),
-            ("episode_rows", episode_rows, "null or", 1),
-            ("max_query_rows", max_query_rows, "", 1),
-            ("episodes_per_epoch", episodes_per_epoch, "", 1),
-            ("val_synthetic_rows", val_synthetic_rows, "", 0),
-            ("folds", folds, "", 1),
-        ):
-            if value is not None and value < least:
-                must = " ".join((rule, f">= {least}")).strip()
-                raise ConfigurationError(f"{name} must be {must}, got {value}")
+        check_least(0, val_synthetic_rows=val_synthetic_rows)
+        check_least(0, "an integer", seed=seed)
+        check_least(1, folds=folds)
+        check_least(0, "null or", synthetic_size=synthetic_size)
+        check_least(1, "null or", episode_rows=episode_rows)
+        check_least(1, max_query_rows=max_query_rows, episodes_per_epoch=episodes_per_epoch)
         if not 0 <= fold < folds:
             raise ConfigurationError(f"fold is one of 0 to folds - 1, got {fold} of {folds}")
         self.table = table
@@ -146,6 +141,7 @@ class CausalMixDataModule(TableDataModule):
         self.episode_rows = episode_rows
         self.query_fraction = query_fraction
         self.max_query_rows = max_query_rows
+        self.balance = ClassBalance(episode_classes, synthetic_classes)
         self.episodes_per_epoch = episodes_per_epoch
         self.val_synthetic_rows = val_synthetic_rows
         self.context: ContextRule = context
@@ -168,13 +164,14 @@ class CausalMixDataModule(TableDataModule):
 
     @property
     def method(self) -> str:
+        balance = self.balance.words(draws=self.trains_on_synthetic_rows)
         if not self.trains_on_synthetic_rows:
-            return "real rows only"
+            return f"real rows only{balance}"
         name = type(self.generators()[0]).__name__.removesuffix("Generator")
         size = "" if self.synthetic_size is None else f", {self.synthetic_size:g}x rows"
-        ratio = self._ratio_schedule or f"{self.synthetic_ratio:g}"
         added = ", added" if self.synthetic_mode == "add" else ""
-        return f"{name}, ratio {ratio}{size}{added}"
+        ratio = self._ratio_schedule or f"{self.synthetic_ratio:g}"
+        return f"{name}, ratio {ratio}{size}{added}{balance}"
 
     @property
     def uses_synthetic_rows(self) -> bool:
@@ -196,6 +193,10 @@ class CausalMixDataModule(TableDataModule):
         return (GeneratedTable(self.synthetic.rows, self.splits.train, self.splits.val),)
 
     # -- preparation ----------------------------------------------------------------------------
+
+    def read(self) -> None:
+        super().read()
+        self.balance.check(self.splits.train.schema)
 
     def generators(self) -> list[Generator]:
         if not self.uses_synthetic_rows:
@@ -254,14 +255,14 @@ class CausalMixDataModule(TableDataModule):
                 seed=self.seed,
                 cache_dir=self.cache_dir,
                 progress=self.progress,
+                balanced=self.balance.draws,
             )
             if self.val_synthetic_rows:
                 self._synthetic_to_score = [self.synthetic.to_score(self.val_synthetic_rows)]
 
     def forget_table(self) -> None:
         super().forget_table()
-        self.synthetic, self.given_up = None, ""
-        self._synthetic_to_score = []
+        self.synthetic, self.given_up, self._synthetic_to_score = None, "", []
 
     def build(self, stage: str | None) -> None:
         """Builds the training stream, at any stage, as it is cheap."""
@@ -274,6 +275,7 @@ class CausalMixDataModule(TableDataModule):
             ratio=self.synthetic_ratio,
             placement=self.synthetic_in,
             mode=self.synthetic_mode,
+            classes=self.balance.episode,
             n_context=n_context,
             n_query=n_query,
             episodes_per_epoch=self.episodes_per_epoch,

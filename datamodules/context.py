@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Table
 from lit_causalmix.tables.splits import limit_rows, target_strata
 
 ContextRule = Literal["both", "train"]
 """The context at test and prediction: training and validation rows, or training rows alone."""
-
-
-def check_rule(rule: str) -> None:
-    """Refuses a rule that is none.
-
-    Raises:
-        ConfigurationError: With the rules that there are.
-    """
-    if rule not in get_args(ContextRule):
-        raise ConfigurationError(f"context must be both or train, got {rule!r}")
 
 
 def final_context(

@@ -14,6 +14,7 @@ from lit_causalmix.seeding import rng
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.tables.episodes import EpisodeParts, make_episode
 from lit_causalmix.training.mixing import (
+    EpisodeClasses,
     MixtureCounts,
     Mode,
     Placement,
@@ -58,6 +59,7 @@ class MixtureStream(Dataset[Episode]):
         episodes_per_epoch: Length of the stream.
         seed: The run's seed.
         mode: Whether synthetic rows take the place of real ones or come on top.
+        classes: Class shares of the real rows.
         table_id: Goes into the episodes.
         domain_id: Goes into the episodes.
 
@@ -78,6 +80,7 @@ class MixtureStream(Dataset[Episode]):
         episodes_per_epoch: int,
         seed: int,
         mode: Mode = "replace",
+        classes: EpisodeClasses = "stratified",
         table_id: int = 0,
         domain_id: int = 0,
     ) -> None:
@@ -91,6 +94,7 @@ class MixtureStream(Dataset[Episode]):
         self.episodes_per_epoch = episodes_per_epoch
         self.seed = seed
         self.mode: Mode = mode
+        self.classes: EpisodeClasses = classes
         self.table_id = table_id
         self.domain_id = domain_id
         self.labels = train.target.astype(np.int64) if encoder.n_classes else None
@@ -139,7 +143,9 @@ class MixtureStream(Dataset[Episode]):
         ratio = self.ratio_at(epoch, index)
         counts = self._counts(ratio)
         generator = rng(self.seed, "episode", epoch, index)
-        context_rows, query_rows = pick_real_rows(self.labels, len(self.train), counts, generator)
+        context_rows, query_rows = pick_real_rows(
+            self.labels, len(self.train), counts, generator, self.classes
+        )
         width = self.train.values.shape[1]
         drawn = (
             self.synthetic.draw(counts.synthetic, epoch, index)

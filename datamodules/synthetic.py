@@ -32,12 +32,13 @@ class SyntheticSource:
         seed: The run's seed.
         cache_dir: Where fits and rows are kept.
         progress: Whether discovery and fitting draw progress bars.
+        balanced: Whether the rows to train on have each class in equal numbers.
 
     Attributes:
         rows: The rows to train on.
 
     Raises:
-        ConfigurationError: If the generator is too slow for fresh rows.
+        ConfigurationError: If the generator is too slow for fresh rows, or cannot balance classes.
         GeneratorError: If the table cannot be modelled.
         FileError: If the cache cannot be written.
     """
@@ -52,20 +53,25 @@ class SyntheticSource:
         seed: int,
         cache_dir: Path,
         progress: bool,
+        balanced: bool = False,
     ) -> None:
         self.train = train
         self.seed = seed
         pool = max(1, round(size * len(train))) if size else None
         # Made first, because it refuses a pool that does not suit the generator.
-        self.rows = SyntheticRows(generator, n_classes=n_classes, seed=seed, pool_size=pool)
+        self.rows = SyntheticRows(
+            generator, n_classes=n_classes, seed=seed, pool_size=pool, balanced=balanced
+        )
         generator.progress = progress
         self._fit = fit_or_load(generator, train, seed=seed, root=cache_dir, progress=progress)
         self._entries = [self._fit]
         if generator.slow:
             # Drawn on the rank that prepares the data; the others find it in the cache.
-            kept = self._entry(f"pool-{pool}")
+            kept = self._entry(f"pool-{pool}{'-balanced' if balanced else ''}")
             self.rows.keep(kept)
             self._entries.append(kept)
+        if balanced:  # a class that is hardly ever drawn is told now, not after some steps
+            self.rows.draw(n_classes, "every-class")
 
     @property
     def seconds(self) -> float:

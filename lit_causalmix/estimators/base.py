@@ -89,7 +89,12 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         self.model_.save(folder)
 
     def _fit(
-        self, X: pd.DataFrame, y: pd.Series[Any], task: TaskType, groups: Sequence[Any] | None
+        self,
+        X: pd.DataFrame,
+        y: pd.Series[Any],
+        task: TaskType,
+        groups: Sequence[Any] | None,
+        class_weight: str | Mapping[str, float] | None = None,
     ) -> Fitted:
         """Fits to what is checked, and sets the attributes that every fit leaves."""
         frame, table = training_frame(X, y, groups)
@@ -108,6 +113,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 keeps_run=self.run_folder is not None,
                 table={"source": SOURCE, "task": str(task), **table},
                 settings=self.settings,
+                class_weight=class_weight,
             )
             fitted = fit_frame(frame, config, verbose=self.verbose)
             if self.run_folder is not None:

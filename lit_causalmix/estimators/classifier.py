@@ -44,6 +44,10 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             machine.
         folds: Fits; above 1, each validates on a fold of its own, the step is chosen over all of
             them together, and predictions are averaged.
+        class_weight: "balanced" counts the classes of a training episode alike in its loss, however
+            few their rows; a mapping has a weight for each label (1 where it names none); None
+            counts rows alike. It changes what is trained, not what selects: see `settings`,
+            {"model": {"selection": "BalancedValidation"}}.
         calibration: "temperature" chooses a temperature of the probabilities on the validation
             rows, with folds on all rows; None leaves them as they are. Labels stay the same.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
@@ -77,6 +81,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         max_steps: int | None = None,
         time_limit: float | None = None,
         folds: int = 1,
+        class_weight: str | Mapping[Any, float] | None = None,
         calibration: str | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
@@ -97,6 +102,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             run_folder=run_folder,
             settings=settings,
         )
+        self.class_weight = class_weight
         self.calibration = calibration
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:
@@ -120,7 +126,11 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         check_classification_targets(labels)
         classes = _classes(labels)
         task = TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS
-        fitted = self._fit(frame, pd.Series(labels, name=name_of(y)), task, groups)
+        weight = self.class_weight
+        if isinstance(weight, Mapping):
+            weight = {canonical_label(label): float(given) for label, given in weight.items()}
+        series = pd.Series(labels, name=name_of(y))
+        fitted = self._fit(frame, series, task, groups, weight)
         self.classes_ = classes
         text = {canonical_label(value): value for value in classes.tolist()}
         self.model_.labels = tuple(text[label] for label in self.model_.classes)

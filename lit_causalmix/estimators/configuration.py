@@ -73,6 +73,7 @@ def fit_settings(
     keeps_run: bool,
     table: Settings,
     settings: Settings | None,
+    class_weight: str | Settings | None = None,
 ) -> dict[str, Any]:
     """The configuration of a fit: what every fit starts from, recipes, arguments, settings.
 
@@ -91,6 +92,8 @@ def fit_settings(
         table: Settings of `data.table`.
         settings: Of the user, over all others; as YAML has them, with `config` naming more recipes.
 
+        class_weight: "balanced" or weights by label; None leaves what the recipes say.
+
     Raises:
         ConfigurationError: For an unknown recipe.
     """
@@ -105,6 +108,8 @@ def fit_settings(
     own["data"]["progress"] = verbose > 0
     if synthetic_ratio is not None:
         own["data"]["synthetic_ratio"] = synthetic_ratio
+    if class_weight is not None:
+        own["model"] = {"class_weight": class_weight}
     whole = merged(base, backbone_settings(backbone), own, read_fragment(settings))
     whole = merged(whole, {"data": {"table": dict(table)}})
     if max_steps is not None:

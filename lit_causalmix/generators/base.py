@@ -85,7 +85,17 @@ class Generator(ABC):
 
 
 @runtime_checkable
-class ConditionalGenerator(Protocol):
+class BalancedGenerator(Protocol):
+    """What a generator offers beside the contract if it draws classes in equal numbers."""
+
+    def sample_balanced(
+        self, n: int, rng: np.random.Generator, *, column: str | None = None
+    ) -> NDArray[np.float64]:
+        """Draws equally many rows of each class, or of each category of a column."""
+
+
+@runtime_checkable
+class ConditionalGenerator(BalancedGenerator, Protocol):
     """What a generator offers beside the contract if it knows causes: `SCMGenerator` does.
 
     All rows are coded, float64 (n, C + 1), and a function of the arguments alone.
@@ -113,8 +123,3 @@ class ConditionalGenerator(Protocol):
         conditions: Mapping[str, str | tuple[float, float]],
     ) -> NDArray[np.float64]:
         """Draws rows of a class or subgroup."""
-
-    def sample_balanced(
-        self, n: int, rng: np.random.Generator, *, column: str | None = None
-    ) -> NDArray[np.float64]:
-        """Draws equally many rows of each class, or of each category of a column."""

@@ -65,7 +65,7 @@ def asked_for(config: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
     if data["synthetic_ratio"] > 0 or data.get("val_synthetic_rows"):
         data["generator"] = data.get("generator") or _DEFAULT_GENERATOR
     else:
-        for name in ("synthetic_in", "synthetic_mode"):
+        for name in ("synthetic_in", "synthetic_mode", "synthetic_classes"):
             data.pop(name, None)
         if data.get("generator") is None:
             data.pop("generator", None)

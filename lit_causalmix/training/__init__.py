@@ -5,6 +5,7 @@ from lit_causalmix.training.gate import Gate, GradientProjection
 from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
 from lit_causalmix.training.schedules import Constant, Cosine, Linear, Schedule, Step
 from lit_causalmix.training.selection import (
+    BalancedValidation,
     CautiousValidation,
     FixedBudget,
     MixedValidation,
@@ -16,6 +17,7 @@ from lit_causalmix.training.task import CausalMixTask
 
 __all__ = [
     "Adapter",
+    "BalancedValidation",
     "CausalMixTask",
     "CautiousValidation",
     "Constant",

@@ -19,6 +19,12 @@ Placement = Literal["context", "query", "both"]
 Mode = Literal["replace", "add"]
 """Whether synthetic rows take the place of real ones or come on top of them."""
 
+SyntheticClasses = Literal["drawn", "balanced"]
+"""Class shares of synthetic rows: those that the generator gives them, or equal ones."""
+
+EpisodeClasses = Literal["stratified", "balanced_query", "balanced"]
+"""Class shares of an episode's real rows: the table's, or equal in the query or everywhere."""
+
 
 @dataclass(frozen=True)
 class MixtureCounts:
@@ -135,7 +141,10 @@ def sizes_within(limit: int, sizes: tuple[int, int], *, query_fraction: float) -
 
 
 def stratified_order(
-    labels: NDArray[np.int64] | None, n: int, rng: np.random.Generator
+    labels: NDArray[np.int64] | None,
+    n: int,
+    rng: np.random.Generator,
+    shares: NDArray[np.int64] | None = None,
 ) -> NDArray[np.intp]:
     """Returns a random order of rows whose every prefix has nearly the class shares of the whole.
 
@@ -145,25 +154,36 @@ def stratified_order(
         labels: Class indices int64 (n,), or None for regression: a plain permutation.
         n: Number of rows.
         rng: Source of randomness.
+        shares: Relative shares of the classes, int64 (K,) above 0, that a prefix has as long as
+            there are rows of each; None takes their numbers in the whole.
 
     Example:
         >>> labels = np.array([0] * 8 + [1] * 2)
         >>> order = stratified_order(labels, 10, np.random.default_rng(0))
         >>> sorted(labels[order[:5]].tolist())  # a prefix has the shares of the whole
         [0, 0, 0, 0, 1]
+        >>> order = stratified_order(labels, 10, np.random.default_rng(0), np.array([1, 1]))
+        >>> sorted(labels[order[:5]].tolist())
+        [0, 0, 0, 1, 1]
     """
     order = rng.permutation(n)
     if labels is None:
         return order
     shuffled = labels[order]
-    by_class = np.argsort(shuffled, kind="stable")
-    counts = np.bincount(shuffled)
-    starts = np.cumsum(counts) - counts
-    rank = np.empty(n, dtype=np.int64)
-    rank[by_class] = np.arange(n) - np.repeat(starts, counts)
+    rank = _ranks(shuffled)
+    counts = np.bincount(shuffled) if shares is None else shares
     position = (rank + rng.random(n)) / counts[shuffled]
     position[rank == 0] -= 1.0
     return order[np.argsort(position, kind="stable")]
+
+
+def _ranks(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many rows of its class stand before each row, int64 (n,)."""
+    counts = np.bincount(labels)
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[np.argsort(labels, kind="stable")] = np.arange(len(labels)) - np.repeat(starts, counts)
+    return rank
 
 
 def pick_real_rows(
@@ -171,16 +191,39 @@ def pick_real_rows(
     n_rows: int,
     counts: MixtureCounts,
     rng: np.random.Generator,
+    classes: EpisodeClasses = "stratified",
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Picks disjoint context and query rows, stratified by class.
+    """Picks disjoint context and query rows, stratified by class or with classes balanced.
 
     When `counts.real` is less than `n_rows`, the other rows sit this episode out. Every class has
-    a row in the context as long as the context has as many real rows as there are classes.
+    a row in the context as long as the context has as many real rows as there are classes (with
+    balanced classes, and as the query leaves it one).
+
+    No row stands in an episode twice, so "balanced" is as far as the rows of a class go. A query
+    with balanced classes takes half of the rows of a class at most, while there are others: the
+    context needs examples of a rare class, too [our choice].
 
     Returns:
         Context indices (real_context,) and query indices (real_query,), without a common row.
     """
+    if labels is not None and classes != "stratified":
+        return _pick_balanced(labels, counts, rng, context=classes == "balanced")
     chosen = stratified_order(labels, n_rows, rng)[: counts.real]
     again = stratified_order(None if labels is None else labels[chosen], len(chosen), rng)
     chosen = chosen[again]
     return chosen[: counts.real_context], chosen[counts.real_context :]
+
+
+def _pick_balanced(
+    labels: NDArray[np.int64], counts: MixtureCounts, rng: np.random.Generator, *, context: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    numbers = np.bincount(labels)
+    equal = np.ones_like(numbers)
+    order = stratified_order(labels, len(labels), rng, equal)
+    rank, own = _ranks(labels[order]), numbers[labels[order]]
+    late = (rank >= own // 2).astype(np.int64) + (rank == own - 1)  # the last one goes last
+    order = order[np.argsort(late, kind="stable")]
+    query, rest = order[: counts.real_query], order[counts.real_query :]
+    shares = equal if context else np.maximum(numbers, 1)
+    again = stratified_order(labels[rest], len(rest), rng, shares)
+    return rest[again[: counts.real_context]], query

@@ -168,6 +168,24 @@ class CautiousValidation(RealValidation):
         return self.loss(zero_shot, is_classification) - abs(score) * self.min_gain / 100.0
 
 
+class BalancedValidation(RealValidation):
+    """Balanced accuracy over the real validation rows, for classes of very different numbers.
+
+    Training that weights or balances classes raises the probabilities of rare ones, which log-loss
+    punishes as long as rare rows are rare in validation: by the default rule zero-shot would stay.
+    """
+
+    title = "balanced validation"
+
+    def metric(self, is_classification: bool) -> str:
+        if not is_classification:
+            raise ConfigurationError(
+                "BalancedValidation selects by balanced accuracy, and the task is regression: "
+                "choose another model.selection"
+            )
+        return "balanced_accuracy"
+
+
 class FixedBudget(Selection):
     """No selection: the fit runs to its end, and the last weights are returned, whatever they are.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self, TypedDict
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -18,6 +18,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
+from lit_causalmix.training.class_weight import ClassWeight
 from lit_causalmix.training.gate import Gate
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.selecting import SelectingModule
@@ -62,9 +63,13 @@ class CausalMixTask(SelectingModule):
             task are left out.
         gate: Decides what of the synthetic rows' gradient a step uses (`GradientProjection`), and
             logs the share that passed as `train/synthetic_passed`; null uses all of it.
+        class_weight: Weight of each class in the training loss: balanced counts all classes of an
+            episode's query rows alike, a mapping has a weight for each label (1 where it names
+            none); null counts all rows alike. Classification alone, and not with a gate.
 
     Raises:
-        ConfigurationError: If a group to freeze does not exist, or nothing is left to train.
+        ConfigurationError: If a group to freeze does not exist, nothing is left to train, or a
+            weight of a class is none.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class CausalMixTask(SelectingModule):
         selection: Selection | None = None,
         metrics: Sequence[MetricSpec] = (),
         gate: Gate | None = None,
+        class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
@@ -88,6 +94,11 @@ class CausalMixTask(SelectingModule):
         self.selection: Selection = RealValidation() if selection is None else selection
         self.metrics: Sequence[MetricSpec] = tuple(metrics)
         self.gate = gate
+        self.class_weight = None if class_weight is None else ClassWeight(class_weight)
+        if gate is not None and class_weight is not None:
+            raise ConfigurationError(
+                "class_weight and gate both say what a row counts in the loss: give one of them"
+            )
         if adapter is not None:
             adapter.insert(backbone)
         groups = backbone.parameter_groups()
@@ -124,7 +135,11 @@ class CausalMixTask(SelectingModule):
 
         Raises:
             LimitError: With the limit, the value received and what to do.
+            ConfigurationError: If `class_weight` or `selection` does not go with the target.
         """
+        self.selection.metric(train.schema.task.is_classification)
+        if self.class_weight is not None:
+            self.class_weight.check(train.schema)
         n_context = episode_context or len(train)
         self.backbone.check(train.schema, n_context, n_columns=len(encoder.columns))
         self.backbone.specialise(train.schema)
@@ -157,7 +172,9 @@ class CausalMixTask(SelectingModule):
         """The loss of an episode, or the mean loss of several that make one step."""
         episodes = [batch] if isinstance(batch, Episode) else batch
         n_query = sum(episode.n_query for episode in episodes)
-        if self.gate is None:
+        if self.class_weight is not None:
+            loss = self.class_weight.losses(self.backbone, episodes).mean()
+        elif self.gate is None:
             loss = self.backbone.losses(episodes).mean()
         else:
             gated = self.gate(self.backbone, episodes)

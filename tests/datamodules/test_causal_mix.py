@@ -11,6 +11,7 @@ from lit_causalmix.backbones import Nano
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError, LimitError
+from lit_causalmix.generators.jitter import JitterGenerator
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables import SplitSpec, TableSpec
 from lit_causalmix.training.schedules import EpisodeSchedule, Linear, Progress
@@ -286,6 +287,8 @@ def test_regression_targets_are_standardised_by_training_rows(
         ({"episodes_per_epoch": 0}, "episodes_per_epoch must be >= 1, got 0"),
         ({"val_synthetic_rows": -1}, "val_synthetic_rows must be >= 0"),
         ({"seed": -3}, "seed must be an integer >= 0, got -3"),
+        ({"episode_classes": "even"}, "must be stratified, balanced_query or balanced, got 'even'"),
+        ({"synthetic_classes": "even"}, "synthetic_classes must be drawn or balanced, got 'even'"),
         ({"context": "all"}, "context must be both or train, got 'all'"),
     ],
 )
@@ -294,6 +297,61 @@ def test_settings_outside_their_range_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         CausalMixDataModule(TableSpec(frame, target="target"), **settings)
+
+
+def rare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with a quarter of its good rows."""
+    good = frame["target"] == "good"
+    return frame[~good | (good.cumsum() % 4 == 0)]
+
+
+def counted(classes: torch.Tensor) -> list[int]:
+    return torch.bincount(classes.long(), minlength=2).tolist()
+
+
+def test_queries_are_balanced_and_the_same_wherever_they_are_drawn(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"synthetic_ratio": 0.0, "episode_rows": 50}
+    plain = datamodule(rare(frame), tmp_path, **settings).train_stream
+    one, two = (
+        datamodule(rare(frame), tmp_path, episode_classes="balanced_query", **settings).train_stream
+        for _ in range(2)
+    )
+    usual, balanced = plain.episode(2, 1), one.episode(2, 1)
+    assert counted(balanced.y_query) == [5, 5]
+    assert counted(usual.y_query)[1] < 5
+    assert counted(balanced.y_context)[1] <= counted(usual.y_context)[1]
+    two.episode(0, 0)
+    assert same(balanced, two.episode(2, 1))
+
+
+def test_synthetic_rows_are_drawn_balanced(frame: pd.DataFrame, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"synthetic_classes": "balanced", "synthetic_in": "query"}
+    for size in (None, 2.0):
+        module = datamodule(rare(frame), tmp_path, synthetic_size=size, **settings)
+        drawn = [
+            e.y_query[e.query_origin == RowOrigin.SYNTHETIC] for e in module.train_dataloader()
+        ]
+        none, good = counted(torch.cat(drawn))
+        assert abs(none - good) <= (len(drawn) if size is None else 0.3 * (none + good))
+    assert module.method == "SCM, ratio 0.5, 2x rows, drawn balanced"
+
+
+def test_balancing_needs_classes_and_a_generator_that_can(
+    frame: pd.DataFrame, make_frame: Any, tmp_path: Path
+) -> None:
+    for name, value in (("episode_classes", "balanced"), ("synthetic_classes", "balanced")):
+        with pytest.raises(ConfigurationError, match=f"{name} balanced needs classes, and"):
+            datamodule(make_frame(regression=True), tmp_path, **{name: value})
+    module = CausalMixDataModule(
+        TableSpec(frame, target="target"),
+        generator=JitterGenerator(),
+        synthetic_classes="balanced",
+        cache_dir=str(tmp_path),
+    )
+    with pytest.raises(ConfigurationError, match="JitterGenerator does not draw classes in equal"):
+        module.prepare_data()
 
 
 def test_too_large_an_episode_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:

@@ -151,6 +151,24 @@ def test_a_temperature_leaves_labels_and_lowers_the_loss_it_was_chosen_by(
     assert not np.array_equal(warm.predict_proba(X), plain.predict_proba(X))
 
 
+def test_class_weights_are_by_label_and_change_the_fit(
+    frame: pd.DataFrame, tiny: dict[str, Any]
+) -> None:
+    X, y = parts(frame)
+    y = y == "good"
+    last = {**tiny, "model": {**tiny["model"], "selection": "FixedBudget"}}
+    plain, balanced, heavy, light = (
+        CausalMixClassifier("default", class_weight=weight, device="cpu", settings=last)
+        .fit(X, y)
+        .predict_proba(X)[:, 1]
+        for weight in (None, "balanced", {True: 50.0}, {True: 0.02})
+    )
+    assert not np.array_equal(balanced, plain)
+    assert heavy.mean() > light.mean()
+    with pytest.raises(LitCausalMixError, match="class_weight names no class of 'target': 'yes'"):
+        CausalMixClassifier("default", class_weight={"yes": 2}, settings=last).fit(X, y)
+
+
 def settings_of(**arguments: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         **dict.fromkeys(("backbone", "synthetic_ratio", "max_steps", "time_limit", "settings")),

@@ -100,3 +100,65 @@ def test_context_and_query_share_no_row(seed: int, ratio: float) -> None:
     assert not set(context) & set(query)
     if counts.real_context >= 3:
         assert set(y[context]) == {0, 1, 2}
+
+
+def shares(labels: np.ndarray, rows: np.ndarray) -> list[int]:
+    return np.bincount(labels[rows], minlength=int(labels.max()) + 1).tolist()
+
+
+def test_a_balanced_query_takes_classes_alike_and_leaves_the_context_as_it_is() -> None:
+    y = np.repeat([0, 1], [240, 60])
+    counts = mixture_counts(120, 40, 0.0, "both")
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        context, query = pick_real_rows(y, 300, counts, rng, "balanced_query")
+        assert shares(y, query) == [20, 20]
+        assert shares(y, context) == [96, 24]  # as in the table
+
+
+def test_a_balanced_context_is_as_balanced_as_the_rows_go() -> None:
+    y = np.repeat([0, 1], [240, 60])
+    counts = mixture_counts(120, 40, 0.0, "both")
+    context, query = pick_real_rows(y, 300, counts, np.random.default_rng(0), "balanced")
+    assert shares(y, query) == [20, 20]
+    assert shares(y, context) == [80, 40]  # all that the query leaves
+
+
+def test_a_rare_class_keeps_half_of_its_rows_for_the_context() -> None:
+    y = np.repeat([0, 1, 2], [290, 9, 1])
+    counts = mixture_counts(128, 32, 0.0, "both")
+    context, query = pick_real_rows(y, 300, counts, np.random.default_rng(0), "balanced_query")
+    assert shares(y, query) == [28, 4, 0]
+    assert shares(y, context)[1:] == [4, 1]
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=60),
+    st.sampled_from(["stratified", "balanced_query", "balanced"]),
+    st.floats(0.1, 0.5),
+    st.integers(0, 2**20),
+)
+def test_picked_rows_stand_once_and_the_context_shows_the_classes_of_the_query(
+    labels: list[int], classes: str, fraction: float, seed: int
+) -> None:
+    y = np.array(labels)
+    n_query = max(1, int(len(y) * fraction))
+    counts = mixture_counts(len(y) - n_query, n_query, 0.0, "both")
+    picked = [
+        pick_real_rows(y, len(y), counts, np.random.default_rng(seed), classes)  # type: ignore[arg-type]
+        for _ in range(2)
+    ]
+    context, query = picked[0]
+    assert sorted([*context, *query]) == list(range(len(y)))
+    assert all(np.array_equal(a, b) for a, b in zip(*picked, strict=True))
+    if classes != "stratified" and len(context) >= len(np.unique(y)):
+        assert set(y[context]) == set(y)
+
+
+def test_balanced_rows_of_a_regression_are_a_plain_choice() -> None:
+    counts = mixture_counts(8, 2, 0.0, "both")
+    one, two = (
+        pick_real_rows(None, 10, counts, np.random.default_rng(0), classes)
+        for classes in ("stratified", "balanced")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

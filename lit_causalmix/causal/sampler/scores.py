@@ -142,7 +142,7 @@ class BoostedScores:
             reach &= masks[bins(values)]
         index = FIRST_LEAF.take(np.ascontiguousarray(reach.T))
         index += np.arange(0, t * LEAVES, LEAVES)[:, None]
-        added = self.leaves.ravel().take(index).reshape(-1, self.outputs, n)
+        added = self.leaves.ravel().take(index).reshape(t // self.outputs, self.outputs, n)
         total = np.add.reduce(added, axis=0)  # along the first axis: one iteration after another
         total *= self.scale
         total += self.location

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.generators.base import Generator
+from lit_causalmix.errors import ConfigurationError, GeneratorError
+from lit_causalmix.generators.base import BalancedGenerator, Generator
 from lit_causalmix.generators.parts.cache import draw_or_load
 from lit_causalmix.seeding import rng
 
@@ -29,13 +29,21 @@ class SyntheticRows:
         n_classes: Classes of the target; 0 for regression.
         seed: The run's seed.
         pool_size: Rows of the pool, or None for unbounded fresh rows.
+        balanced: Whether the rows that are trained on have each class in equal numbers.
 
     Raises:
-        ConfigurationError: If the pool has no row, or the generator is too slow to go without one.
+        ConfigurationError: If the pool has no row, the generator is too slow to go without one, or
+            it cannot balance classes.
     """
 
     def __init__(
-        self, generator: Generator, *, n_classes: int, seed: int, pool_size: int | None = None
+        self,
+        generator: Generator,
+        *,
+        n_classes: int,
+        seed: int,
+        pool_size: int | None = None,
+        balanced: bool = False,
     ) -> None:
         if pool_size is not None and pool_size < 1:
             raise ConfigurationError(f"a pool needs at least 1 synthetic row, got {pool_size}")
@@ -44,7 +52,13 @@ class SyntheticRows:
                 f"{type(generator).__name__} is too slow to draw fresh rows for every episode: set "
                 "synthetic_size to a number, such as 1 for as many rows as there are real ones"
             )
+        if balanced and not isinstance(generator, BalancedGenerator):
+            raise ConfigurationError(
+                f"{type(generator).__name__} does not draw classes in equal numbers (it has no "
+                "sample_balanced): set synthetic_classes to drawn, or take SCMGenerator"
+            )
         self.generator = generator
+        self.balanced = balanced
         self.n_classes = n_classes
         self.seed = seed
         self.pool_size = pool_size
@@ -55,7 +69,7 @@ class SyntheticRows:
         """The coded pool, float64 (pool_size, C + 1)."""
         if self.pool_size is None:
             raise ConfigurationError("unbounded synthetic rows have no pool")
-        return self._covering(self.pool_size, rng(self.seed, "synthetic-pool"))
+        return self._to_train_on(self.pool_size, rng(self.seed, "synthetic-pool"))
 
     def keep(self, folder: Path) -> None:
         """Takes the pool from a cache entry; where there is none, draws it now and makes one."""
@@ -70,14 +84,23 @@ class SyntheticRows:
             n: Number of rows.
             *keys: What the rows belong to, such as `epoch, index`; same keys, same rows.
         """
-        if self.pool_size is None:
-            return self.fresh(n, *keys)
         generator = rng(self.seed, "synthetic", *keys)
+        if self.pool_size is None:
+            return self._to_train_on(n, generator)
         return self.pool[generator.choice(self.pool_size, size=n, replace=n > self.pool_size)]
 
     def fresh(self, n: int, *keys: int | str) -> NDArray[np.float64]:
-        """Draws coded rows, float64 (n, C + 1), that stand in no pool."""
+        """Draws coded rows, float64 (n, C + 1), that stand in no pool, in the classes they have."""
         return self._covering(n, rng(self.seed, "synthetic", *keys))
+
+    def _to_train_on(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+        if not self.balanced:
+            return self._covering(n, generator)
+        assert isinstance(self.generator, BalancedGenerator)
+        try:
+            return self.generator.sample_balanced(n, generator)
+        except GeneratorError as error:
+            raise GeneratorError(f"{error}; or set synthetic_classes to drawn") from error
 
     def _covering(self, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
         """Draws rows; while a class is missing, draws again and puts in rows of that class.

@@ -1,0 +1,46 @@
+"""Settings of datamodules that lie outside their range, refused in one line."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from lit_causalmix.errors import ConfigurationError
+
+
+def check_choices(**settings: tuple[str, Any]) -> None:
+    """Refuses values that are none of their `Literal`.
+
+    Args:
+        settings: By name, the value and the type.
+
+    Raises:
+        ConfigurationError: With the values that there are.
+
+    Example:
+        >>> from typing import Literal
+        >>> check_choices(synthetic_mode=("add", Literal["replace", "add"]))
+    """
+    for name, (value, kind) in settings.items():
+        if value not in get_args(kind):
+            *others, last = get_args(kind)
+            raise ConfigurationError(f"{name} must be {', '.join(others)} or {last}, got {value!r}")
+
+
+def check_least(least: int, rule: str = "", **settings: float | None) -> None:
+    """Refuses numbers below the least one; None passes.
+
+    Args:
+        least: The least number.
+        rule: What else they may be, in words: "null or".
+        settings: The numbers by name.
+
+    Raises:
+        ConfigurationError: With the rule.
+
+    Example:
+        >>> check_least(1, "null or", episode_rows=None)
+    """
+    must = " ".join((rule, f">= {least}")).strip()
+    for name, value in settings.items():
+        if value is not None and value < least:
+            raise ConfigurationError(f"{name} must be {must}, got {value}")
