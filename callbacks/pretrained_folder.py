@@ -116,7 +116,7 @@ class PretrainedFolder(FitCallback):
 def _savable(module: pl.LightningModule, *, plain: bool = False) -> SavesPretrained:
     """The backbone; `plain` without an adapter, whose weights are worked in."""
     task = module if isinstance(module, CausalMixTask) else None
-    backbone = task and (task.plain_backbone() if plain else task.backbone)
+    backbone = task and (task.kept_backbone() if plain else task.backbone)
     if not isinstance(backbone, SavesPretrained):
         raise ConfigurationError(
             "PretrainedFolder needs a CausalMixTask whose backbone has save_pretrained, such as "

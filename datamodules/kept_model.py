@@ -23,9 +23,10 @@ _PACKAGES = ("lightning", "numpy", "pandas", "safetensors", "torch")
 def kept_member(task: CausalMixTask, data: TableDataModule) -> Member:
     """A copy of what a fit predicts with: its weights as they are, its encoder and its context.
 
-    An adapter is worked into the weights, which leaves its predictions the same up to rounding.
+    An adapter is worked into the weights where it can be, which leaves the predictions the same up
+    to rounding; otherwise it is kept with them.
     """
-    backbone = copy.deepcopy(task.plain_backbone()).cpu()
+    backbone = copy.deepcopy(task.kept_backbone()).cpu()
     return Member(backbone, data.encoder, data.context_table("test"), data.max_query_rows)
 
 

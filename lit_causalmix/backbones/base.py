@@ -57,8 +57,8 @@ class Backbone(nn.Module, ABC):
 
     A subclass implements `limits` and `forward`; everything about preprocessing that the model was
     pre-trained with (imputation, quantiles, clipping, padding) happens inside `forward`, from the
-    context rows alone. Where possible it is differentiable in `x_query`, as adversarial evaluation
-    follows that gradient.
+    context rows alone. Where possible it is `differentiable` in its inputs, as adversarial
+    evaluation and adapters of the inputs follow that gradient.
 
     Example:
         >>> from lit_causalmix.backbones import Tab2D
@@ -85,6 +85,11 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def limits(self) -> Limits:
         """What the backbone takes."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether `losses` has gradients in the numerical cells of `x_context` and `x_query`."""
+        return False
 
     @abstractmethod
     def forward(self, episode: Episode) -> Tensor:

@@ -15,13 +15,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.description import described, rebuilt
+from lit_causalmix.backbones.wrapping import WrappingBackbone
 from lit_causalmix.episode import Episode
 from lit_causalmix.seeding import rng
-from lit_causalmix.tables.schema import Schema
 
 REDUNDANCY = 4
 """Code words for each one that telling the classes apart takes, as in ManyClassClassifier."""
@@ -121,7 +121,7 @@ class EncodedWords:
         return _decoded([word.output for word in self.words], episode, self.n_symbols)
 
 
-class ManyClasses(Backbone):
+class ManyClasses(WrappingBackbone):
     """Lets a classifier of few classes take many, zero-shot and in fine-tuning.
 
     Episodes within the backbone's own limit pass unchanged; others take 8 forward passes up to 100
@@ -134,8 +134,7 @@ class ManyClasses(Backbone):
     """
 
     def __init__(self, backbone: Backbone, max_classes: int = 100) -> None:
-        super().__init__()
-        self.backbone = backbone
+        super().__init__(backbone)
         self.max_classes = max_classes
 
     @property
@@ -163,17 +162,11 @@ class ManyClasses(Backbone):
             return kept
         return kept * len(codebook(episode.n_classes, own))
 
-    def loss(self, output: Tensor, episode: Episode) -> Tensor:
-        return self.backbone.loss(output, episode)
-
     def losses(self, episodes: Sequence[Episode]) -> Tensor:
         own = self.backbone.limits.classes
         if own and any(episode.n_classes > own for episode in episodes):
             return super().losses(episodes)
         return self.backbone.losses(episodes)
-
-    def predict(self, output: Tensor, episode: Episode) -> Tensor:
-        return self.backbone.predict(output, episode)
 
     def arguments(self) -> dict[str, Any]:
         return {"backbone": described(self.backbone), "max_classes": self.max_classes}
@@ -181,12 +174,3 @@ class ManyClasses(Backbone):
     @classmethod
     def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
         return cls(**{**arguments, "backbone": rebuilt(arguments["backbone"])})
-
-    def origin(self) -> dict[str, str]:
-        return self.backbone.origin()
-
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return self.backbone.parameter_groups()
-
-    def specialise(self, schema: Schema) -> None:
-        self.backbone.specialise(schema)

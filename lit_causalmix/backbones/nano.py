@@ -105,6 +105,10 @@ class Nano(Backbone):
         )
 
     @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
     def limits(self) -> Limits:
         return self._limits
 

@@ -3,6 +3,7 @@
 from lit_causalmix.training.adapters import Adapter, LoRA
 from lit_causalmix.training.gate import Gate, GradientProjection
 from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
+from lit_causalmix.training.retouche import Retouche
 from lit_causalmix.training.schedules import Constant, Cosine, Linear, Schedule, Step
 from lit_causalmix.training.selection import (
     BalancedValidation,
@@ -30,6 +31,7 @@ __all__ = [
     "MixedValidation",
     "MuonAdamW",
     "RealValidation",
+    "Retouche",
     "Schedule",
     "Selection",
     "Step",

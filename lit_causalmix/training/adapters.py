@@ -13,6 +13,7 @@ from torch import nn
 from lit_causalmix.backbones import Backbone
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import derived_seed
+from lit_causalmix.tables import Encoder
 
 LAYERS = "layers"
 """The parameter group whose linear maps are adapted by default."""
@@ -30,20 +31,39 @@ class Adapter(ABC):
     libraries: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def insert(self, backbone: Backbone) -> None:
-        """Changes the backbone in place.
+    def insert(self, backbone: Backbone) -> Backbone:
+        """Freezes the backbone and returns what is trained: itself, changed, or one around it.
 
         Raises:
             ConfigurationError: If there is nothing to adapt, or a package is missing.
         """
 
+    def specialise(self, backbone: Backbone, encoder: Encoder) -> bool:
+        """Called on every rank once the table is known, before optimisers are made.
+
+        Args:
+            backbone: What `insert` returned.
+            encoder: Of the table.
+
+        Returns:
+            Whether parameters were made that were not there before.
+
+        Raises:
+            ConfigurationError: If there is nothing in the table to adapt to.
+        """
+        return False
+
     @abstractmethod
     def merged(self, backbone: Backbone) -> Backbone:
-        """Returns a copy of the backbone with the adapter worked into plain weights.
+        """The backbone to keep, with the same predictions up to rounding.
 
-        The copy has the parameters, names and files of a backbone without an adapter, and the same
-        predictions up to rounding.
+        Where the adapter can be worked into plain weights, it is a copy with the parameters, names
+        and files of a backbone without an adapter; otherwise what `insert` returned.
         """
+
+    def plain(self, backbone: Backbone) -> Backbone:
+        """A backbone without the adapter's parts, which before training predicts alike."""
+        return self.merged(backbone)
 
 
 class LoRA(Adapter):
@@ -89,7 +109,7 @@ class LoRA(Adapter):
         self.target = target
         self.seed = seed
 
-    def insert(self, backbone: Backbone) -> None:
+    def insert(self, backbone: Backbone) -> Backbone:
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
@@ -106,6 +126,7 @@ class LoRA(Adapter):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derived_seed(self.seed, "lora"))
             inject_adapter_in_model(config, backbone)
+        return backbone
 
     def targets(self, backbone: Backbone) -> list[str]:
         """Full names of the linear maps that are adapted.

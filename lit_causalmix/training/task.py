@@ -54,7 +54,8 @@ class CausalMixTask(SelectingModule):
         lr_scheduler: Makes a scheduler from the optimiser, stepped after every training step;
             null keeps the rate constant.
         freeze: Names of the backbone's parameter groups that stay at their pre-trained values.
-        adapter: Trains a small part in a frozen backbone (`LoRA`); null trains the backbone itself.
+        adapter: Trains a small part in a frozen backbone (`LoRA`), or before it (`Retouche`); null
+            trains the backbone itself.
         l2_sp: Coefficient of the penalty on the distance to the pre-trained weights, of those that
             are trained: l2_sp / 2 * ||w - w0||² is added to the training loss. 0 leaves it out.
         selection: What `val/loss` is made of and which weights are kept; null takes the real
@@ -87,7 +88,7 @@ class CausalMixTask(SelectingModule):
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
-        self.backbone = backbone
+        self.backbone = backbone if adapter is None else adapter.insert(backbone)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.adapter = adapter
@@ -99,9 +100,7 @@ class CausalMixTask(SelectingModule):
             raise ConfigurationError(
                 "class_weight and gate both say what a row counts in the loss: give one of them"
             )
-        if adapter is not None:
-            adapter.insert(backbone)
-        groups = backbone.parameter_groups()
+        groups = self.backbone.parameter_groups()
         unknown = sorted(set(freeze) - set(groups))
         if unknown:
             raise ConfigurationError(
@@ -111,16 +110,20 @@ class CausalMixTask(SelectingModule):
         for name in freeze:
             for parameter in groups[name]:
                 parameter.requires_grad_(False)
-        if not any(p.requires_grad for p in backbone.parameters()):
+        if not any(p.requires_grad for p in self.backbone.parameters()):
             raise ConfigurationError(
                 f"freeze leaves nothing to train of {type(backbone).__name__}: {', '.join(freeze)}"
                 f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
             )
-        self.l2_sp = L2SP(backbone, l2_sp)
+        self.l2_sp = L2SP(self.backbone, l2_sp)
         self._contexts = ContextMemory()
 
     def plain_backbone(self) -> Backbone:
-        """The backbone; with an adapter, a copy in which it is worked into plain weights."""
+        """The backbone without the parts of an adapter (`Adapter.plain`)."""
+        return self.backbone if self.adapter is None else self.adapter.plain(self.backbone)
+
+    def kept_backbone(self) -> Backbone:
+        """The backbone as it is kept: an adapter is worked into plain weights where it can be."""
         return self.backbone if self.adapter is None else self.adapter.merged(self.backbone)
 
     def check_table(self, train: Table, encoder: Encoder, episode_context: int = 0) -> None:
@@ -143,6 +146,8 @@ class CausalMixTask(SelectingModule):
         n_context = episode_context or len(train)
         self.backbone.check(train.schema, n_context, n_columns=len(encoder.columns))
         self.backbone.specialise(train.schema)
+        if self.adapter is not None and self.adapter.specialise(self.backbone, encoder):
+            self.l2_sp = L2SP(self.backbone, self.l2_sp.coefficient)  # from the new parameters
 
     def context_limit(self) -> int | None:
         """Most context rows that the backbone takes; None where nothing limits them."""

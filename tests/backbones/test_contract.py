@@ -26,13 +26,15 @@ from lit_causalmix.backbones import (
     TabPFNV1,
 )
 from lit_causalmix.backbones.description import described, rebuilt
+from lit_causalmix.backbones.retouched import Retouched
 from lit_causalmix.backbones.tabicl import TabICLSizes
 from lit_causalmix.backbones.tabpfn import TabPFNSizes
 from lit_causalmix.backbones.tabpfn_v1.network import TabPFNV1Architecture
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import LimitError
+from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.names import public_name
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
+from lit_causalmix.training import Retouche
 
 SMALL = TabPFNV1Architecture(dim=16, n_heads=2, n_layers=2, dim_hidden=16)
 
@@ -122,6 +124,27 @@ CASES = {
     "Nano, many classes": Case(Nano, lambda _: Nano(), 12, column_order=False),
     "Nano, regression": Case(Nano, lambda _: Nano(), 0, column_order=False),
 }
+
+
+def retouched(backbone: Backbone) -> Backbone:
+    """A Retouche that has been trained a little."""
+    found = Retouched(backbone, rank=2, n_columns=5)
+    torch.nn.init.normal_(found.correction.last_up, generator=torch.Generator().manual_seed(0))
+    return found
+
+
+WRAPPED = {
+    "Retouched": Case(Retouched, lambda seed: retouched(tab2d(seed)), 3, column_order=False),
+    "Retouched, Nano": Case(Retouched, lambda _: retouched(Nano()), 3, column_order=False),
+    "Retouched, bins": Case(
+        Retouched,
+        lambda seed: retouched(tab2d(seed, task="regression", n_outputs=50)),
+        0,
+        column_order=False,
+    ),
+}
+"""Backbones that an adapter makes; no configuration names them."""
+
 R, Q, C = 40, 7, 5
 
 
@@ -163,9 +186,9 @@ def assert_same(a: Tensor, b: Tensor) -> None:
     torch.testing.assert_close(a, b, atol=5e-5, rtol=1e-4)
 
 
-@pytest.fixture(params=list(CASES))
+@pytest.fixture(params=[*CASES, *WRAPPED])
 def case(request: pytest.FixtureRequest) -> Case:
-    case = CASES[request.param]
+    case = (CASES | WRAPPED)[request.param]
     if case.package is not None:
         pytest.importorskip(case.package, reason=f"the extra {case.package} is not installed")
     return case
@@ -270,6 +293,25 @@ def test_gradients_reach_every_parameter_that_is_trained(case: Case, episode: Ep
     assert [n for n, p in trained.items() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
+def test_gradients_reach_the_inputs_or_a_retouche_is_refused(case: Case, episode: Episode) -> None:
+    backbone = prepared(case).train()
+    if not backbone.differentiable:
+        with pytest.raises(ConfigurationError, match=rf"{case.kind.__name__} gives no gradient in"):
+            Retouche().insert(backbone)
+        return
+    inputs = [x.clone().requires_grad_() for x in (episode.x_context, episode.x_query)]
+    asked = replace(episode, x_context=inputs[0], x_query=inputs[1])
+    for loss in (backbone.losses([asked]).sum(), backbone.loss(backbone(asked), asked)):
+        for x, gradient in zip(inputs, torch.autograd.grad(loss, inputs), strict=True):
+            assert torch.isfinite(gradient).all()
+            assert (gradient[:, 0] != 0).any()
+            assert (gradient[x.isnan()] == 0).all()
+    plain = prepared(case).train()  # that a gradient is asked for changes no prediction
+    with torch.no_grad():
+        expected = plain.losses([episode])
+    assert torch.equal(backbone.losses([asked]).detach(), expected)
+
+
 def test_losses_are_those_of_each_episode(case: Case, episode: Episode) -> None:
     backbone = prepared(case).train()
     other = replace(episode, x_query=-episode.x_query)
@@ -321,7 +363,8 @@ def test_regression_is_in_the_targets_units(case: Case, episode: Episode) -> Non
 
 def test_what_exceeds_the_limits_is_refused_by_name_and_number(case: Case) -> None:
     backbone = case.make(0)
-    limits, name = backbone.limits, type(backbone).__name__
+    refusing = backbone.backbone if isinstance(backbone, Retouched) else backbone
+    limits, name = backbone.limits, type(refusing).__name__
     fitting = make_schema(case.n_classes)
     backbone.check(fitting, R)
     if limits.context_rows is not None:

@@ -139,7 +139,7 @@ def test_a_resumed_fit_gives_the_same_bits_and_exports_plain_weights(
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
     exported = Tab2D.from_pretrained(tmp_path / "whole" / "weights").state_dict()
     # Fits keep the best validation alike: the folder holds what the task returns, merged.
-    merged = task.plain_backbone().state_dict()
+    merged = task.kept_backbone().state_dict()
     assert all(torch.allclose(exported[k], merged[k], atol=1e-6) for k in merged)
 
 

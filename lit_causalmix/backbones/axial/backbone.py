@@ -159,6 +159,10 @@ class AxialTransformer(Backbone):
         return self.config.task == "classification"
 
     @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
     def limits(self) -> Limits:
         return Limits(
             context_rows=self.max_context_rows,

@@ -89,7 +89,8 @@ class CellInputs(nn.Module):
         present = torch.isfinite(x)
         x_context, x_query = impute(x_context, x_query)
         place = torch.cat(quantile_features(x_context, x_query), dim=1)
-        mean, deviation = standardisation(x_context, dim=1)
+        # Without a gradient: that of a constant column's deviation is not finite.
+        mean, deviation = standardisation(x_context.detach(), dim=1)
         value = (torch.cat([x_context, x_query], dim=1) - mean) / deviation
         is_code = categorical[:, None, :] & present
         code = torch.where(is_code, x, 0.0).detach().long().remainder(N_CODES)

@@ -157,6 +157,10 @@ class Tab2D(Backbone):
         return self.config.task == "CLASSIFICATION"
 
     @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
     def limits(self) -> Limits:
         return Limits(
             context_rows=self.max_context_rows,

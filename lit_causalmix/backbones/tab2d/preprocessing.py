@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 N_QUANTILES = 999
 """Context quantiles per column: levels .001, .002, ..., .999."""
@@ -103,13 +104,13 @@ class Places:
         n_context = x_context.shape[-2]
         levels = torch.arange(1, N_QUANTILES + 1, device=x_context.device, dtype=torch.float32)
         if x_context.shape[-1]:
-            cuts = torch.quantile(x_context.detach(), levels / (N_QUANTILES + 1), dim=-2)
+            cuts = torch.quantile(x_context, levels / (N_QUANTILES + 1), dim=-2)
         else:
             cuts = x_context.new_zeros(N_QUANTILES, *x_context.shape[:-2], 0)
         width = GRADIENT_WIDTH * x_context.detach().std(dim=-2, keepdim=True, correction=0)
         width = width.clamp_min(torch.finfo(torch.float32).tiny)
         cuts = cuts.movedim(0, -1).contiguous()
-        context = _steps(cuts, x_context) / n_context
+        context = _place(cuts, x_context, width, n_context)
         mean = context.sum(dim=-2, keepdim=True) / n_context
         context = context - mean
         variance = context.square().sum(dim=-2, keepdim=True) / n_context
@@ -118,16 +119,8 @@ class Places:
 
     def query(self, x_query: Tensor) -> Tensor:
         """Places of query rows, (B, Q, F) finite to float32 (B, Q, F); see `quantile_features`."""
-        query = self._place(x_query)
-        if x_query.requires_grad:
-            width = self.width
-            slope = (self._place(x_query + width) - self._place(x_query - width)) / (2 * width)
-            query = query + slope * (x_query - x_query.detach())
+        query = _place(self.cuts, x_query, self.width, self.n_context)
         return self._standardised(query - self.mean)
-
-    def _place(self, x: Tensor) -> Tensor:
-        # The division by the row count cancels below; kept so that rounding is the official one.
-        return _steps(self.cuts, x) / self.n_context
 
     def _standardised(self, centred: Tensor) -> Tensor:
         # A safe divisor first: the gradient of 0 / 0 would poison the backward pass.
@@ -136,17 +129,39 @@ class Places:
 
 
 def _steps(cuts: Tensor, x: Tensor) -> Tensor:
-    """How many cuts lie below each value."""
-    return torch.searchsorted(cuts, x.detach().mT.contiguous()).mT.float()
+    """How many cuts lie below each value: int64 (B, R, F)."""
+    return torch.searchsorted(cuts.detach(), x.detach().mT.contiguous()).mT
+
+
+def _place(cuts: Tensor, x: Tensor, width: Tensor, n_context: int) -> Tensor:
+    """Cuts below each value, by the row count: float32, with the gradient of a central difference.
+
+    The division cancels when places are standardised; kept so that rounding is the official one. A
+    value that moves passes the cuts within `width` around it; a cut that moves passes the value,
+    and the sum over those cuts is the difference of two cumulative sums.
+    """
+    place = _steps(cuts, x).float() / n_context
+    if not (x.requires_grad or cuts.requires_grad):
+        return place
+    high, low = _steps(cuts, x + width), _steps(cuts, x - width)
+    slope = (high.float() / n_context - low.float() / n_context) / (2 * width)
+    place = place + slope * (x - x.detach())
+    if cuts.requires_grad:
+        sums = pad((cuts - cuts.detach()).cumsum(dim=-1), (1, 0))
+        passed = (sums.gather(-1, high.mT) - sums.gather(-1, low.mT)).mT
+        place = place - passed / (2 * width * n_context)
+    return place
 
 
 def quantile_features(x_context: Tensor, x_query: Tensor) -> tuple[Tensor, Tensor]:
     """Replaces each value by its place among the context quantiles, standardised by the context.
 
-    The place is a step function of the value, so its derivative is zero or undefined. Where
-    `x_query` requires a gradient (adversarial evaluation, energy-based generators), the values
-    stay the official ones and the derivative is that of a central difference of the step function
-    over +-`GRADIENT_WIDTH` context standard deviations [our choice].
+    The place is a step function of the value, so its derivative is zero or undefined. Where inputs
+    require a gradient (adversarial evaluation, energy-based generators, adapters of the inputs),
+    the values stay the official ones and the derivative is that of a central difference of the
+    step function over +-`GRADIENT_WIDTH` context standard deviations [our choice]: of a value
+    against the context's quantiles, and, where `x_context` requires one, of the quantiles against
+    the value, so that moving a whole column changes nothing.
 
     Args:
         x_context: float32 (B, R, F), finite. B * R * F at most 2**24, a limit of torch.quantile.

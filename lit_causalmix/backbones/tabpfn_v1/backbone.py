@@ -161,6 +161,10 @@ class TabPFNV1(Backbone):
         return _STARTING.get(str(arguments.get("weights", "tabpfn-v1")))
 
     @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
     def limits(self) -> Limits:
         return Limits(
             context_rows=self.max_context_rows,
