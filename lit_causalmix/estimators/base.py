@@ -116,10 +116,13 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 class_weight=class_weight,
             )
             fitted = fit_frame(frame, config, verbose=self.verbose)
-            if self.run_folder is not None:
-                fitted.model.save(fitted.folder / "model")
         self.model_, self.cut_ = fitted.model, fitted.cut
         return fitted
+
+    def _keep(self, fitted: Fitted) -> None:
+        """Writes the model beside its run, where that is kept, when all of it is known."""
+        if self.run_folder is not None:
+            fitted.model.save(fitted.folder / "model")
 
     def _seed(self) -> int:
         """The seed: an integer as it is, anything else is drawn from."""

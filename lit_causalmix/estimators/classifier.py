@@ -16,12 +16,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from lit_causalmix.episode import RowOrigin
 from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.estimators.base import CausalMixEstimator
+from lit_causalmix.estimators.fitting import Fitted
 from lit_causalmix.estimators.rows import name_of
-from lit_causalmix.model.calibration import fit_temperature
+from lit_causalmix.model.calibration import fit_temperature, tempered
+from lit_causalmix.model.decision import OBJECTIVES, decided, fit_threshold
 from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label
 from lit_causalmix.tables.schema import TaskType
 
 CALIBRATIONS = (None, "temperature")
+THRESHOLDS = (None, *OBJECTIVES)
 
 
 class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[misc]
@@ -50,6 +53,9 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             {"model": {"selection": "BalancedValidation"}}.
         calibration: "temperature" chooses a temperature of the probabilities on the validation
             rows, with folds on all rows; None leaves them as they are. Labels stay the same.
+        threshold: "balanced_accuracy" chooses, for two classes, the probability above which
+            `predict` says the second one, on the validation rows, with folds on all rows; None says
+            the more probable one. `predict_proba` stays the same.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         random_state: An integer: same integer, same bits. Anything else is drawn from.
         verbose: Above 0 shows progress.
@@ -83,6 +89,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         folds: int = 1,
         class_weight: str | Mapping[Any, float] | None = None,
         calibration: str | None = None,
+        threshold: str | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
         verbose: int = 0,
@@ -104,6 +111,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         )
         self.class_weight = class_weight
         self.calibration = calibration
+        self.threshold = threshold
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:
         """Fits to rows and their classes.
@@ -118,6 +126,8 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         """
         if self.calibration not in CALIBRATIONS:
             raise ConfigurationError(f"calibration is {CALIBRATIONS}, got {self.calibration!r}")
+        if self.threshold not in THRESHOLDS:
+            raise ConfigurationError(f"threshold is {THRESHOLDS}, got {self.threshold!r}")
         frame = self._checked(X, y)
         labels = column_or_1d(y, warn=True)
         if pd.isna(labels).any():
@@ -125,6 +135,11 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         classes = _classes(labels)
+        if self.threshold is not None and len(classes) > 2:
+            raise ConfigurationError(
+                f"a threshold decides between two classes, y holds {len(classes)}: leave threshold "
+                "out; class_weight='balanced' is for any number of classes"
+            )
         task = TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS
         weight = self.class_weight
         if isinstance(weight, Mapping):
@@ -135,19 +150,37 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         text = {canonical_label(value): value for value in classes.tolist()}
         self.model_.labels = tuple(text[label] for label in self.model_.classes)
         self._order = np.searchsorted(classes, np.array(self.model_.labels, dtype=classes.dtype))
-        if self.calibration is not None:
-            rows = fitted.held_out().of_origin(RowOrigin.REAL)
-            self.model_.temperature = fit_temperature(rows.predictions.numpy(), rows.target.numpy())
+        self._decide(fitted)
+        self._keep(fitted)
         return self
+
+    def _decide(self, fitted: Fitted) -> None:
+        """Chooses temperature and threshold on held-out rows, where they are asked for."""
+        if self.calibration is None and self.threshold is None:
+            return
+        rows = fitted.held_out().of_origin(RowOrigin.REAL)
+        probabilities, classes = rows.predictions.numpy(), rows.target.numpy()
+        if self.calibration is not None:
+            self.model_.temperature = fit_temperature(probabilities, classes)
+            probabilities = tempered(probabilities, self.model_.temperature)
+        if self.threshold is not None:
+            self.model_.threshold = fit_threshold(probabilities, classes)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predicts the class of each row, (n,), of the type of `classes_`."""
-        chosen = self.predict_proba(X).argmax(axis=1)
+        rows = self._new_rows(X)
+        if self.model_.threshold is None:
+            chosen = self._in_order(rows).argmax(axis=1)
+        else:
+            found = self.model_.predict_proba(rows)
+            chosen = self._order[decided(found, self.model_.threshold)]
         return np.asarray(self.classes_[chosen])
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Predicts the probabilities of the classes, float32 (n, K), in the order of `classes_`."""
-        rows = self._new_rows(X)
+        return self._in_order(self._new_rows(X))
+
+    def _in_order(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         found = self.model_.predict_proba(rows)
         ordered = np.empty_like(found)
         ordered[:, self._order] = found

@@ -51,7 +51,8 @@ class CausalMixRegressor(RegressorMixin, CausalMixEstimator):  # type: ignore[mi
         numbers = column_or_1d(y, warn=True)
         assert_all_finite(numbers, input_name="y")
         numbers = np.asarray(numbers, dtype=np.float64)
-        self._fit(frame, pd.Series(numbers, name=name_of(y)), TaskType.REGRESSION, groups)
+        series = pd.Series(numbers, name=name_of(y))
+        self._keep(self._fit(frame, series, TaskType.REGRESSION, groups))
         return self
 
     def predict(

@@ -64,6 +64,12 @@ def _task(model: Predictor) -> Iterator[Element]:
     ]
     if model.temperature != 1:
         items.append(f"temperature of the probabilities: {model.temperature:.4g}")
+    if model.threshold is not None:
+        items.append(
+            f"decision: {model.classes[1]!r} is predicted where its probability is above "
+            f"{model.threshold:.4g}, {model.classes[0]!r} otherwise; the threshold was chosen on "
+            "held-out rows for balanced accuracy"
+        )
     yield Bullets(items)
 
 

@@ -21,8 +21,9 @@ from lit_causalmix.files.atomic import finite, refusals, replacing, write_json
 from lit_causalmix.files.digests import of_file, of_json, of_parts, of_tensors
 from lit_causalmix.files.reading import parse_json
 
-FORMAT = 1
-"""Of the folder; raised where an older version could not read it, or would read it wrongly."""
+FORMAT = 2
+"""Of the folder; raised where an older version could not read it, or would read it wrongly: 2 has a
+threshold for decisions, and what has none is written as 1."""
 
 MODEL_FILE = "model.json"
 CARD_FILE = "README.md"
@@ -74,7 +75,8 @@ class FolderWriter:
 
     def finish(self, content: Mapping[str, Any]) -> None:
         """Writes `model.json`, and removes the files of the model that stood there before."""
-        whole = finite({"format": FORMAT, **content, "files": self._files})
+        known = FORMAT if "threshold" in content else 1
+        whole = finite({"format": known, **content, "files": self._files})
         write_json(self.folder / MODEL_FILE, whole | {"sha256": of_json(whole)})
         for path in self.folder.iterdir():
             stale = _DATA_FILE.fullmatch(path.name) and path.name not in self._files

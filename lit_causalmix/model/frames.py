@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lit_causalmix.model.decision import decided
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that spreadsheets evaluate."""
 
@@ -20,6 +22,7 @@ def prediction_frame(
     quantiles: NDArray[np.floating[Any]] | None = None,
     levels: Sequence[float] = (),
     escape_formulas: bool = False,
+    threshold: float | None = None,
 ) -> pd.DataFrame:
     """One line per row: the prediction, and what is known of its distribution.
 
@@ -29,6 +32,7 @@ def prediction_frame(
         quantiles: (n, L), for regression.
         levels: Their L probabilities.
         escape_formulas: Whether a label that begins like a formula gets an apostrophe before it.
+        threshold: Of two classes the second is predicted above it.
 
     Example:
         >>> prediction_frame(np.array([[0.25, 0.75]]), ["no", "yes"])
@@ -41,7 +45,7 @@ def prediction_frame(
             columns |= {f"quantile_{level:g}": quantiles[:, k] for k, level in enumerate(levels)}
         return pd.DataFrame(columns)
     # The headers begin with "probability_" and are no formulas.
-    chosen = [labels[k] for k in predictions.argmax(axis=1)]
+    chosen = [labels[k] for k in decided(predictions, threshold)]
     columns = {"prediction": [_escaped(label) if escape_formulas else label for label in chosen]}
     columns |= {f"probability_{label}": predictions[:, k] for k, label in enumerate(labels)}
     return pd.DataFrame(columns)

@@ -76,6 +76,15 @@ class Member:
         """
         return self._read(values, self.backbone.predict)
 
+    def predict_for(self, classes: Sequence[str], values: NDArray[np.float64]) -> Floats:
+        """`predict` with probabilities in the order of some classes; one unknown here gets 0."""
+        found, own = self.predict(values), self.schema.target.categories
+        if not classes or own == tuple(classes):
+            return found
+        aligned = np.zeros((len(found), len(classes)), dtype=found.dtype)
+        aligned[:, [classes.index(label) for label in own]] = found
+        return aligned
+
     def quantiles(self, values: NDArray[np.float64], levels: Sequence[float]) -> Floats:
         """Quantiles of the predictions for coded rows, float64 (n, L).
 

@@ -18,6 +18,7 @@ from lit_causalmix.errors import ConfigurationError, LimitError, ModelError
 from lit_causalmix.files.atomic import json_text, write_text
 from lit_causalmix.model.calibration import tempered
 from lit_causalmix.model.card import model_card
+from lit_causalmix.model.decision import check_threshold, decided
 from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
 from lit_causalmix.model.frames import prediction_frame
 from lit_causalmix.model.member import Floats, Member
@@ -50,11 +51,14 @@ class Predictor:
         spec: How the training table was read.
         record: JSON values on how the model came about: scores, versions, settings, for its card.
         temperature: The logarithms of probabilities are divided by it; 1 leaves them as they are.
+        threshold: Of two classes the second is predicted above this probability; None predicts the
+            more probable one. Probabilities stay as they are.
         labels: What `predict` returns in place of the text of `classes`, in their order: JSON
             values, of a fit in Python to numbers or truth values.
 
     Raises:
-        ConfigurationError: If there is no member, or the temperature is not positive.
+        ConfigurationError: If there is no member, the temperature is not positive, or the threshold
+            lies outside (0, 1) or between other than two classes.
 
     Example:
         >>> from lit_causalmix.backbones import Nano
@@ -74,6 +78,7 @@ class Predictor:
         record: Mapping[str, Any],
         *,
         temperature: float = 1.0,
+        threshold: float | None = None,
         labels: Sequence[Any] | None = None,
     ) -> None:
         self.members = tuple(members)
@@ -84,6 +89,7 @@ class Predictor:
         self.spec = TableSpec("", **{name: getattr(spec, name) for name in _READING})
         self.record = json.loads(json_text(record))
         self.temperature = float(temperature)
+        self.threshold = check_threshold(threshold, len(self.classes))
         self.labels = self.classes if labels is None else tuple(labels)
 
     # -- facts ----------------------------------------------------------------------------------
@@ -176,12 +182,13 @@ class Predictor:
             quantiles=more,
             levels=quantiles,
             escape_formulas=escape_formulas,
+            threshold=self.threshold,
         )
 
     def _labels(self, probabilities: Floats) -> NDArray[np.object_]:
         labels: NDArray[Any] = np.array(self.labels)
         labels = labels.astype(object) if labels.dtype.kind == "U" else labels
-        return np.asarray(labels[probabilities.argmax(axis=1)])
+        return np.asarray(labels[decided(probabilities, self.threshold)])
 
     def _quantiles(self, values: Coded, levels: Sequence[float]) -> NDArray[np.float64]:
         if not levels or not all(0 < level < 1 for level in levels):
@@ -192,25 +199,14 @@ class Predictor:
         return np.asarray(np.mean(found, axis=0), dtype=np.float64)
 
     def _predictions(self, values: Coded) -> Floats:
-        found = [
-            self._aligned(member, member.predict(own))
-            for member, own in zip(self.members, values, strict=True)
-        ]
+        pairs = zip(self.members, values, strict=True)
+        found = [member.predict_for(self.classes, own) for member, own in pairs]
         mean = found[0]
         if len(found) > 1:
             doubles = np.asarray(np.mean(found, axis=0, dtype=np.float64))
             mean = doubles.astype(np.float32) if self.classes else doubles
         untouched = self.temperature == 1 or not self.classes
         return mean if untouched else tempered(mean, self.temperature)
-
-    def _aligned(self, member: Member, found: Floats) -> Floats:
-        """Probabilities in the order of the model's classes; a class unknown to a member gets 0."""
-        own = member.schema.target.categories
-        if not self.classes or own == self.classes:
-            return found
-        aligned = np.zeros((len(found), len(self.classes)), dtype=found.dtype)
-        aligned[:, [self.classes.index(label) for label in own]] = found
-        return aligned
 
     # -- place ----------------------------------------------------------------------------------
 
@@ -258,6 +254,7 @@ class Predictor:
         content = {
             "version": lit_causalmix.__version__,
             "temperature": self.temperature,
+            **({} if self.threshold is None else {"threshold": self.threshold}),
             "labels": list(self.labels),
             "reading": {name: getattr(self.spec, name) for name in _READING},
             "members": members,
@@ -290,6 +287,7 @@ class Predictor:
                 spec,
                 content["record"],
                 temperature=content["temperature"],
+                threshold=content.get("threshold"),
                 labels=content["labels"],
             )
         except (KeyError, TypeError, AttributeError, IndexError) as error:

@@ -151,6 +151,37 @@ def test_a_temperature_leaves_labels_and_lowers_the_loss_it_was_chosen_by(
     assert not np.array_equal(warm.predict_proba(X), plain.predict_proba(X))
 
 
+@pytest.mark.parametrize("folds", [1, 3])
+def test_a_threshold_is_chosen_on_held_out_rows_and_changes_labels_alone(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, folds: int
+) -> None:
+    X = parts(frame)[0]
+    y = np.where(frame["income"].fillna(0) > 6500, 10, 9)
+    asked: dict[str, Any] = {"folds": folds, "device": "cpu", "settings": tiny}
+    plain = CausalMixClassifier("default", **asked).fit(X, y)
+    model = CausalMixClassifier(
+        "default", threshold="balanced_accuracy", run_folder=tmp_path / "run", **asked
+    ).fit(X, y)
+    assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
+    threshold = model.model_.threshold
+    assert threshold is not None
+    assert model.predict(X).tolist() == [
+        10 if p > threshold else 9 for p in model.predict_proba(X)[:, 1]
+    ]
+    assert model.predict(X).tolist() != plain.predict(X).tolist()
+    run = tmp_path / "run" if folds > 1 else tmp_path / "run" / "version_0"
+    kept = lit_causalmix.load_model(run / "model")
+    assert kept.predict(X).tolist() == model.predict(X).tolist()
+
+
+def test_a_threshold_needs_two_classes_and_a_name(frame: pd.DataFrame) -> None:
+    X, y = parts(frame)
+    with pytest.raises(LitCausalMixError, match="between two classes, y holds 3"):
+        CausalMixClassifier(threshold="balanced_accuracy").fit(X, y.mask(y.index < 9, "rare"))
+    with pytest.raises(LitCausalMixError, match=r"threshold is .*, got 'f1'"):
+        CausalMixClassifier(threshold="f1").fit(X, y)
+
+
 def test_class_weights_are_by_label_and_change_the_fit(
     frame: pd.DataFrame, tiny: dict[str, Any]
 ) -> None:
