@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
@@ -31,10 +32,11 @@ _KEY = "exact_resume"
 class ExactResume(Checkpoint):
     """Stops a fit between two steps, and lets it go on as if it had never been stopped.
 
-    The command line adds it to every fit; in Python it belongs at the end of `callbacks`. On Ctrl-C
-    or SIGTERM the step under way is finished, with the validation that is due after it, then
-    everything is saved to `checkpoints/last.ckpt` of the run's folder, on all ranks at the same
-    step. A second signal stops at once and saves nothing: the last checkpoint stays.
+    The command line adds it to every fit; in Python it belongs at the end of `callbacks`. On
+    Ctrl-C, SIGTERM or, in a SLURM job, SIGUSR1 the step under way is finished, with the validation
+    that is due after it, then everything is saved to `checkpoints/last.ckpt` of the run's folder,
+    on all ranks at the same step. A second signal stops at once and saves nothing: the last
+    checkpoint stays.
 
     A checkpoint is consistent only between two steps: in the middle of one the optimiser may be
     half-updated. So `save_on_exception` of `ModelCheckpoint` is switched off, and what is saved
@@ -155,13 +157,20 @@ class ExactResume(Checkpoint):
 
 
 def make_exact(trainer: pl.Trainer) -> None:
-    """Gives a trainer `FiniteLoss`, `ExactResume` and `AtomicCheckpointIO` where it lacks them."""
+    """Gives a trainer `FiniteLoss`, `ExactResume` and `AtomicCheckpointIO` where it lacks them.
+
+    Lightning's own requeueing of SLURM jobs is switched off: it saves in the middle of a step, to a
+    checkpoint that no fit may go on from. `examples/slurm.sh` requeues.
+    """
     callbacks = all_callbacks(trainer)
     for kind in (FiniteLoss, ExactResume):  # the latter saves when all others are done
         if not any(isinstance(callback, kind) for callback in callbacks):
             callbacks.append(kind())
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+    environment = trainer._accelerator_connector.cluster_environment
+    if isinstance(environment, SLURMEnvironment):
+        environment.auto_requeue = False
 
 
 def _has_stopped(callback: pl.Callback) -> bool:

@@ -1,4 +1,4 @@
-"""A wish to stop, by Ctrl-C or SIGTERM, that is granted between two steps."""
+"""A wish to stop, by Ctrl-C, SIGTERM or SLURM's SIGUSR1, that is granted between two steps."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Notes the first SIGINT or SIGTERM in place of raising; a second one stops at once.
+    """Notes the first signal to stop in place of raising; a second one stops at once.
 
-    A signal that the process ignores, as a shell's background jobs do, stays ignored. Where
-    Lightning requeues a SLURM job, SIGTERM stays with it.
+    A signal that the process ignores, as a shell's background jobs do, stays ignored. In a SLURM
+    job SIGUSR1 says the same: that the job's time ends (`#SBATCH --signal=USR1@120`).
 
     Args:
         note: Called once, with the signal, when the first one arrives.
@@ -54,8 +54,8 @@ class StopRequest:
         """Takes the signals over; only the main thread can."""
         if threading.current_thread() is not threading.main_thread() or self._former:
             return
-        signals = [signal.SIGINT] if SLURMEnvironment.detect() else [signal.SIGINT, signal.SIGTERM]
-        for signum in signals:
+        signals = [signal.SIGINT, signal.SIGTERM]
+        for signum in [*signals, signal.SIGUSR1] if SLURMEnvironment.detect() else signals:
             if signal.getsignal(signum) is not signal.SIG_IGN:
                 self._former[signum] = signal.signal(signum, self._received)
 
