@@ -49,8 +49,8 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             them together, and predictions are averaged.
         class_weight: "balanced" counts the classes of a training episode alike in its loss, however
             few their rows; a mapping has a weight for each label (1 where it names none); None
-            counts rows alike. It changes what is trained, not what selects: see `settings`,
-            {"model": {"selection": "BalancedValidation"}}.
+            counts rows alike. With it balanced accuracy selects, as log-loss would keep zero-shot,
+            unless a recipe or `settings` name a selection.
         calibration: "temperature" chooses a temperature of the probabilities on the validation
             rows, with folds on all rows; None leaves them as they are. Labels stay the same.
         threshold: "balanced_accuracy" chooses, for two classes, the probability above which

@@ -110,6 +110,8 @@ def fit_settings(
         own["data"]["synthetic_ratio"] = synthetic_ratio
     if class_weight is not None:
         own["model"] = {"class_weight": class_weight}
+        if base["model"].get("selection") is None:  # log-loss would keep zero-shot
+            own["model"]["selection"] = "lit_causalmix.training.BalancedValidation"
     whole = merged(base, backbone_settings(backbone), own, read_fragment(settings))
     whole = merged(whole, {"data": {"table": dict(table)}})
     if max_steps is not None:

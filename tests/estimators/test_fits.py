@@ -231,6 +231,17 @@ def test_settings_hold_over_arguments_and_arguments_over_recipes() -> None:
     assert settings_of(device="cuda:1")["trainer"]["devices"] == [1]
 
 
+def test_class_weights_are_selected_by_what_they_aim_at() -> None:
+    assert settings_of()["model"].get("selection") is None
+    weighted = settings_of(class_weight="balanced")["model"]
+    assert weighted["class_weight"] == "balanced"
+    assert weighted["selection"].endswith("BalancedValidation")
+    cautious = settings_of(class_weight="balanced", method=["default", "stopping/cautious"])
+    assert cautious["model"]["selection"]["class_path"].endswith("CautiousValidation")
+    own = settings_of(class_weight="balanced", settings={"model": {"selection": "FixedBudget"}})
+    assert own["model"]["selection"] == "FixedBudget"
+
+
 def test_folds_are_one_model_with_every_row_in_the_context(
     frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path
 ) -> None:
