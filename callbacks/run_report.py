@@ -1,30 +1,41 @@
-"""The report at the end of a run: table on the screen, JSON and picture in the run's folder."""
+"""The report at the end of a run: table on the screen; page, JSON and picture in its folder."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, episode_datamodule, is_trial
+from lit_causalmix.callbacks.run_story import (
+    MORE_STEPS,
+    history,
+    still_gained,
+    story_of,
+    title,
+)
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.files.atomic import write_json
-from lit_causalmix.metrics import Score, specs
+from lit_causalmix.files.atomic import write_bytes, write_json, write_text
+from lit_causalmix.metrics import Score
+from lit_causalmix.pages.html import render
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import (
     ReportRow,
     brief,
+    curves,
     format_table,
-    plot_curves,
     report_rows,
 )
+from lit_causalmix.training.run_page import build_page
 from lit_causalmix.training.runs import run_folder
 from lit_causalmix.training.scoreboard import Stage
 from lit_causalmix.training.task import CausalMixTask
 from lit_causalmix.training.tracking import log_picture
 
+CURVES, PAGE, NUMBERS = "curves.png", "report.html", "report.json"
 _ROWS = {"val": "validation", "test": "test"}
 
 
@@ -48,21 +59,34 @@ class RunReport(FitCallback):
 
     After `trainer.test` (and `trainer.validate`) it prints a table (domain, metric, zero-shot,
     fine-tuned, normalised, and other models where `ReferenceModels` scores them) and writes
-    `report.json`; after a fit it draws `curves.png`, which the loggers get, too. Other callbacks
-    add lines by sheets of the scoreboard and entries by `AddsContent`.
+    `report.json`; after a fit it draws `curves.png`, which the loggers get, too. `report.html` has
+    all of it on one page. Other callbacks add lines by sheets of the scoreboard and entries by
+    `AddsContent`.
 
     Args:
         show: Whether to print the table.
+
+    Attributes:
+        notes: Warnings of the run, for its page; the command line puts them here.
     """
 
     def __init__(self, show: bool = True) -> None:
         self.show = show
+        self.notes: Sequence[str] = ()
         self._rows: dict[Stage, list[ReportRow]] = {}
+        self._png = b""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._rows = {}
 
     # -- curves ---------------------------------------------------------------------------------
 
     def on_settled(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
-        self._draw(trainer, task, run_folder(trainer))
+        folder = run_folder(trainer)
+        self._draw(trainer, task, folder)
+        if self._png:
+            self._write_page(trainer, task, folder)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -74,14 +98,27 @@ class RunReport(FitCallback):
 
     def _draw(self, trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> None:
         board = task.scoreboard
+        self._png = b""
         if not trainer.is_global_zero or not board.history or is_trial(trainer):
             return
-        folder.mkdir(parents=True, exist_ok=True)
         step = board.selected.step if board.selected is not None else trainer.global_step
-        picture = folder / "curves.png"
-        plot_curves(picture, _history(trainer, task), step, _title(trainer))
+        self._png = curves(history(trainer, task), step, title(trainer))
+        picture = folder / CURVES
+        write_bytes(picture, self._png)
         for logger in trainer.loggers:
             log_picture(logger, picture, trainer.global_step)
+
+    def _write_page(self, trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> None:
+        story = story_of(
+            trainer,
+            task,
+            folder,
+            rows=self._rows,
+            references=_references(trainer) if "test" in self._rows else {},
+            png=self._png,
+            notes=list(dict.fromkeys(self.notes)),
+        )
+        write_text(folder / PAGE, render(build_page(story)))
 
     # -- table ----------------------------------------------------------------------------------
 
@@ -111,13 +148,13 @@ class RunReport(FitCallback):
         references = _references(trainer) if stage == "test" else {}
         lines = [
             "",
-            f"{_title(trainer)}, {_ROWS[stage]} rows",
+            f"{title(trainer)}, {_ROWS[stage]} rows",
             format_table(self._rows[stage], references),
             *_context(trainer, stage),
         ]
         if not is_trial(trainer):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "report.json", self._content(trainer, task))
+            write_json(folder / NUMBERS, self._content(trainer, task))
+            self._write_page(trainer, task, folder)
             lines += _where(trainer, task, folder)
         if self.show:
             sys.stdout.write("\n".join([*lines, ""]))
@@ -126,13 +163,13 @@ class RunReport(FitCallback):
     def _content(self, trainer: pl.Trainer, task: CausalMixTask) -> dict[str, object]:
         selected = task.scoreboard.selected
         content: dict[str, object] = {
-            "title": _title(trainer),
+            "title": title(trainer),
             "context": {s: episode_datamodule(trainer).context_of(s) for s in self._rows},
             "rows": [row.to_json() for rows in self._rows.values() for row in rows],
             "best_step": selected.step if selected is not None else None,
             "best_checkpoint": selected.file if selected is not None else None,
             "selected_weights": task.holds_selected(),
-            "history": _history(trainer, task),
+            "history": history(trainer, task),
         }
         for callback in all_callbacks(trainer):
             if isinstance(callback, AddsContent):
@@ -148,16 +185,6 @@ def _references(trainer: pl.Trainer) -> dict[str, dict[str, Score]]:
     return found
 
 
-def _history(trainer: pl.Trainer, task: CausalMixTask) -> list[dict[str, float]]:
-    """The scores of the real validation rows along the fit, by metric."""
-    kind = episode_datamodule(trainer).is_classification
-    names = [spec.name for spec in specs(kind, task.metrics)]
-    return [
-        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in names}
-        for entry in task.scoreboard.history
-    ]
-
-
 def _where(trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> list[str]:
     """Which weights the table is of, and which files tell more."""
     selected, rule = task.scoreboard.selected, task.selection
@@ -171,24 +198,15 @@ def _where(trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> list[str]:
             lines.append(f"{'Last' if rule.keeps_last else 'Best'} weights {told}: {path}")
         else:
             lines.append(f"Other weights than the best ones {told}: {trainer.ckpt_path or 'these'}")
-    if selected is not None and _still_gained(task):
-        lines.append(
-            "The last step was the best: more may gain, by --trainer.max_epochs (or max_steps)"
-        )
-    if task.scoreboard.history:
-        lines.append(f"Curves: {folder / 'curves.png'}")
-    return [*lines, f"Report: {folder / 'report.json'}"]
+    if still_gained(task):
+        lines.append(MORE_STEPS)
+    return [*lines, *files_lines(folder, drawn=bool(task.scoreboard.history))]
 
 
-def _still_gained(task: CausalMixTask) -> bool:
-    """Whether the weights were selected at the last of several validations."""
-    board = task.scoreboard
-    return (
-        len(board.history) > 2
-        and not task.selection.keeps_last
-        and board.selected is not None
-        and board.selected.step == board.history[-1].step
-    )
+def files_lines(folder: Path, *, drawn: bool) -> list[str]:
+    """Where the curves, the page and the numbers of a run are."""
+    found = [f"Curves: {folder / CURVES}"] if drawn else []
+    return [*found, f"Report: {folder / PAGE} (its numbers: {NUMBERS})"]
 
 
 def _context(trainer: pl.Trainer, stage: Stage) -> list[str]:
@@ -199,8 +217,3 @@ def _context(trainer: pl.Trainer, stage: Stage) -> list[str]:
 
 def _method(trainer: pl.Trainer) -> str:
     return episode_datamodule(trainer).method
-
-
-def _title(trainer: pl.Trainer) -> str:
-    datamodule = episode_datamodule(trainer)
-    return f"{', '.join(datamodule.table_names)}: {datamodule.method}"

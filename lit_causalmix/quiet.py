@@ -6,6 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,44 @@ def quiet_dowhy(seed: int) -> Iterator[None]:
     finally:
         config.show_progress_bars = bars
         np.random.set_state(state)  # noqa: NPY002
+
+
+class WarningCollector(logging.Handler):
+    """Gathers warnings and errors of loggers as texts.
+
+    Args:
+        notes: Takes them.
+    """
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._notes = notes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._notes.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def noting_warnings(notes: list[str]) -> Iterator[None]:
+    """Gathers the warnings that are shown, ours by logging and everyone's by `warnings`.
+
+    Args:
+        notes: Takes them, each as it comes.
+    """
+    own, handler = logging.getLogger("lit_causalmix"), WarningCollector(notes)
+    own.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            show = warnings.showwarning
+
+            def noted(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+                notes.append(str(message))
+                show(message, *args, **kwargs)
+
+            warnings.showwarning = noted
+            yield
+    finally:
+        own.removeHandler(handler)
 
 
 _TIPS = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.seed")

@@ -1,9 +1,11 @@
+import logging
+import warnings
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from lit_causalmix.quiet import quiet_dowhy, single_thread
+from lit_causalmix.quiet import noting_warnings, quiet_dowhy, single_thread
 
 
 def test_numpy_and_dowhy_are_as_before_even_after_an_error() -> None:
@@ -40,3 +42,20 @@ def test_single_thread_is_undone() -> None:
         inside = [pool["num_threads"] for pool in threadpool_info()]
     assert inside
     assert set(inside) == {1}
+
+
+def test_warnings_are_noted_and_still_shown(caplog: pytest.LogCaptureFixture) -> None:
+    notes: list[str] = []
+    with pytest.warns(UserWarning, match="a column is empty"):
+        _warn(notes)
+    assert notes == ["a column is empty", "no draw for b"]
+    assert "no draw for b" in caplog.text
+    logging.getLogger("lit_causalmix.any").warning("afterwards")
+    assert len(notes) == 2
+
+
+def _warn(notes: list[str]) -> None:
+    with noting_warnings(notes):
+        warnings.warn("a column is empty", stacklevel=1)
+        logging.getLogger("lit_causalmix.any").warning("no draw for %s", "b")
+        logging.getLogger("lit_causalmix.any").info("not worth a note")

@@ -9,20 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lit_causalmix.callbacks.run_report import CURVES, NUMBERS, PAGE, files_lines
 from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules.facts import facts
 from lit_causalmix.ensembles import fold_folder
 from lit_causalmix.ensembles.held_out import forget_others
 from lit_causalmix.errors import ConfigurationError, ModelError
-from lit_causalmix.files.atomic import write_json
+from lit_causalmix.files.atomic import write_bytes, write_json, write_text
 from lit_causalmix.metrics import normalized_scores, specs
+from lit_causalmix.pages.html import render
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.folds import Ensemble, FoldSettings, fit_ensemble
 from lit_causalmix.training.report import (
     ReportRow,
     brief,
+    curves,
     format_table,
-    plot_curves,
     report_rows,
+)
+from lit_causalmix.training.run_page import (
+    RunStory,
+    StageScores,
+    build_page,
+    chosen_words,
+    scores_of_test,
 )
 from lit_causalmix.training.task import CausalMixTask
 
@@ -83,6 +93,7 @@ def fit_folds(
     data: CausalMixDataModule,
     *,
     jobs: int,
+    notes: Sequence[str] = (),
 ) -> None:
     """Fits the folds, reports the ensemble, and keeps its model.
 
@@ -92,16 +103,15 @@ def fit_folds(
         task: As configured.
         data: As configured.
         jobs: Folds at once.
+        notes: Warnings so far, for the page.
     """
     settings = FoldSettings({name: config[name] for name in _PARTS if name in config})
     ensemble = fit_ensemble(settings, folder, task, data, jobs=jobs)
     rows = _rows(ensemble, data)
-    write_json(folder / "report.json", _content(ensemble, rows, data))
-    curves = [
-        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in _metrics(data)}
-        for entry in ensemble.choice.history
-    ]
-    plot_curves(folder / "curves.png", curves, ensemble.choice.step, _title(data))
+    write_json(folder / NUMBERS, _content(ensemble, rows, data))
+    story = _story(ensemble, rows, task, data, folder, notes)
+    write_bytes(folder / CURVES, story.png)
+    write_text(folder / PAGE, render(build_page(story)))
     lines = ["", f"{_title(data)}, all folds together", format_table(rows["val"])]
     if rows["test"]:
         lines += ["", f"{_title(data)}, test rows", format_table(rows["test"])]
@@ -155,6 +165,46 @@ def _content(
     }
 
 
+def _story(
+    ensemble: Ensemble,
+    rows: Mapping[str, Sequence[ReportRow]],
+    task: CausalMixTask,
+    data: CausalMixDataModule,
+    folder: Path,
+    notes: Sequence[str],
+) -> RunStory:
+    """What the page tells, the curves drawn."""
+    choice, member = ensemble.choice, ensemble.members[0].data
+    history = [
+        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in _metrics(data)}
+        for entry in choice.history
+    ]
+    told = "Each row is predicted by the fold that did not train on it; the step is chosen by them."
+    context = member.context_of("val")
+    stages = [
+        *scores_of_test(rows["test"], member.context_of("test")),
+        StageScores("All folds together", told, rows["val"], context),
+    ]
+    chosen = chosen_words(
+        task.selection,
+        choice.history,
+        step=choice.step,
+        score=choice.score,
+        classification=data.is_classification,
+        of=" of every fold",
+    )
+    return RunStory(
+        _title(data),
+        stages,
+        [*chosen, f"The model averages the predictions of its {data.folds} members."],
+        png=curves(history, choice.step, _title(data)),
+        history=history,
+        facts=list(facts(data, task.backbone)),
+        warnings=list(dict.fromkeys(notes)),
+        settings=(folder / "config.yaml").read_text(encoding="utf-8"),
+    )
+
+
 def _where(
     ensemble: Ensemble, task: CausalMixTask, data: CausalMixDataModule, folder: Path
 ) -> list[str]:
@@ -163,6 +213,5 @@ def _where(
     name = task.selection.loss_name(data.is_classification)
     return [
         f"Best weights: {chosen}, pooled {choice.rule} {name} {brief(choice.score)}",
-        f"Curves: {folder / 'curves.png'}",
-        f"Report: {folder / 'report.json'}",
+        *files_lines(folder, drawn=True),
     ]

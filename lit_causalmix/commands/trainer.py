@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,21 @@ import lit_causalmix.backbones
 import lit_causalmix.callbacks
 import lit_causalmix.generators
 import lit_causalmix.training  # noqa: F401  # these four make the class names known to the parser
-from lit_causalmix.callbacks.evaluation import is_trial
+from lit_causalmix.callbacks import RunReport
+from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
-from lit_causalmix.commands.facts import fit_facts
 from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
 from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
+from lit_causalmix.datamodules.facts import fit_facts
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
-from lit_causalmix.quiet import without_tips
+from lit_causalmix.quiet import noting_warnings, without_tips
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
@@ -70,10 +72,13 @@ class TrainerCLI(ConfiguredCLI):
 
     Args:
         options: What the command line says of folds besides settings.
+        notes: Takes the warnings of the run, which its page tells.
     """
 
-    def __init__(self, *args: Any, options: FoldOptions, **kwargs: Any) -> None:
-        self._options = options
+    def __init__(
+        self, *args: Any, options: FoldOptions, notes: Sequence[str], **kwargs: Any
+    ) -> None:
+        self._options, self._notes = options, notes
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -132,7 +137,8 @@ class TrainerCLI(ConfiguredCLI):
         whole = self._parser("fit").dump(self.config["fit"], skip_none=False)
         write_text(folder / "config.yaml", whole)
         sys.stderr.write(f"{data.folds} folds in {folder}; --resume {folder} goes on with them\n")
-        fit_folds(json.loads(text), folder, self.model, data, jobs=self._options.jobs)
+        jobs = self._options.jobs
+        fit_folds(json.loads(text), folder, self.model, data, jobs=jobs, notes=self._notes)
 
     def _ckpt_path(self) -> str | None:
         path: str | None = self.config[self.config.subcommand].get("ckpt_path")
@@ -165,6 +171,9 @@ class TrainerCLI(ConfiguredCLI):
             kwargs["callbacks"] = [*callbacks, FitProgress()]
         trainer = super().instantiate_trainer(**kwargs)
         make_exact(trainer)
+        for callback in all_callbacks(trainer):
+            if isinstance(callback, RunReport):
+                callback.notes = self._notes
         return trainer
 
     def before_fit(self) -> None:
@@ -220,12 +229,14 @@ def main(args: ArgsType) -> int:
     options, args = taken_options(with_packaged_configs(args))
     other = _names_datamodule(args)
     defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
+    notes: list[str] = []
     try:
-        with disk_refusals(), without_tips():
+        with disk_refusals(), without_tips(), noting_warnings(notes):
             TrainerCLI(
                 CausalMixTask,
                 pl.LightningDataModule if other else CausalMixDataModule,
                 options=options,
+                notes=notes,
                 subclass_mode_data=other,
                 save_config_callback=SavedSettings,
                 save_config_kwargs={"save_to_log_dir": False},

@@ -129,7 +129,12 @@ def marginals_section(inspection: Inspection) -> Section:
         caption += f" The {left_out} features with the best scores are left out."
     content = [
         Paragraph(words.on_shapes(schema, quality), "says"),
-        Picture("marginals", figure, "Distribution of each column", caption),
+        Picture(
+            "marginals",
+            figure,
+            "Distribution of each column, real and synthetic",
+            caption,
+        ),
     ]
     return Section("columns", "Columns, real and synthetic", [Part(content)])
 
@@ -152,7 +157,7 @@ def trends_section(inspection: Inspection) -> Section:
         Picture(
             "pair_trends_difference",
             row_figures.trend_difference(names, trends),
-            "Difference of the associations",
+            "Synthetic minus real association of each pair of columns",
             "Synthetic minus real: blue pairs lost association, red ones gained some.",
         ),
     ]

@@ -48,7 +48,7 @@ def _heat_map(structure: Structure, target: int) -> Picture:
     return Picture(
         "edges",
         graph_figures.edge_heat_map(names, structure.edges.matrix, target),
-        "Edge probabilities",
+        "Heat map of how probable an edge from each column to each other one is",
         f"Rows cause columns. {some if len(names) > most else ''}A pair whose direction stayed "
         "open gives half of its votes to each direction.",
     )
@@ -59,7 +59,7 @@ def _graph(structure: Structure, target: int) -> Picture:
     return Picture(
         "strongest_edges",
         graph_figures.strongest_graph(edges.names, edges.matrix, target),
-        "Graph of the strongest edges",
+        "Graph of the strongest edges between columns",
         "Causes stand above effects; the darker an edge, the more probable; without an arrow head "
         f"its direction is open. The {graph_figures.MOST_EDGES} strongest edges and the "
         f"{graph_figures.TARGET_EDGES} strongest of the target; columns without one are left out.",
@@ -72,7 +72,7 @@ def _sampled(structure: Structure, target: int) -> Picture:
     return Picture(
         "sampled_graphs",
         graph_figures.dag_figure(names, structure.dags[:SHOWN_DAGS], target),
-        "Sampled graphs",
+        "The sampled graphs side by side, an arrow from cause to effect",
         "Each synthetic row comes from one of the sampled graphs; where they differ, the data "
         f"leave the structure open.{some if len(names) > graph_figures.WHOLE_GRAPH else ''}",
     )

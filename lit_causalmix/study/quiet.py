@@ -7,16 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lit_causalmix.quiet import WarningCollector
+
 _CHATTER = ("lightning.pytorch", "lightning.fabric")
-
-
-class _Collector(logging.Handler):
-    def __init__(self, notes: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self._notes = notes
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._notes.append(record.getMessage())
 
 
 @contextmanager
@@ -26,7 +19,7 @@ def quietly() -> Iterator[list[str]]:
     They would tear the progress bar of a thousand cells apart; a cell keeps them in its record.
     """
     notes: list[str] = []
-    own, handler = logging.getLogger("lit_causalmix"), _Collector(notes)
+    own, handler = logging.getLogger("lit_causalmix"), WarningCollector(notes)
     levels = {name: logging.getLogger(name).level for name in _CHATTER}
     propagated, own.propagate = own.propagate, False
     own.addHandler(handler)

@@ -1,15 +1,14 @@
-"""What a run tells its user: a short table, a JSON file and a picture of the curves."""
+"""What a run tells its user: the table of its scores, as JSON values too, and its curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lit_causalmix.episode import RowOrigin
-from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Score, metric_named, specs
+from lit_causalmix.pages.drawing import new_figure, png
 
 _ACROSS = 4  # curves side by side
 _REAL = RowOrigin.REAL.name.lower()
@@ -82,23 +81,25 @@ def report_rows(
     return rows
 
 
-def format_table(
-    rows: Sequence[ReportRow], references: Mapping[str, Mapping[str, Score]] | None = None
-) -> str:
-    """Lays the rows out in aligned columns, with notes on undefined scores below.
+References = Mapping[str, Mapping[str, Score]]
+"""Other models' scores of the same rows, model → "domain/metric" → score."""
+
+
+def score_cells(
+    rows: Sequence[ReportRow], references: References | None = None
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Titles and cells of the table of scores.
 
     Each score stands once: where the rows of a table's domain have the scores of all real rows, as
     with a single table, they are left out.
 
     Args:
         rows: Of one stage.
-        references: Other models' scores of the same rows, model → "domain/metric" → score, a
-            column each.
+        references: A column each.
     """
     references = references or {}
-    shown = _each_once(rows)
-    header = ("domain", "metric", "zero-shot", "fine-tuned", "normalised", *references)
-    cells = [header] + [
+    head = ("domain", "metric", "zero-shot", "fine-tuned", "normalised", *references)
+    return head, [
         (
             row.domain,
             _with_direction(row.metric),
@@ -107,21 +108,33 @@ def format_table(
             f"{row.normalized.value:+.2f} %" if row.normalized.defined else "undefined",
             *(_of_reference(scores, row) for scores in references.values()),
         )
-        for row in shown
+        for row in each_once(rows)
     ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
+
+
+def score_notes(rows: Sequence[ReportRow]) -> list[str]:
+    """Why scores of the table are undefined, a line each."""
+    return sorted(
+        {
+            f"{r.stage}/{r.domain}/{r.metric}: {s.note}"
+            for r in each_once(rows)
+            for s in (r.fine_tuned, r.normalized)
+            if s.note
+        }
+    )
+
+
+def format_table(rows: Sequence[ReportRow], references: References | None = None) -> str:
+    """`score_cells` in aligned columns, with `score_notes` below."""
+    head, found = score_cells(rows, references)
+    cells = [head, *found]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
     lines = [_align(line, widths) for line in cells]
     lines.insert(1, "─" * len(lines[0]))
-    notes = {
-        f"{r.stage}/{r.domain}/{r.metric}: {s.note}"
-        for r in shown
-        for s in (r.fine_tuned, r.normalized)
-        if s.note
-    }
-    return "\n".join([*lines, *sorted(notes)])
+    return "\n".join([*lines, *score_notes(rows)])
 
 
-def _each_once(rows: Sequence[ReportRow]) -> list[ReportRow]:
+def each_once(rows: Sequence[ReportRow]) -> list[ReportRow]:
     """The rows without the domains that repeat the scores of the real rows, all of them."""
     of: dict[str, dict[str, tuple[Score, Score]]] = {}
     for row in rows:
@@ -166,26 +179,19 @@ def score_to_json(score: Score) -> dict[str, object]:
     return {"value": score.value if score.defined else None, "note": score.note}
 
 
-def plot_curves(
-    path: Path, history: Sequence[Mapping[str, float]], best_step: int, title: str
-) -> None:
-    """Draws each metric of the real validation rows over the training steps.
+def curves(history: Sequence[Mapping[str, float]], best_step: int, title: str) -> bytes:
+    """Draws each metric of the real validation rows over the training steps, as a PNG.
 
     Args:
-        path: PNG file to write.
         history: One mapping per validation, "step" and metric names → values; the first is
             zero-shot at step 0.
         best_step: Marked by a vertical line.
         title: Above the picture.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [name for name in history[0] if name != "step"]
     across = math.ceil(len(names) / math.ceil(len(names) / _ACROSS))
     down = math.ceil(len(names) / across)
-    figure = Figure(figsize=(3.4 * across, 2.9 * down + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.4 * across, 2.9 * down + 0.3)
     for position, name in enumerate(names, start=1):
         axes = figure.add_subplot(down, across, position)
         points = [(h["step"], h[name]) for h in history if math.isfinite(h.get(name, math.nan))]
@@ -198,5 +204,4 @@ def plot_curves(
         axes.set_title(_with_direction(name))
     figure.axes[0].legend(fontsize="small")
     figure.suptitle(title, parse_math=False)  # a name may hold dollar signs
-    with replacing(path) as scratch:
-        figure.savefig(scratch, format="png", dpi=120)
+    return png(figure)

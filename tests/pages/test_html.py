@@ -1,5 +1,8 @@
 """HTML: well-formed, complete, and nothing of a user's text is markup."""
 
+import base64
+import hashlib
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -97,7 +100,7 @@ def test_classes_say_what_a_cell_is() -> None:
         ("name", "n"), [("a", "1"), ("b", "2")], (1,), {(0, 1): "better", (1, 0): "worse"}
     )
     html = render(Page("t", [table], []))
-    assert '<th>name</th><th class="number">n</th>' in html
+    assert '<th scope="col">name</th><th scope="col" class="number">n</th>' in html
     assert '<td>a</td><td class="number better">1</td>' in html
     assert '<td class="worse">b</td><td class="number">2</td>' in html
 
@@ -127,6 +130,11 @@ def test_what_is_kept_beside_a_page_are_its_files_and_all_pictures() -> None:
     assert files == {"n.csv": b"0", "first.png": b"1", "second.png": b"2", "third.png": b"3"}
 
 
-def test_a_page_may_load_nothing_and_run_nothing() -> None:
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+def test_a_page_may_load_nothing_and_run_its_own_script_alone() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", render(everywhere("a")), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
     assert ("content", policy) in Reader(render(everywhere("a"))).attributes

@@ -84,7 +84,7 @@ def ranks_part(block: Block) -> Part:
     diagram = Picture(
         name,
         drawing.png(critical_difference_figure(ranked)),
-        "Critical-difference diagram",
+        "Critical-difference diagram: the mean rank of each method",
         "Rank 1 is best. Ranks are taken on each table and averaged; methods under one bar are "
         "not told apart.",
     )

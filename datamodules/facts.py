@@ -1,17 +1,32 @@
-"""What a fit made of a table, a line each before the work begins, with what overrules it."""
+"""What a fit made of a table, with what overrules it: for the lines before the work, and a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from lit_causalmix.backbones import Backbone
-from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules.causal_mix import CausalMixDataModule
 from lit_causalmix.tables import Table
 from lit_causalmix.tables.schema import Column
 from lit_causalmix.tables.table import class_counts
 
 _MOST_NAMES = 4
 _WIDTH = 10
+
+
+class Fact(NamedTuple):
+    """One thing that a fit goes by.
+
+    Attributes:
+        name: What it is about, one word.
+        text: What was inferred or set.
+        options: What overrules it.
+    """
+
+    name: str
+    text: str
+    options: str
 
 
 def fit_facts(datamodule: CausalMixDataModule, backbone: Backbone) -> str:
@@ -21,30 +36,32 @@ def fit_facts(datamodule: CausalMixDataModule, backbone: Backbone) -> str:
         datamodule: Its table is read.
         backbone: What is fine-tuned.
     """
-    lines = _facts(datamodule, backbone)
-    return "".join(f"{name:{_WIDTH}}{text}\n" for name, text in lines)
+    found = facts(datamodule, backbone)
+    return "".join(f"{name:{_WIDTH}}{text} ({options})\n" for name, text, options in found)
 
 
-def _facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[tuple[str, str]]:
+def facts(datamodule: CausalMixDataModule, backbone: Backbone) -> Iterator[Fact]:
+    """The same one by one; see `fit_facts`."""
     splits = datamodule.splits
     train, schema = splits.train, splits.train.schema
-    yield "table", f"{train.name}, domain {train.domain} (--data.table.domain)"
-    yield "task", f"{_task(train)} (--data.table.task, --data.table.target)"
+    yield Fact("table", f"{train.name}, domain {train.domain}", "--data.table.domain")
+    yield Fact("task", _task(train), "--data.table.task, --data.table.target")
     kinds = "; ".join(_kinds(schema.features))
-    yield "columns", f"{len(schema.features)}: {kinds} (--data.table.kinds)"
+    yield Fact("columns", f"{len(schema.features)}: {kinds}", "--data.table.kinds")
     sizes = (f"{len(part):,}" for part in (train, splits.val, splits.test))
     rows = "{} training, {} validation, {} test rows".format(*sizes)
-    yield "split", f"{rows}, {_chosen_by(datamodule)} (--data.split)"
+    yield Fact("split", f"{rows}, {_chosen_by(datamodule)}", "--data.split")
     if datamodule.folds > 1:
         pool = len(train) + len(splits.val)
-        yield "folds", f"{datamodule.folds} of these {pool:,}, each validates once (--folds)"
+        told = f"{datamodule.folds} of these {pool:,}, each validates once"
+        yield Fact("folds", told, "--folds")
     n_context, n_query = datamodule.training_sizes()
     rows = f"{n_context:,} context + {n_query:,} query rows"
     each = f"{datamodule.episodes_per_epoch} an epoch, {datamodule.method}"
-    yield "episodes", f"{rows}, {each} (--data.episode_rows, --data.synthetic_ratio)"
+    yield Fact("episodes", f"{rows}, {each}", "--data.episode_rows, --data.synthetic_ratio")
     trained = sum(p.numel() for p in backbone.parameters() if p.requires_grad)
     name = type(backbone).__name__
-    yield "model", f"{name}, {trained:,} parameters to train (--model.backbone)"
+    yield Fact("model", f"{name}, {trained:,} parameters to train", "--model.backbone")
 
 
 def _chosen_by(datamodule: CausalMixDataModule) -> str:
