@@ -1,8 +1,10 @@
 """A release has one version, in every place that states it."""
 
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +33,24 @@ def _tree(folder: Path, *, version: str, cited: str, changelog: str) -> Path:
 def test_all_places_of_this_tree_say_the_same() -> None:
     check = _check_release()
     assert check.version(ROOT) == check.cited_version(ROOT) == lit_causalmix.__version__
+
+
+def test_the_newest_section_of_the_changelog_is_this_version_with_its_date() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, second, *_ = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert first == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(lit_causalmix.__version__)}\] - \d{{4}}-\d\d-\d\d", second)
+
+
+def test_the_lowest_versions_are_those_that_the_project_allows() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "lowest_versions.py"), "smote"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    pins = dict(line.split("==") for line in result.stdout.splitlines())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert len(pins) == len(project["dependencies"]) + 1, "each has a lower bound"
+    assert pins["torch"] == "2.10"
+    assert pins["jsonargparse"] == "4.53"
+    assert pins["imbalanced-learn"] == "0.14.2"
 
 
 def test_a_tree_that_is_ready(tmp_path: Path) -> None:
