@@ -26,8 +26,9 @@ PACKAGES = (
     "huggingface_hub<2",
     "safetensors",
 )
-WITHOUT_DEPENDENCIES = tuple(
-    f"autogluon.{part}=={AUTOGLUON}" for part in ("tabular", "core", "common", "features")
+WITHOUT_DEPENDENCIES = (
+    *(f"autogluon.{part}=={AUTOGLUON}" for part in ("tabular", "core", "common", "features")),
+    "mitra-finetune==0.3.0",  # Mitra v2's changes of AutoGluon, for a binned head
 )
 
 
@@ -41,7 +42,7 @@ def python(folder: Path) -> Path:
         subprocess.CalledProcessError: If an installation fails; the next call resumes it.
     """
     interpreter = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    complete = folder / f"autogluon-{AUTOGLUON}.complete"
+    complete = folder / f"autogluon-{AUTOGLUON}-v2.complete"
     if complete.exists():
         return interpreter
     if not interpreter.exists():

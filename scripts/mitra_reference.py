@@ -9,6 +9,7 @@ Everything runs in float32 and without the random sign flips of `MitraClassifier
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,11 @@ def predict(model: Path, table: dict[str, Tensor], precision: str = "float32") -
     }
     regression = np.issubdtype(y.dtype, np.floating)
     if regression:
+        n_outputs = json.loads((model / "config.json").read_text())["dim_output"]
+        if n_outputs > 1:  # AutoGluon takes no binned head unless mitra-finetune changes it
+            from mitra_finetune.patches import install_reg_ce_patches
+
+            install_reg_ce_patches(n_outputs)
         estimator = MitraRegressor(random_mirror_regression=False, **options)
     else:
         estimator = MitraClassifier(**options)
