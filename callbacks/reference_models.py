@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import lightning.pytorch as pl
 import torch
 
 from lit_causalmix.callbacks.evaluation import as_task, episode_datamodule
+from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics import Score
+from lit_causalmix.metrics import MetricSpec, Score
+from lit_causalmix.training.episode_data import EpisodeData
 from lit_causalmix.training.references import ReferenceScores
 from lit_causalmix.training.report import score_to_json
 from lit_causalmix.training.scoring import stage_episodes
@@ -36,25 +41,30 @@ class ReferenceModels(pl.Callback):
         self.seed = seed
         self.scores: dict[str, dict[str, Score]] = {}
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        datamodule = episode_datamodule(trainer)
+    def scored(
+        self, data: EpisodeData, metrics: Sequence[MetricSpec], episodes: Iterable[Episode]
+    ) -> dict[str, dict[str, Score]]:
+        """Model → "domain/metric" → score of the query rows of episodes, which are on the CPU."""
         references = ReferenceScores(
-            datamodule.domains,
-            classify=datamodule.is_classification,
-            metrics=as_task(pl_module).metrics,
-            n_tables=datamodule.n_tables,
-            seed=self.seed,
+            data.domains, classify=data.is_classification, metrics=metrics, seed=self.seed
         )
-        self.scores = references.of(stage_episodes(trainer, torch.device("cpu"), "test"))
+        return references.of(episodes)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        episodes = stage_episodes(trainer, torch.device("cpu"), "test")
+        self.scores = self.scored(episode_datamodule(trainer), as_task(pl_module).metrics, episodes)
 
     def reference_scores(self) -> dict[str, dict[str, Score]]:
         return self.scores
 
     def report_content(self, trainer: pl.Trainer) -> dict[str, object]:
         del trainer  # each test has its own
-        return {
-            "references": {
-                name: {key: score_to_json(score) for key, score in scores.items()}
-                for name, scores in self.scores.items()
-            }
-        }
+        return {"references": references_to_json(self.scores)}
+
+
+def references_to_json(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
+    """JSON values of scores by model and "domain/metric"."""
+    return {
+        name: {key: score_to_json(score) for key, score in found.items()}
+        for name, found in scores.items()
+    }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lit_causalmix.callbacks.reference_models import ReferenceModels, references_to_json
 from lit_causalmix.callbacks.run_report import CURVES, NUMBERS, PAGE, files_lines
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.datamodules.facts import facts
@@ -16,7 +17,7 @@ from lit_causalmix.ensembles import fold_folder
 from lit_causalmix.ensembles.held_out import forget_others
 from lit_causalmix.errors import ConfigurationError, ModelError
 from lit_causalmix.files.atomic import write_bytes, write_json, write_text
-from lit_causalmix.metrics import normalized_scores, specs
+from lit_causalmix.metrics import Score, normalized_scores, specs
 from lit_causalmix.pages.html import render
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.folds import Ensemble, FoldSettings, fit_ensemble
@@ -107,14 +108,14 @@ def fit_folds(
     """
     settings = FoldSettings({name: config[name] for name in _PARTS if name in config})
     ensemble = fit_ensemble(settings, folder, task, data, jobs=jobs)
-    rows = _rows(ensemble, data)
-    write_json(folder / NUMBERS, _content(ensemble, rows, data))
-    story = _story(ensemble, rows, task, data, folder, notes)
+    rows, references = _rows(ensemble, data), _references(settings, ensemble, task)
+    write_json(folder / NUMBERS, _content(ensemble, rows, data, references))
+    story = _story(ensemble, rows, references, task, data, folder, notes)
     write_bytes(folder / CURVES, story.png)
     write_text(folder / PAGE, render(build_page(story)))
     lines = ["", f"{_title(data)}, all folds together", format_table(rows["val"])]
     if rows["test"]:
-        lines += ["", f"{_title(data)}, test rows", format_table(rows["test"])]
+        lines += ["", f"{_title(data)}, test rows", format_table(rows["test"], references)]
         lines.append(f"Context (test): {ensemble.members[0].data.context_of('test')}")
     lines += _where(ensemble, task, data, folder)
     try:
@@ -147,8 +148,28 @@ def _rows(ensemble: Ensemble, data: CausalMixDataModule) -> dict[str, list[Repor
     }
 
 
+def _references(
+    settings: FoldSettings, ensemble: Ensemble, task: CausalMixTask
+) -> dict[str, dict[str, Score]]:
+    """Forest and boosting on the test rows, where `ReferenceModels` is listed.
+
+    They learn from the context of the first member, which is that of all members unless the
+    context leaves the validation rows out.
+    """
+    asked = settings.arguments_of("ReferenceModels")
+    if asked is None or not ensemble.scores:
+        return {}
+    data = ensemble.members[0].data
+    models = ReferenceModels(**asked)
+    episodes = data.evaluation_stream("test")
+    return models.scored(data, task.metrics, (episodes[i] for i in range(len(episodes))))
+
+
 def _content(
-    ensemble: Ensemble, rows: Mapping[str, Sequence[ReportRow]], data: CausalMixDataModule
+    ensemble: Ensemble,
+    rows: Mapping[str, Sequence[ReportRow]],
+    data: CausalMixDataModule,
+    references: Mapping[str, Mapping[str, Score]],
 ) -> dict[str, object]:
     choice, member = ensemble.choice, ensemble.members[0].data
     return {
@@ -162,12 +183,14 @@ def _content(
             {"step": e.step, **{name: score.value for name, score in e.scores.items()}}
             for e in choice.history
         ],
+        "references": references_to_json(references),
     }
 
 
 def _story(
     ensemble: Ensemble,
     rows: Mapping[str, Sequence[ReportRow]],
+    references: Mapping[str, Mapping[str, Score]],
     task: CausalMixTask,
     data: CausalMixDataModule,
     folder: Path,
@@ -182,7 +205,7 @@ def _story(
     told = "Each row is predicted by the fold that did not train on it; the step is chosen by them."
     context = member.context_of("val")
     stages = [
-        *scores_of_test(rows["test"], member.context_of("test")),
+        *scores_of_test(rows["test"], member.context_of("test"), references),
         StageScores("All folds together", told, rows["val"], context),
     ]
     chosen = chosen_words(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from lit_causalmix.ensembles.held_out import HeldOut
 from lit_causalmix.errors import ConfigurationError, WorkerError
 from lit_causalmix.files.atomic import write_json
+from lit_causalmix.orphans import end_with
 
 FitFold = Callable[[int, Path], None]
 """Fits a fold, given its number and its folder, where `FoldRecorder` leaves what is needed.
@@ -47,7 +49,8 @@ def run_folds(
         folder: Of the ensemble; each fold has one in it.
         folds: How many.
         settings: Digest of all that decides the result of the fits, the data included.
-        jobs: Folds at once, in processes of their own; 1 stays in this process.
+        jobs: Folds at once, in processes of their own, which end with this one, however it ends; 1
+            stays in this process.
 
     Returns:
         What every fold predicts for its validation rows, in their order.
@@ -68,7 +71,7 @@ def run_folds(
         threads = torch.get_num_threads()
         try:
             Parallel(n_jobs=min(jobs, len(pending)), backend="loky", batch_size=1)(
-                delayed(_run_apart)(*task, threads=threads) for task in tasks
+                delayed(_run_apart)(*task, threads=threads, runner=os.getpid()) for task in tasks
             )
         except TerminatedWorkerError as error:
             raise WorkerError(
@@ -103,7 +106,10 @@ def _run(fit: FitFold, fold: int, folder: Path, settings: str) -> None:
     write_json(folder / _DONE, {"fold": fold, "settings": settings, "seconds": seconds})
 
 
-def _run_apart(fit: FitFold, fold: int, folder: Path, settings: str, *, threads: int) -> None:
+def _run_apart(
+    fit: FitFold, fold: int, folder: Path, settings: str, *, threads: int, runner: int
+) -> None:
+    end_with(runner)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     torch.set_num_threads(threads)

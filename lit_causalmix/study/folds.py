@@ -70,6 +70,13 @@ class FoldSettings:
     def folds(self) -> int:
         return int(self.config["data"]["folds"])
 
+    def arguments_of(self, callback: str) -> Mapping[str, Any] | None:
+        """Arguments of a listed callback, by the name of its class; None where it is not listed."""
+        for listed in self.config["trainer"].get("callbacks") or ():
+            if _class_name(listed) == callback:
+                return listed.get("init_args") or {} if isinstance(listed, Mapping) else {}
+        return None
+
     def digest(self, rows: str) -> str:
         """Over all that decides the fits; `rows` is a digest of the table's content."""
         parsed = ParsedFit(self.of(0, Path())).values(with_defaults=True)

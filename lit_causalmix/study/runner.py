@@ -18,12 +18,12 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from lit_causalmix.errors import ConfigurationError, FileError
+from lit_causalmix.orphans import end_with
 from lit_causalmix.study.backends import share_of_cores, side_by_side
 from lit_causalmix.study.cell import run_cell, versions
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
-from lit_causalmix.study.orphans import end_with
 from lit_causalmix.study.progress import progress_bar
 from lit_causalmix.study.record import FAILED, OK
 from lit_causalmix.study.store import Store

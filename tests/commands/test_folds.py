@@ -77,6 +77,23 @@ def test_an_ensemble_is_fitted_reported_kept_and_the_same_side_by_side(
         assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+def test_forest_and_boosting_stand_beside_the_ensemble(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from lit_causalmix.model import Predictor
+
+    assert fit() == 0
+    told = capsys.readouterr().out
+    validated, tested = told.split("all folds together")[1].split("test rows", 1)
+    assert "random forest" not in validated
+    assert "random forest" in tested
+    references = report(0)["references"]
+    assert set(references) == {"random forest", "boosting"}  # type: ignore[call-overload]
+    rows = Predictor.load("runs/fit/version_0/model").members[0].context.rows
+    assert len(rows) == 120  # what the forest learned from, too
+    assert references["boosting"]["real/roc_auc"]["value"] > 0.8  # type: ignore[index]
+
+
 def test_a_fit_of_folds_goes_on_with_those_that_are_missing() -> None:
     assert fit() == 0
     before = report(0)

@@ -1,5 +1,10 @@
 """Folds run once, one after the other or side by side, and leave what is needed behind."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,3 +103,48 @@ def test_weights_that_training_changed_are_kept_until_the_step_is_chosen(tmp_pat
     forget_others(tmp_path, 4)
     with pytest.raises(FileError, match=r"step_0000002.safetensors cannot be read"):
         member_weights(tmp_path, 2)
+
+
+RUNNER = """
+import os, sys, time
+from pathlib import Path
+from lit_causalmix.ensembles import run_folds
+
+def fit(fold, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "worker.part").write_text(str(os.getpid()))
+    (folder / "worker.part").rename(folder / "worker")
+    time.sleep(600)
+
+run_folds(fit, Path(sys.argv[1]), 2, settings="s", jobs=2)
+"""
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux lists them")
+def test_workers_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
+    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path)], start_new_session=True)
+    noted = [fold_folder(tmp_path, fold) / "worker" for fold in range(2)]
+    try:
+        deadline = time.monotonic() + 240
+        while not all(path.exists() for path in noted) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = [int(path.read_text()) for path in noted]
+        assert all(map(alive, workers))
+    finally:
+        runner.kill()
+        runner.wait()
+    deadline = time.monotonic() + 10
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = [worker for worker in workers if alive(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert not left

@@ -1,7 +1,7 @@
 """Worker processes that end with the process that started them, however it ended.
 
-A runner that is killed (SIGKILL) tells nobody. Its workers would finish their cells, hold their
-claims and wait for more; whoever repeats the command would wait for them.
+A runner that is killed (SIGKILL) tells nobody. Its workers would finish their cells or folds, hold
+their claims and wait for more; whoever repeats the command would wait for them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _PR_SET_PDEATHSIG = 1
 def end_with(parent: int) -> None:
     """Ends this process within a second of its parent's end.
 
-    Cells and cache entries are there whole or not at all, so nothing has to be put in order. The
-    kernel is asked where it can (Linux), which holds through calls that keep the interpreter busy;
-    a thread looks at the parent besides.
+    Cells, folds and cache entries are there whole or not at all, so nothing has to be put in order.
+    The kernel is asked where it can (Linux), which holds through calls that keep the interpreter
+    busy; a thread looks at the parent besides.
 
     Args:
         parent: Process id of the parent that started this process.
