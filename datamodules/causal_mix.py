@@ -7,7 +7,7 @@ from typing import Any
 
 from lit_causalmix.datamodules.checks import check_choices, check_least
 from lit_causalmix.datamodules.class_balance import ClassBalance
-from lit_causalmix.datamodules.context import ContextRule
+from lit_causalmix.datamodules.context import ContextRule, ContextSelection
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.datamodules.stream import MixtureStream
@@ -35,16 +35,15 @@ from lit_causalmix.training.scoreboard import Stage
 class CausalMixDataModule(TableDataModule):
     """Streams episodes of one table, with a tunable share of synthetic rows.
 
-    It needs no trainer: call `prepare_data()` and `setup()`, then use the loaders or the streams
-    in a loop of your own. An episode is a pure function of (seed, epoch, index).
+    It needs no trainer: call `prepare_data()` and `setup()`, then loop over loaders or streams. An
+    episode is a pure function of (seed, epoch, index).
 
     Args:
         table: The table: where it comes from, its target, its columns.
         split: How it is split; rows of equal features never straddle two parts.
         generator: Draws the synthetic rows; by default structural causal models
             (`SCMGenerator`). It is fitted on the training split alone, once, and cached.
-        synthetic_ratio: Share of synthetic rows, 0 to 1, where they may stand. 0 is default
-            fine-tuning, 1 is synthetic rows only.
+        synthetic_ratio: Share of synthetic rows, 0 to 1, where they may stand; 0: real ones alone.
         synthetic_size: Synthetic rows in all, as a multiple of the training rows; null draws fresh
             rows for every episode, which slow generators refuse.
         synthetic_in: Where synthetic rows may stand: context, query or both.
@@ -56,8 +55,7 @@ class CausalMixDataModule(TableDataModule):
         episode_rows: Context and query rows of one training episode together, with "add" the real
             ones; null takes as many as there are training rows.
         query_fraction: Share of an episode's rows that are query rows.
-        max_query_rows: Most query rows in one episode, in training and evaluation; with "add" the
-            real ones of a training episode.
+        max_query_rows: Most query rows in one episode; with "add" the real ones in training.
         episode_classes: Real rows' classes: "stratified" as in the table, "balanced_query" equal in
             the query, as far as half of a class's rows go, "balanced" in the context, too.
         episodes_per_epoch: Training episodes (steps, on one device) between two validations.
@@ -71,16 +69,16 @@ class CausalMixDataModule(TableDataModule):
         context: Real rows in the context at test and prediction, of zero-shot and fine-tuned
             weights alike: both (training and validation rows) or train. Validation rows, which
             select the weights, always have the training rows alone as context.
+        context_selection: Rows of these contexts where the model takes fewer: stratified, random,
+            balanced (over classes) or nearest (to the query rows, 64 at most in an episode).
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame, target or not.
         seed: Source of all randomness of the streams and of the generator.
         num_workers: Worker processes of the loaders.
         pin_memory: Whether the loaders pin memory, for GPUs.
-        cache_dir: Where fitted generators are kept; null takes the user's cache folder.
+        cache_dir: Where fitted generators are kept; null: the user's cache folder.
         progress: Whether discovery and fitting draw progress bars.
 
     Attributes:
-        splits: The coded table, after `prepare_data` or `setup`.
-        encoder: Fitted on the training split.
         train_stream: The training episodes, after `setup`.
 
     Raises:
@@ -108,6 +106,7 @@ class CausalMixDataModule(TableDataModule):
         folds: int = 1,
         fold: int = 0,
         context: ContextRule = "both",
+        context_selection: ContextSelection = "stratified",
         predict_source: str | Any | None = None,
         seed: int = 0,
         num_workers: int = 0,
@@ -117,7 +116,8 @@ class CausalMixDataModule(TableDataModule):
     ) -> None:
         super().__init__()
         check_choices(context=(context, ContextRule), synthetic_mode=(synthetic_mode, Mode))
-        check_choices(synthetic_in=(synthetic_in, Placement))
+        chosen = (context_selection, ContextSelection)
+        check_choices(context_selection=chosen, synthetic_in=(synthetic_in, Placement))
         mixture_counts(1, 1, synthetic_ratio, synthetic_in, synthetic_mode)
         if not 0 < query_fraction < 1:
             raise ConfigurationError(f"query_fraction must lie in (0, 1), got {query_fraction}")
@@ -145,6 +145,7 @@ class CausalMixDataModule(TableDataModule):
         self.episodes_per_epoch = episodes_per_epoch
         self.val_synthetic_rows = val_synthetic_rows
         self.context: ContextRule = context
+        self.context_selection: ContextSelection = context_selection
         self.predict_source = predict_source
         self.seed = seed
         self.num_workers = num_workers
@@ -213,7 +214,7 @@ class CausalMixDataModule(TableDataModule):
         sizes = self.training_sizes()
         counts = mixture_counts(*sizes, ratio, self.synthetic_in, self.synthetic_mode)
         in_training = counts.real_context + counts.synthetic_context
-        return max(in_training, len(self.context_table("val")))
+        return max(in_training, self.nearest_context() or len(self.context_table("val")))
 
     def training_sizes(self) -> tuple[int, int]:
         """Context and query rows of a training episode, with "add" the real ones."""

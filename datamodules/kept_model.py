@@ -27,7 +27,10 @@ def kept_member(task: CausalMixTask, data: TableDataModule) -> Member:
     to rounding; otherwise it is kept with them.
     """
     backbone = copy.deepcopy(task.kept_backbone()).cpu()
-    return Member(backbone, data.encoder, data.context_table("test"), data.max_query_rows)
+    context = data.context_table("test")
+    return Member(
+        backbone, data.encoder, context, data.max_query_rows, nearest=data.nearest_context()
+    )
 
 
 def kept_model(

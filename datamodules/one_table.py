@@ -8,7 +8,12 @@ from torch.utils.data import DataLoader
 
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
-from lit_causalmix.datamodules.context import ContextRule, final_context, selecting_context
+from lit_causalmix.datamodules.context import (
+    ContextRule,
+    ContextSelection,
+    final_context,
+    selecting_context,
+)
 from lit_causalmix.datamodules.preflight import context_limit
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -43,6 +48,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         fold: Which of them validates.
         predict_source: Rows to predict: a CSV or Parquet path or a DataFrame.
         context: The context at test and prediction.
+        context_selection: Which rows are the context where the model takes fewer than there are.
         seed: Chooses rows where the context has no room for all of them.
         splits: The coded table, after `prepare_data` or `setup`.
         encoder: Fitted on the training split.
@@ -55,6 +61,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     fold: int = 0
     predict_source: str | Any | None = None
     context: ContextRule = "both"
+    context_selection: ContextSelection = "stratified"
     seed: int = 0
     splits: TableSplits
     encoder: Encoder
@@ -115,10 +122,15 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         return self._contexts[stage, limit]
 
     def _context(self, stage: Stage, limit: int | None) -> Table:
+        how: ContextSelection = self.context_selection
         if stage == "val":
-            return selecting_context(self.splits.train, limit=limit, seed=self.seed)
+            return selecting_context(self.splits.train, limit=limit, seed=self.seed, selection=how)
         train, val = self.context_table("val"), self.splits.val
-        return final_context(train, val, self.context, limit=limit, seed=self.seed)
+        return final_context(train, val, self.context, limit=limit, seed=self.seed, selection=how)
+
+    def nearest_context(self) -> int | None:
+        """Context rows that each episode chooses for its query rows; None where all have all."""
+        return context_limit(self.trainer) if self.context_selection == "nearest" else None
 
     @property
     def has_test_rows(self) -> bool:
@@ -128,7 +140,10 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         n_train = len(self.context_table("val"))
         n_val = len(self.context_table(stage)) - n_train
         both = f"{n_train} training and {n_val} validation rows"
-        return both if n_val else f"{n_train} training rows"
+        words = both if n_val else f"{n_train} training rows"
+        most = self.nearest_context()
+        chosen = most is not None and most < n_train + n_val
+        return f"the {most} nearest of {words}" if chosen else words
 
     def run_facts(self) -> dict[str, object]:
         folds = {} if self.folds == 1 else {"folds": self.folds, "fold": self.fold}
@@ -140,7 +155,9 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     def evaluation_fingerprint(self, stage: Stage) -> str:
         # Not over the episodes, which are cut and padded after the number of ranks.
         values = (array_bytes(part.values) for part in self.evaluation_parts(stage))
-        return of_parts([self.context_table(stage).fingerprint(), *values])
+        most = self.nearest_context()
+        chosen = [] if most is None else [f"nearest {most}"]
+        return of_parts([self.context_table(stage).fingerprint(), *chosen, *values])
 
     def predict_dataloader(self) -> DataLoader[Episode]:
         if self.predict_source is None:
@@ -156,5 +173,6 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
             parts,
             self.encoder,
             n_query=self.max_query_rows,
+            nearest=self.nearest_context(),
             world_size=self.ranks[0],
         )

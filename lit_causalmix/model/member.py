@@ -14,7 +14,14 @@ from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.backbones.contexts import ContextMemory
 from lit_causalmix.episode import Episode
 from lit_causalmix.tables.encoding import Encoder
-from lit_causalmix.tables.episodes import EpisodeParts, make_episode, query_chunks, with_query
+from lit_causalmix.tables.episodes import (
+    EpisodeParts,
+    make_episode,
+    nearest_rows,
+    query_chunks,
+    with_query,
+)
+from lit_causalmix.tables.nearest import NEAREST_QUERY_ROWS, NearestRows
 from lit_causalmix.tables.schema import Schema
 from lit_causalmix.tables.table import Table
 
@@ -38,6 +45,8 @@ class Member:
         context: The labelled rows that it predicts from.
         max_query_rows: Most query rows in one forward pass, as in training: the same rows then
             give the same bits.
+        nearest: Rows of the context that a prediction reads, those nearest to the rows that are
+            asked together (`NearestRows`); None reads all.
         keeps_context: Whether what the backbone makes of the context is kept for the next call
             also where one chunk asks it. Saves most of the time of a few rows; predictions then
             differ from training's in the last digits (1e-6).
@@ -47,8 +56,10 @@ class Member:
     encoder: Encoder
     context: Table
     max_query_rows: int
+    nearest: int | None = None
     keeps_context: bool = False
     _episode: Episode = field(init=False, repr=False)
+    _nearest: NearestRows | None = field(init=False, repr=False)
     _contexts: ContextMemory = field(init=False, repr=False, default_factory=ContextMemory)
 
     def __post_init__(self) -> None:
@@ -56,11 +67,17 @@ class Member:
         self.backbone.eval()
         rows = EpisodeParts.of(self.context)
         self._episode = make_episode(rows, rows.take(np.arange(0)), self.encoder)
+        self._nearest = nearest_rows(self._episode, self.nearest)
 
     @property
     def schema(self) -> Schema:
         """The columns as the member codes them."""
         return self.context.schema
+
+    @property
+    def chooses_context(self) -> bool:
+        """Whether predictions depend on the rows that are asked together (`nearest`)."""
+        return self._nearest is not None
 
     def to(self, device: str | torch.device) -> None:
         """Moves backbone and context."""
@@ -96,12 +113,15 @@ class Member:
     def _read(self, values: NDArray[np.float64], read: Read) -> Floats:
         rows = replace(self.context, values=values, rows=np.arange(len(values)))
         found = []
-        chunks = query_chunks([EpisodeParts.of(rows)], self.max_query_rows)
+        most = min(self.max_query_rows, NEAREST_QUERY_ROWS) if self._nearest else None
+        chunks = query_chunks([EpisodeParts.of(rows)], most or self.max_query_rows)
         shared = self.keeps_context or len(chunks) > 1  # more than one chunk: as in training
         context = replace(self._episode, context_shared=shared)
         with torch.inference_mode():
             for chunk in chunks:
                 episode = with_query(context, chunk, self.encoder)
+                if self._nearest is not None:
+                    episode = self._nearest.context_of(episode)
                 output = self._contexts.output(self.backbone, episode)
                 found.append(read(output, episode).cpu())
         array: Floats = torch.cat(found).numpy()

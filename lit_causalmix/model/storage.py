@@ -39,6 +39,7 @@ def write_member(member: Member, writer: FolderWriter) -> dict[str, Any]:
         "schema": member.schema.to_dict(),
         "encoder": member.encoder.to_dict(),
         "max_query_rows": member.max_query_rows,
+        "nearest": member.nearest,
     }
 
 
@@ -71,4 +72,5 @@ def read_member(
         rows["rows"].numpy(),
     )
     encoder = Encoder.from_dict(content["encoder"])
-    return Member(backbone, encoder, table, int(content["max_query_rows"]))
+    most = int(content["max_query_rows"])
+    return Member(backbone, encoder, table, most, nearest=content.get("nearest"))

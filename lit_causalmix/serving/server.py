@@ -68,9 +68,15 @@ def make_server(
 
     Raises:
         ModelError: If the folder holds no model, or a damaged one.
-        ConfigurationError: If there is no such device.
+        ConfigurationError: If there is no such device, or answers would depend on other requests.
     """
     model = Predictor.load(folder, own_code=own_code).to(device)
+    if any(member.chooses_context for member in model.members):
+        raise ConfigurationError(
+            "a model whose context is the rows nearest to those asked together (context_selection "
+            "nearest) is not served: requests would change each other's answers; predict with it, "
+            "or fit with another context_selection"
+        )
     described = schema(model, max_rows=limits.max_rows, max_bytes=limits.max_bytes)
     api = ModelAPI(
         folder,

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.tables.encoding import Encoder
+from lit_causalmix.tables.nearest import NEAREST_QUERY_ROWS, NearestRows
 from lit_causalmix.tables.table import Table
 
 
@@ -117,13 +118,15 @@ class EvaluationStream(Dataset[Episode]):
 
     The number of episodes is rounded up to a multiple of `world_size` with padding rows that no
     metric counts, so that all ranks take equally many steps and no row is counted twice. The
-    context is encoded once (`with_query`).
+    context is encoded once (`with_query`), unless each chunk has its own (`nearest`).
 
     Args:
         context: Real rows, the context of every episode.
         query: Rows to predict, one or more parts (real and synthetic, say).
         encoder: Fitted on the training split.
         n_query: Most query rows in one episode.
+        nearest: Context rows of an episode, those nearest to its query rows (`NearestRows`); None
+            takes all.
         world_size: Number of ranks.
         table_id: Goes into the episodes.
         domain_id: Goes into the episodes.
@@ -136,6 +139,7 @@ class EvaluationStream(Dataset[Episode]):
         encoder: Encoder,
         *,
         n_query: int,
+        nearest: int | None = None,
         world_size: int = 1,
         table_id: int = 0,
         domain_id: int = 0,
@@ -150,12 +154,22 @@ class EvaluationStream(Dataset[Episode]):
             np.full(1, RowOrigin.REAL, np.int8),
             np.full(1, PADDING_ROW, np.int64),
         )
+        self.nearest = nearest_rows(self.context, nearest)
+        n_query = n_query if self.nearest is None else min(n_query, NEAREST_QUERY_ROWS)
         self.chunks = query_chunks(query, n_query)
-        self.context = replace(self.context, context_shared=len(self.chunks) > world_size)
+        shared = self.nearest is None and len(self.chunks) > world_size
+        self.context = replace(self.context, context_shared=shared)
         self.chunks += [padding] * (-len(self.chunks) % world_size)
 
     def __len__(self) -> int:
         return len(self.chunks)
 
     def __getitem__(self, index: int) -> Episode:
-        return with_query(self.context, self.chunks[index], self.encoder)
+        episode = with_query(self.context, self.chunks[index], self.encoder)
+        return episode if self.nearest is None else self.nearest.context_of(episode)
+
+
+def nearest_rows(context: Episode, most: int | None) -> NearestRows | None:
+    """Chooses among the context rows of an episode; None where all of them fit."""
+    fits = most is None or len(context.x_context) <= most
+    return None if fits or most is None else NearestRows.of(context, most)
