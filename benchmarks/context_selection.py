@@ -95,6 +95,17 @@ def page(rows: list[dict], limit: int, test: int, seeds: int) -> str:
             f"| {row['table']} | {row['candidates']:,} | {row['rule']} | {cells[0]} | {cells[1]} "
             f"| {seconds:.1f} |"
         )
+    loss = {(row["table"], row["rule"]): row["loss"] for row in rows}
+    lines.append("")
+    for rule in RULES[1:]:
+        pairs = [
+            (loss[table, rule][seed], loss[table, RULES[0]][seed])
+            for table in dict.fromkeys(row["table"] for row in rows)
+            if (table, rule) in loss
+            for seed in range(seeds)
+        ]
+        lower = sum(one < other for one, other in pairs)
+        lines.append(f"- {rule}: lower loss than {RULES[0]} in {lower} of {len(pairs)} cases")
     return "\n".join(lines) + "\n"
 
 
