@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,21 @@ PLAIN_SECONDS = 30.0
 
 
 def on_terminal() -> bool:
-    """Whether what stderr shows can be drawn over: a terminal, or a notebook's cell."""
-    return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
+    """Whether what stderr shows can be drawn over: a terminal, or a notebook's cell.
+
+    A terminal without a size, as containers and schedulers open them, is a log: tqdm would draw
+    nothing there but empty lines.
+    """
+    if type(sys.stderr).__module__.startswith("ipykernel"):
+        return True
+    return sys.stderr.isatty() and _has_size()
+
+
+def _has_size() -> bool:
+    try:
+        return min(os.get_terminal_size(sys.stderr.fileno())) > 0
+    except OSError:  # drawn by something else than the operating system
+        return True
 
 
 class Bar:

@@ -1,5 +1,8 @@
 import io
+import os
+import pty
 import sys
+import termios
 
 import pytest
 
@@ -40,6 +43,20 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(each("ab", "work", total=2)) == ["a", "b"]
     assert "\r" in screen.getvalue()
     assert "work: 100%" in screen.getvalue()
+
+
+@pytest.mark.parametrize("rows", [0, 24])
+def test_a_terminal_without_a_size_gets_lines(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (rows, 80 if rows else 0))
+    with os.fdopen(writer, "w") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        assert list(each("ab", "work", total=2)) == ["a", "b"]
+        screen.flush()
+        shown = os.read(reader, 10_000).decode()
+    os.close(reader)
+    assert (shown == "work: 2 of 2 in 00:00\r\n") == (rows == 0)
+    assert ("work: 100%" in shown) == (rows > 0)
 
 
 def test_nothing_is_shown_where_nothing_was_done_or_asked(
