@@ -17,7 +17,7 @@ author = "The lit-causalmix developers"
 release = version = lit_causalmix.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -25,12 +25,22 @@ extensions = [
     "api_pages",
     "command_reference",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", ".jupyter_cache", "jupyter_execute"]
 suppress_warnings = ["myst.header"]  # results/nano.md begins below its heading of level 2
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
+
+# The notebooks run when the site is built, in a folder of their own: what they show is true.
+# Unchanged ones are kept in the build's cache.
+nb_execution_mode = "cache"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_output_stderr = "remove"
 
 default_role = "py:obj"  # `name` in docstrings: a link where there is something to lead to
 autodoc_inherit_docstrings = False  # Lightning's and torch's docstrings are for their own sites

@@ -64,6 +64,10 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
         [*command, DOCS, tmp_path / "site"], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
+    for notebook in ("five-lines", "mixing", "structure", "own-parts"):
+        shown = (tmp_path / "site" / "notebooks" / f"{notebook}.html").read_text(encoding="utf-8")
+        assert "cell_output" in shown  # it was run
+        assert "<img alt=" in shown
     page = (tmp_path / "site" / "cli.html").read_text(encoding="utf-8")
     assert "fit-data-synthetic-ratio" in page
     generators = (tmp_path / "site" / "api" / "lit_causalmix.generators.html").read_text("utf-8")
