@@ -41,10 +41,12 @@ Checksum = Callable[[Start], str | None]
 def built(start: Start) -> str:
     """Builds all objects of a configuration, which checks them, and takes the weights' checksum.
 
+    The weights are those without the parts of an adapter, which the configuration makes anew.
+
     Raises:
         LitCausalMixError: For what `fit` would refuse.
     """
-    return of_module(FitCLI(start.config).model.backbone)
+    return of_module(FitCLI(start.config).model.plain_backbone())
 
 
 def built_and_noted(store: Store) -> Checksum:

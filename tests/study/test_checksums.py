@@ -160,3 +160,15 @@ def test_known_and_built_weights_give_the_same_keys(
     assert plan(loaded, known(store)) == cells
     Tab2D(dim=16, n_layers=1, seed=1).save_pretrained("folder")
     assert {cell.weights for cell in plan(loaded, known(store))} == {None}
+
+
+@pytest.mark.parametrize("adapter", ["LoRA", "Retouche"])
+def test_an_adapter_leaves_the_weights_what_they_are(study: MakeStudy, adapter: str) -> None:
+    if adapter == "LoRA":
+        pytest.importorskip("peft", reason="LoRA needs peft: pip install 'lit-causalmix[lora]'")
+    fragment = {"config": "baselines/default", "model": {"adapter": {"class_path": adapter}}}
+    backbones = {"nano": {"model": {"backbone": {"class_path": "Nano"}}}}
+    spec = StudySpec(**study(methods={"adapted": fragment}, backbones=backbones))
+    looked_up = plan(spec, known(Store(Path("store"))))
+    assert [cell.key for cell in plan(spec)] == [cell.key for cell in looked_up]
+    assert looked_up[0].weights == of_module(Nano())
