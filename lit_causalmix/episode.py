@@ -47,6 +47,8 @@ class Episode:
             are computed with; None where only `y_query` is known.
         table_id: Index of the table in its datamodule.
         domain_id: Index of the table's domain label in its datamodule.
+        nominal: bool (C,), True where the categories of a column have no order, so that their
+            indices mean nothing; None where that is not known.
         context_shared: Whether other episodes have this very context, so that encoding it once
             pays.
     """
@@ -66,6 +68,7 @@ class Episode:
     table_id: int = 0
     domain_id: int = 0
     context_shared: bool = False
+    nominal: Tensor | None = None
 
     @classmethod
     def of_rows(

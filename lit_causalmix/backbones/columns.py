@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 from lit_causalmix.backbones.base import EncodedContext
 from lit_causalmix.backbones.tab2d.preprocessing import impute, quantile_features
 from lit_causalmix.episode import Episode
+from lit_causalmix.seeding import rng
 
 
 def relevance(x: Tensor, y: Tensor, n_classes: int) -> Tensor:
@@ -60,12 +61,35 @@ def only_columns(episode: Episode, kept: Tensor | None) -> Episode:
         x_context=episode.x_context[:, kept],
         x_query=episode.x_query[:, kept],
         categorical=episode.categorical[kept],
+        nominal=None if episode.nominal is None else episode.nominal[kept],
     )
 
 
 def keep_columns(episode: Episode, most: int) -> Episode:
     """Leaves the `most` columns that the context's targets tell most about, in their order."""
     return only_columns(episode, kept_columns(episode, most))
+
+
+def permuted_codes(episode: Episode, seed: int) -> tuple[Tensor, Tensor]:
+    """Context and query rows with the codes of each column of unordered categories permuted.
+
+    A permutation is over the codes up to the largest one of the context, so that all chunks of a
+    query agree; codes beyond, and gaps, stay.
+
+    Args:
+        episode: The rows; `nominal` says which columns.
+        seed: Of the permutations, with the number of the column.
+    """
+    x_context, x_query = episode.x_context.clone(), episode.x_query.clone()
+    columns = [] if episode.nominal is None else episode.nominal.nonzero().flatten().tolist()
+    for column in columns:
+        count = 1 + int(x_context[:, column].nan_to_num(0.0).max())
+        order = torch.from_numpy(rng(seed, "codes", column).permutation(count)).to(x_context)
+        for x in (x_context, x_query):
+            codes = x[:, column]
+            moved = (codes >= 0) & (codes < count)
+            x[:, column] = torch.where(moved, order[torch.where(moved, codes, 0.0).long()], codes)
+    return x_context, x_query
 
 
 @dataclass(frozen=True, eq=False)

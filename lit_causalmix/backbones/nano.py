@@ -19,6 +19,7 @@ from lit_causalmix.backbones.columns import (
     keep_columns,
     kept_columns,
     only_columns,
+    permuted_codes,
 )
 from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.backbones.many_classes import EncodedWords, codebook, decoded_logits
@@ -60,6 +61,9 @@ class Nano(Backbone):
         n_ensemble: Views of the table whose logits (for regression without bins, values) are
             averaged in evaluation: signs of the features, order of the classes, sign of the target
             (`views`). Training uses the table as it is alone.
+        permute_codes: Whether further views also permute the codes of categories without an order,
+            which otherwise are read as numbers: so that a column declared `categorical` predicts
+            otherwise than one declared `numerical`.
         activation_checkpointing: Trade time for memory in training.
 
     Raises:
@@ -74,6 +78,7 @@ class Nano(Backbone):
         max_classes: int = 100,
         n_ensemble: int = 4,
         activation_checkpointing: bool = False,
+        permute_codes: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("n_ensemble", n_ensemble), ("read_columns", read_columns)):
@@ -81,6 +86,7 @@ class Nano(Backbone):
                 raise ConfigurationError(f"{name} must be >= 1, got {value}")
         self.read_columns = read_columns
         self.n_ensemble = n_ensemble
+        self.permute_codes = permute_codes
 
         def load(task: str) -> Tab2D:
             return Tab2D.from_pretrained(
@@ -154,9 +160,12 @@ class Nano(Backbone):
     def _averaged(self, episode: Episode) -> Tensor:
         """The output of the half that fits, averaged over the views."""
         half = self._half(episode)
-        chosen = views(1 if self.training else self.n_ensemble, episode)
+        chosen = self._views(1 if self.training else self.n_ensemble, episode)
         outputs = [view.restore(half(view.apply(episode)), episode) for view in chosen]
         return torch.stack(outputs).mean(dim=0)
+
+    def _views(self, n_views: int, episode: Episode) -> list[View]:
+        return views(n_views, episode, permute_codes=self.permute_codes)
 
     def encode_context(self, episode: Episode) -> EncodedContext:
         kept = kept_columns(episode, self.read_columns)
@@ -177,7 +186,7 @@ class Nano(Backbone):
 
     def _encoded_views(self, episode: Episode) -> EncodedViews:
         half = self._half(episode)
-        chosen = views(self.n_ensemble, episode)
+        chosen = self._views(self.n_ensemble, episode)
         return EncodedViews([(view, half.encode_context(view.apply(episode))) for view in chosen])
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
@@ -196,6 +205,7 @@ class Nano(Backbone):
             "read_columns": self.read_columns,
             "max_classes": self._limits.classes,
             "n_ensemble": self.n_ensemble,
+            "permute_codes": self.permute_codes,
         }
 
     def origin(self) -> dict[str, str]:
@@ -216,12 +226,15 @@ class View:
     Attributes:
         flip_features: Whether the signs of all features are turned round, and with them their order
             and which of two tied values counts as below a quantile.
+        codes: Seed of the permutation of the codes of each column of categories, whose order means
+            nothing; 0 leaves them as they are.
         turn: Places by which the class indices are rotated; for regression, 1 turns the target's
             sign round.
     """
 
     flip_features: bool = False
     turn: int = 0
+    codes: int = 0
 
     def apply(self, episode: Episode) -> Episode:
         """The episode as this member sees it; unknown query targets stay as they are."""
@@ -230,14 +243,12 @@ class View:
             y_context = (
                 (y_context + self.turn) % episode.n_classes if episode.n_classes else -y_context
             )
-        if not self.flip_features:
-            return replace(episode, y_context=y_context)
-        return replace(
-            episode,
-            y_context=y_context,
-            x_context=-episode.x_context,
-            x_query=-episode.x_query,
-        )
+        x_context, x_query = episode.x_context, episode.x_query
+        if self.codes:
+            x_context, x_query = permuted_codes(episode, self.codes)
+        if self.flip_features:
+            x_context, x_query = -x_context, -x_query
+        return replace(episode, y_context=y_context, x_context=x_context, x_query=x_query)
 
     def restore(self, output: Tensor, episode: Episode) -> Tensor:
         """Maps a Tab2D output for this view to one for the episode itself.
@@ -253,10 +264,12 @@ class View:
         return -output if output.ndim == 1 else output.flip(-1)  # bins lie symmetrically
 
 
-def views(n_views: int, episode: Episode) -> list[View]:
+def views(n_views: int, episode: Episode, *, permute_codes: bool = False) -> list[View]:
     """At most `n_views` views, all different; the first is the episode as it is [our choice]."""
     n_turns = episode.n_classes or 2
-    return list(dict.fromkeys(View(bool(i % 2), i * n_turns // n_views) for i in range(n_views)))
+    nominal = permute_codes and episode.nominal is not None and bool(episode.nominal.any())
+    found = (View(bool(i % 2), i * n_turns // n_views, i * nominal) for i in range(n_views))
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.scaling import moments
+from lit_causalmix.tables.schema import ColumnKind
 from lit_causalmix.tables.table import Table
 
 UNKNOWN_CLASS = -1
@@ -19,6 +20,7 @@ UNKNOWN_CLASS = -1
 _PLAIN = ("columns", "left_out", "y_location", "y_scale", "n_classes")
 _ARRAYS: Mapping[str, type] = {
     "categorical": np.bool_,
+    "nominal": np.bool_,
     "index": np.int64,
     "location": np.float64,
     "scale": np.float64,
@@ -34,6 +36,7 @@ class Encoder:
     Attributes:
         columns: Names of the C' encoded feature columns, in schema order.
         categorical: bool (C',), True where the column holds category indices.
+        nominal: bool (C',), True where these categories have no order.
         left_out: Names of the feature columns that are left out.
         y_location: Training mean of a regression target; 0 for classification.
         y_scale: Training standard deviation of a regression target; 1 for classification.
@@ -45,6 +48,7 @@ class Encoder:
 
     columns: tuple[str, ...]
     categorical: NDArray[np.bool_]
+    nominal: NDArray[np.bool_]
     left_out: tuple[str, ...]
     y_location: float
     y_scale: float
@@ -76,6 +80,7 @@ class Encoder:
         return cls(
             columns=tuple(schema.features[i].name for i in kept),
             categorical=categorical,
+            nominal=np.array([schema.features[i].kind is ColumnKind.CATEGORICAL for i in kept]),
             left_out=tuple(c.name for i, c in enumerate(schema.features) if i not in kept),
             y_location=y_location,
             y_scale=y_scale,
@@ -94,7 +99,8 @@ class Encoder:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Encoder:
-        """What `to_dict` described."""
+        """What `to_dict` described; nothing is nominal where it was not known."""
+        data = {"nominal": [False] * len(data["columns"]), **data}
         return cls(
             columns=tuple(map(str, data["columns"])),
             left_out=tuple(map(str, data["left_out"])),

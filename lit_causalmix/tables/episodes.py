@@ -76,6 +76,7 @@ def make_episode(
         query_origin=torch.from_numpy(query.origin),
         query_row=torch.from_numpy(query.rows),
         categorical=torch.from_numpy(encoder.categorical),
+        nominal=torch.from_numpy(encoder.nominal),
         n_classes=encoder.n_classes,
         y_location=encoder.y_location,
         y_scale=encoder.y_scale,

@@ -17,6 +17,7 @@ from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import EvaluationStream
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
+from lit_causalmix.model import Member
 from lit_causalmix.prior import PriorSettings, draw_episode
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, TableSplits, load_splits
 from lit_causalmix.tables.episodes import EpisodeParts
@@ -176,3 +177,21 @@ def test_the_model_card_and_the_published_scores_are_of_these_weights(task: str)
     assert set(measured["version"]) == {digits}
     assert measured.groupby("table")["seed"].nunique().eq(5).all()
     assert measured["table"].nunique() == (7 if task == "regression" else 23)
+
+
+def test_a_kind_that_is_overruled_reaches_the_predictions() -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"zip": generator.integers(0, 6, 120), "x": generator.normal(size=120)})
+    frame["y"] = np.isin(frame["zip"] + generator.integers(0, 2, 120), (1, 4)).astype(int)
+    found = {}
+    for kind in ("categorical", "ordinal", "numerical"):
+        spec = TableSpec(frame, target="y", kinds={"zip": kind})
+        train = load_splits(spec, SplitSpec()).train
+        for views in (1, 4):
+            member = Member(
+                Nano(n_ensemble=views, permute_codes=True), Encoder.fit(train), train, 50
+            )
+            found[kind, views] = member.predict(train.values[:20])
+    assert np.allclose(found["categorical", 1], found["numerical", 1], atol=1e-5)  # one view
+    assert not np.allclose(found["categorical", 4], found["numerical", 4], atol=1e-3)
+    assert np.allclose(found["ordinal", 4], found["numerical", 4], atol=1e-5)

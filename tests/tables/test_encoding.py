@@ -95,3 +95,12 @@ def test_dates_are_standardised(mixed_frame: pd.DataFrame) -> None:
     x = Encoder.fit(train).features(train.values)
     assert x.mean() == pytest.approx(0, abs=1e-5)
     assert x.std() == pytest.approx(1, abs=1e-5)
+
+
+def test_an_encoder_of_before_knows_of_no_unordered_categories(frame: pd.DataFrame) -> None:
+    train = load_splits(TableSpec(frame, target="target"), SplitSpec()).train
+    encoder = Encoder.fit(train)
+    assert dict(zip(encoder.columns, encoder.nominal.tolist(), strict=True))["colour"]
+    assert np.array_equal(Encoder.from_dict(encoder.to_dict()).nominal, encoder.nominal)
+    before = {name: value for name, value in encoder.to_dict().items() if name != "nominal"}
+    assert not Encoder.from_dict(before).nominal.any()

@@ -142,7 +142,7 @@ class Reduction:
         x = self.projection(episode.x_context)
         numbers = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
         query = self.projection(episode.x_query)
-        return replace(episode, x_context=x, x_query=query, categorical=numbers)
+        return replace(episode, x_context=x, x_query=query, categorical=numbers, nominal=None)
 
 
 @dataclass(frozen=True, eq=False)
