@@ -75,6 +75,20 @@ def test_torchrun_fits_on_two_processes(csv: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_ray_train_fits_on_two_workers(csv: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'lit-causalmix[ray]'")
+    script = [sys.executable, ROOT / "examples" / "ray_train.py", "2", *options(csv)]
+    more = ["--data.episodes_per_epoch=4", "--trainer.max_epochs=2"]
+    env = environment(tmp_path) | {"RAY_USAGE_STATS_ENABLED": "0"}
+    subprocess.run([*script, *more], cwd=tmp_path, env=env, timeout=300, check=True)
+    (run,) = (tmp_path / "runs" / "fit").iterdir()
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 4  # two episodes a step
+    assert (run / "model" / "model.json").is_file()
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_a_slurm_job_whose_time_ends_is_requeued_and_goes_on_with_the_same_bits(
     csv: Path, tmp_path: Path
