@@ -78,7 +78,7 @@ class Nano(Backbone):
         max_classes: int = 100,
         n_ensemble: int = 4,
         activation_checkpointing: bool = False,
-        permute_codes: bool = False,
+        permute_codes: bool = True,
     ) -> None:
         super().__init__()
         for name, value in (("n_ensemble", n_ensemble), ("read_columns", read_columns)):

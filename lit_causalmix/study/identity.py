@@ -104,4 +104,9 @@ def content_hash(content: Any) -> str:
 def _without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:
     """A backbone without the path of its weights, whose content is hashed instead."""
     arguments = {k: v for k, v in (backbone.get("init_args") or {}).items() if k != "weights"}
+    if backbone["class_path"] == key_name(Nano):
+        # The first results left the codes as they are, which one view does anyway.
+        permuted = arguments.pop("permute_codes", True)
+        if permuted and arguments.get("n_ensemble") != 1:
+            arguments["permute_codes"] = True
     return {"class_path": backbone["class_path"], "init_args": arguments}

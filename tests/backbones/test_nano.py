@@ -188,9 +188,7 @@ def test_a_kind_that_is_overruled_reaches_the_predictions() -> None:
         spec = TableSpec(frame, target="y", kinds={"zip": kind})
         train = load_splits(spec, SplitSpec()).train
         for views in (1, 4):
-            member = Member(
-                Nano(n_ensemble=views, permute_codes=True), Encoder.fit(train), train, 50
-            )
+            member = Member(Nano(n_ensemble=views), Encoder.fit(train), train, 50)
             found[kind, views] = member.predict(train.values[:20])
     assert np.allclose(found["categorical", 1], found["numerical", 1], atol=1e-5)  # one view
     assert not np.allclose(found["categorical", 4], found["numerical", 4], atol=1e-3)
