@@ -43,7 +43,7 @@ class CausalMixDataModule(TableDataModule):
         split: How it is split; rows of equal features never straddle two parts.
         generator: Draws the synthetic rows; by default structural causal models
             (`SCMGenerator`). It is fitted on the training split alone, once, and cached.
-        synthetic_ratio: Share of synthetic rows, 0 to 1, where they may stand; 0: real ones alone.
+        synthetic_ratio: Share of synthetic rows where they may stand; 0 is default fine-tuning.
         synthetic_size: Synthetic rows in all, as a multiple of the training rows; null draws fresh
             rows for every episode, which slow generators refuse.
         synthetic_in: Where synthetic rows may stand: context, query or both.
