@@ -50,7 +50,12 @@ def _same_context(a: Episode, b: Episode) -> bool:
         and _same(a.x_context, b.x_context)
         and _same(a.y_context, b.y_context)
         and _same(a.categorical, b.categorical)
+        and _same_marks(a.nominal, b.nominal)
     )
+
+
+def _same_marks(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is b if a is None or b is None else _same(a, b)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

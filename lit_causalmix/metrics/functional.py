@@ -224,4 +224,5 @@ def normalized_score(score: Score, baseline: Score, sign: int) -> Score:
         return _undefined("a score beyond the range of float64 has no ratio")
     if baseline.value == 0:
         return _undefined("the zero-shot score is 0, nothing can be divided by it")
-    return Score(sign * (score.value - baseline.value) / abs(baseline.value) * 100.0)
+    gain = sign * (score.value - baseline.value) / abs(baseline.value) * 100.0
+    return Score(gain + 0.0)  # an unchanged error is 0, not -0

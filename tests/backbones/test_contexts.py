@@ -72,6 +72,9 @@ def test_equal_contexts_in_other_tensors_are_known_again(episode: Episode) -> No
     assert backbone.encoded == 1
     answers(task, [episode, gaps])
     assert backbone.encoded == 3
+    named = replace(gaps, nominal=torch.ones_like(gaps.categorical))
+    answers(task, [named, replace(named, nominal=named.nominal.clone())])
+    assert backbone.encoded == 4
 
 
 @pytest.mark.parametrize("change", [lambda p: p.data.mul_(2), lambda p: p.mul_(-1)])

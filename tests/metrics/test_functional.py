@@ -121,6 +121,7 @@ def test_normalized_score_known_answers() -> None:
     assert normalized_score(Score(0.81), Score(0.80), +1).value == pytest.approx(1.25)
     assert normalized_score(Score(0.40), Score(0.50), -1).value == pytest.approx(20.0)
     assert normalized_score(Score(-0.1), Score(-0.2), +1).value == pytest.approx(50.0)
+    assert str(normalized_score(Score(0.5), Score(0.5), -1).value) == "0.0"
 
 
 def test_normalized_score_undefined_cases_say_why() -> None:
