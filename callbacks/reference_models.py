@@ -46,7 +46,11 @@ class ReferenceModels(pl.Callback):
     ) -> dict[str, dict[str, Score]]:
         """Model → "domain/metric" → score of the query rows of episodes, which are on the CPU."""
         references = ReferenceScores(
-            data.domains, classify=data.is_classification, metrics=metrics, seed=self.seed
+            data.domains,
+            classify=data.is_classification,
+            metrics=metrics,
+            n_tables=data.n_tables,
+            seed=self.seed,
         )
         return references.of(episodes)
 
