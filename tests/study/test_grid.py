@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from lit_causalmix.backbones import Tab2D
+from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.files.digests import of_module
+from lit_causalmix.names import key_name
 from lit_causalmix.study.grid import Cell, plan
+from lit_causalmix.study.identity import asked_for
 from lit_causalmix.study.runner import distinct, in_order
 from lit_causalmix.study.spec import StudySpec
 
@@ -108,6 +110,24 @@ def test_a_key_does_not_depend_on_where_and_how_a_cell_runs(
 def test_a_key_depends_on_what_is_asked(spec: Spec, other: dict[str, Any]) -> None:
     keys = {cell.key for cell in plan(spec(methods=["jitter"]))}
     assert not keys & {cell.key for cell in plan(spec(methods=["jitter"], base=other))}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ({}, {"permute_codes": True}),
+        ({"permute_codes": False}, {}),
+        ({"n_ensemble": 1}, {"n_ensemble": 1}),
+        ({"n_ensemble": 1, "permute_codes": False}, {"n_ensemble": 1}),
+        ({"n_ensemble": 8}, {"n_ensemble": 8, "permute_codes": True}),
+    ],
+)
+def test_a_key_names_permuted_codes_where_more_than_one_view_has_them(
+    arguments: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    backbone = {"class_path": key_name(Nano), "init_args": arguments}
+    config = {"model": {"backbone": backbone}, "data": {"synthetic_ratio": 0.0}}
+    assert asked_for(config, {})["model"]["backbone"]["init_args"] == asked
 
 
 def test_a_key_follows_the_tables_content_not_its_path(spec: Spec, tmp_path: Path) -> None:
