@@ -9,13 +9,21 @@ every method of a comparison is there, so that none has others than another.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from study_tables import CAUTIOUS, MIN_GAIN, NANO, SELECTED, methods, plan_of, records_of, said
+from study_tables import (
+    CAUTIOUS,
+    MIN_GAIN,
+    NANO,
+    SELECTED,
+    methods,
+    plan_of,
+    records_of,
+    said,
+    write_page,
+)
 
-from lit_causalmix.pages import markdown
 from lit_causalmix.pages.content import Element, Part, Section
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.record import OK, Record
@@ -80,11 +88,7 @@ def sections(folder: Path) -> Iterator[Section]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file, beside the cells")
-    options = parser.parse_args(arguments)
-    text = markdown.render(list(sections(options.out.parent)))
-    options.out.write_text(f"{PREFACE}\n{text}", encoding="utf-8")
+    write_page(__doc__, PREFACE, sections, arguments)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -245,13 +245,23 @@ def sections(folder: Path) -> Iterator[Section]:
     yield comparison("Tables with a known graph", graphs, None)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def write_page(
+    description: str | None,
+    preface: str,
+    sections_of: Callable[[Path], Iterable[Section]],
+    arguments: Sequence[str] | None,
+) -> None:
+    """Writes the Markdown file that `--out` names, from the cells beside it."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True, help="Markdown file, beside the cells")
     options = parser.parse_args(arguments)
-    text = markdown.render(list(sections(options.out.parent)))
-    options.out.write_text(f"{PREFACE}\n{text}", encoding="utf-8")
+    text = markdown.render(list(sections_of(options.out.parent)))
+    options.out.write_text(f"{preface}\n{text}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the file."""
+    write_page(__doc__, PREFACE, sections, arguments)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,7 +16,7 @@ from lit_causalmix.metrics import MetricSpec, Score
 from lit_causalmix.training.episode_data import EpisodeData
 from lit_causalmix.training.references import ReferenceScores
 from lit_causalmix.training.report import score_to_json
-from lit_causalmix.training.scoring import stage_episodes
+from lit_causalmix.training.scoring import scores_of, stage_episodes
 
 
 class ReferenceModels(pl.Callback):
@@ -45,14 +46,8 @@ class ReferenceModels(pl.Callback):
         self, data: EpisodeData, metrics: Sequence[MetricSpec], episodes: Iterable[Episode]
     ) -> dict[str, dict[str, Score]]:
         """Model → "domain/metric" → score of the query rows of episodes, which are on the CPU."""
-        references = ReferenceScores(
-            data.domains,
-            classify=data.is_classification,
-            metrics=metrics,
-            n_tables=data.n_tables,
-            seed=self.seed,
-        )
-        return references.of(episodes)
+        collection = partial(scores_of, data, data.domains, metrics)
+        return ReferenceScores(collection, seed=self.seed).of(episodes)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         episodes = stage_episodes(trainer, torch.device("cpu"), "test")

@@ -11,7 +11,7 @@ from lit_causalmix.callbacks.evaluation import episode_datamodule
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.datamodules.facts import facts
 from lit_causalmix.metrics import specs
-from lit_causalmix.training.report import References, ReportRow
+from lit_causalmix.training.report import References, ReportRow, curve_points
 from lit_causalmix.training.run_page import (
     RunStory,
     StageScores,
@@ -78,11 +78,7 @@ def title(trainer: pl.Trainer) -> str:
 def history(trainer: pl.Trainer, task: CausalMixTask) -> list[dict[str, float]]:
     """The scores of the real validation rows along the fit, by metric."""
     kind = episode_datamodule(trainer).is_classification
-    names = [spec.name for spec in specs(kind, task.metrics)]
-    return [
-        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in names}
-        for entry in task.scoreboard.history
-    ]
+    return curve_points(task.scoreboard.history, specs(kind, task.metrics))
 
 
 def still_gained(task: CausalMixTask) -> bool:

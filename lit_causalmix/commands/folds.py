@@ -24,6 +24,7 @@ from lit_causalmix.study.folds import Ensemble, FoldSettings, fit_ensemble
 from lit_causalmix.training.report import (
     ReportRow,
     brief,
+    curve_points,
     curves,
     format_table,
     report_rows,
@@ -198,10 +199,7 @@ def _story(
 ) -> RunStory:
     """What the page tells, the curves drawn."""
     choice, member = ensemble.choice, ensemble.members[0].data
-    history = [
-        {"step": entry.step} | {name: entry.scores[f"real/{name}"].value for name in _metrics(data)}
-        for entry in choice.history
-    ]
+    history = curve_points(choice.history, specs(data.is_classification))
     told = "Each row is predicted by the fold that did not train on it; the step is chosen by them."
     context = member.context_of("val")
     stages = [

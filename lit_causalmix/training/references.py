@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_causalmix.episode import Episode
-from lit_causalmix.metrics import DomainScores, MetricSpec, Score
+from lit_causalmix.metrics import DomainScores, Score
 from lit_causalmix.metrics.quality.boosting import MOST_CATEGORIES
 from lit_causalmix.quiet import single_thread
 
@@ -26,34 +26,21 @@ class ReferenceScores:
     they are, up to 255 categories. Episodes that share a context share a fit.
 
     Args:
-        domains: The datamodule's table domain labels.
-        classify: Classifiers or regressors.
-        metrics: Metrics beside those of the package.
-        n_tables: As in `DomainScores`.
+        collection: Makes an empty collection of scores (`scoring.scores_of`), one for each model.
         seed: Of the models, their only randomness.
 
     Example:
         >>> x, y = torch.arange(40.0)[:, None], (torch.arange(40) > 19).long()
         >>> rows = torch.arange(40) * 7 % 40
-        >>> scores = ReferenceScores((), classify=True).of(
+        >>> scores = ReferenceScores(lambda: DomainScores(True, ())).of(
         ...     [Episode.of_rows(x[rows], y[rows], n_context=30, n_classes=2)]
         ... )
         >>> scores["random forest"]["real/roc_auc"].value
         1.0
     """
 
-    def __init__(
-        self,
-        domains: Sequence[str],
-        *,
-        classify: bool,
-        metrics: Sequence[MetricSpec] = (),
-        n_tables: int = 1,
-        seed: int = 0,
-    ) -> None:
-        self._collected = {
-            name: DomainScores(classify, domains, metrics, n_tables) for name in REFERENCES
-        }
+    def __init__(self, collection: Callable[[], DomainScores], *, seed: int = 0) -> None:
+        self._collected = {name: collection() for name in REFERENCES}
         self._seed = seed
 
     def of(self, episodes: Iterable[Episode]) -> dict[str, dict[str, Score]]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lit_causalmix.episode import RowOrigin
-from lit_causalmix.metrics import Score, metric_named, specs
+from lit_causalmix.metrics import MetricSpec, Score, metric_named, specs
 from lit_causalmix.pages.drawing import new_figure, png
+from lit_causalmix.training.scoreboard import Validation
 
 _ACROSS = 4  # curves side by side
 _REAL = RowOrigin.REAL.name.lower()
@@ -177,6 +178,21 @@ def score_to_json(score: Score) -> dict[str, object]:
     if math.isinf(score.value):
         return {"value": None, "note": score.note or f"{score.value}: beyond the range of float64"}
     return {"value": score.value if score.defined else None, "note": score.note}
+
+
+def curve_points(
+    history: Sequence[Validation], metrics: Sequence[MetricSpec]
+) -> list[dict[str, float]]:
+    """The scores of the real validation rows along a fit, as `curves` takes them.
+
+    Args:
+        history: The validations.
+        metrics: Which scores.
+    """
+    return [
+        {"step": entry.step} | {m.name: entry.scores[f"{_REAL}/{m.name}"].value for m in metrics}
+        for entry in history
+    ]
 
 
 def curves(history: Sequence[Mapping[str, float]], best_step: int, title: str) -> bytes:

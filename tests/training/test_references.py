@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 
 from lit_causalmix.episode import PADDING_ROW, Episode
+from lit_causalmix.metrics import DomainScores
 from lit_causalmix.metrics.functional import root_mean_squared_error
 from lit_causalmix.training.references import REFERENCES, ReferenceScores
 
@@ -25,7 +27,7 @@ def episode(*, n_classes: int = 2, seed: int = 0) -> Episode:
 
 def test_scores_are_those_of_scikit_learn_on_the_same_rows() -> None:
     one = episode()
-    scores = ReferenceScores((), classify=True).of([one])
+    scores = ReferenceScores(partial(DomainScores, True, ())).of([one])
     forest = RandomForestClassifier(random_state=0).fit(one.x_context.numpy(), one.y_context)
     hits = forest.predict(one.x_query.numpy()) == one.y_query.numpy()
     assert tuple(scores) == REFERENCES
@@ -36,7 +38,7 @@ def test_scores_are_those_of_scikit_learn_on_the_same_rows() -> None:
         categorical_features=[False, False, True], random_state=0
     ).fit(values.x_context.numpy(), values.y_context)
     predictions = torch.from_numpy(boosted.predict(values.x_query.numpy())) * 2.0
-    found = ReferenceScores((), classify=False).of([values])["boosting"]["real/rmse"]
+    found = ReferenceScores(partial(DomainScores, False, ())).of([values])["boosting"]["real/rmse"]
     assert found.value == root_mean_squared_error(predictions, values.target).value
 
 
@@ -53,8 +55,8 @@ def test_chunks_of_query_rows_score_as_one_and_padding_is_not_counted() -> None:
         for rows in (slice(0, 30), slice(30, 50))
     ]
     padding = replace(parts[0], query_row=torch.full((30,), PADDING_ROW))
-    expected = ReferenceScores((), classify=True).of([whole])
-    assert ReferenceScores((), classify=True).of([*parts, padding]) == expected
+    expected = ReferenceScores(partial(DomainScores, True, ())).of([whole])
+    assert ReferenceScores(partial(DomainScores, True, ())).of([*parts, padding]) == expected
 
 
 def test_gaps_absent_classes_and_columns_without_a_value_are_taken() -> None:
@@ -64,14 +66,14 @@ def test_gaps_absent_classes_and_columns_without_a_value_are_taken() -> None:
     one.x_context[5, 2] = math.nan
     kept = one.y_context != 3
     few = replace(one, x_context=one.x_context[kept], y_context=one.y_context[kept])
-    for scores in ReferenceScores(("retail",), classify=True).of([few]).values():
+    for scores in ReferenceScores(partial(DomainScores, True, ("retail",))).of([few]).values():
         assert np.isfinite(scores["retail/log_loss"].value)
 
 
 def test_a_table_without_a_known_cell_gets_the_class_shares() -> None:
     one = episode()
     one.x_context[:] = math.nan
-    for scores in ReferenceScores((), classify=True).of([one]).values():
+    for scores in ReferenceScores(partial(DomainScores, True, ())).of([one]).values():
         assert scores["real/roc_auc"].value == 0.5
 
 
@@ -80,5 +82,5 @@ def test_more_categories_than_boosting_takes_are_numbers_to_it(categories: int) 
     x = torch.arange(float(categories))[:, None].repeat(2, 1)
     y = (x[:, 0] > categories / 2).long()
     one = Episode.of_rows(x, y, categories, 2, categorical=torch.tensor([True]))
-    score = ReferenceScores((), classify=True).of([one])["boosting"]["real/roc_auc"]
+    score = ReferenceScores(partial(DomainScores, True, ())).of([one])["boosting"]["real/roc_auc"]
     assert score.value == pytest.approx(1.0 if categories > 255 else 0.5)  # two rows a category
