@@ -45,7 +45,7 @@ Rows repeated by a bootstrap make tests of independence reject too often: on the
 
 
 MOST_COLUMNS = 600
-"""Most columns of a search: the separating sets of so many take about two gigabytes."""
+"""Most columns of a search: the graphs of so many that all go together take minutes to orient."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def discover(
     d = len(names)
     if d > MOST_COLUMNS:
         raise GeneratorError(
-            f"causal discovery takes at most {MOST_COLUMNS} columns, as its memory grows with the "
+            f"causal discovery takes at most {MOST_COLUMNS} columns, as its work grows with the "
             f"cube of their number, got {d}: leave some out with data.table.drop, or choose a "
             "generator without a search"
         )

@@ -9,6 +9,8 @@ without an edge.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,23 +19,37 @@ from lit_causalmix.causal.search.skeleton import Skeleton
 
 Marks = NDArray[np.int64]
 
+_MOST_STEPS = 64_000_000
+"""Bytes for the steps that paths can take, from as many columns at once as they suffice for."""
 
-def colliders(graph: Skeleton) -> NDArray[np.bool_]:
-    """Finds x *→ z ←* y: x and y not adjacent, and z in none of the sets that separate them.
 
-    Returns:
-        bool (d, d, d), [x, z, y]; symmetric in x and y.
+@dataclass(frozen=True, eq=False)
+class _Triples:
+    """Which pairs of a column's neighbours form a triple of some kind with it.
+
+    Attributes:
+        near: For each column z its k neighbours, ascending.
+        pairs: For each column z, bool (k, k), symmetric.
     """
-    joined = graph.adjacent[:, :, None] & graph.adjacent[None, :, :]
+
+    near: list[NDArray[np.int64]]
+    pairs: list[NDArray[np.bool_]]
+
+
+def _colliders(graph: Skeleton) -> _Triples:
+    """Finds x *→ z ←* y: x and y not adjacent, and z in none of the sets that separate them."""
+    near = [np.flatnonzero(row) for row in graph.adjacent]
     apart = ~graph.adjacent & (graph.separations > 0)
-    never = (graph.separating == 0).transpose(0, 2, 1)
-    found: NDArray[np.bool_] = joined & apart[:, None, :] & never
-    return found
+    pairs = [apart[np.ix_(own, own)] for own in near]
+    for z, (own, found) in enumerate(zip(near, pairs, strict=True)):
+        x, y = np.nonzero(found)
+        found[x, y] = graph.separating.count(own[x], own[y], z) == 0
+    return _Triples(near, pairs)
 
 
 def pc_marks(graph: Skeleton) -> Marks:
     """Orients colliders, then closes under Meek's rules 1 to 3."""
-    directed = _consistent(colliders(graph), graph.evidence)
+    directed = _consistent(_colliders(graph), graph.evidence)
     undirected: NDArray[np.bool_] = graph.adjacent & ~(directed | directed.T)
     apart = ~graph.adjacent
     np.fill_diagonal(apart, False)
@@ -41,7 +57,9 @@ def pc_marks(graph: Skeleton) -> Marks:
         d, u = directed.astype(np.float32), undirected.astype(np.float32)
         away = _pairs(d, u, apart)  # a → b – c, a and c apart: b → c
         acyclic = (d @ d > 0) & undirected  # a → b → c, a – c: a → c
-        new = (away | acyclic | _kites(directed, undirected, apart)) & undirected
+        # a – c → b, a – e → b, c and e apart, a – b: a → b
+        kites = _kites(undirected, directed, undirected, apart)
+        new = (away & undirected) | acyclic | kites
         new &= ~new.T
         if not new.any():
             break
@@ -53,15 +71,20 @@ def pc_marks(graph: Skeleton) -> Marks:
     return marks
 
 
-def _consistent(found: NDArray[np.bool_], evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _consistent(found: _Triples, evidence: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Orients the colliders in order of evidence, but for those that contradict a better one."""
-    x, z, y = np.nonzero(found)
-    x, z, y = x[x < y], z[x < y], y[x < y]
-    directed = np.zeros(evidence.shape, dtype=bool)
-    for k in np.argsort(-evidence[x, y], kind="stable"):
-        if not directed[z[k], [x[k], y[k]]].any():
-            directed[[x[k], y[k]], z[k]] = True
-    return directed
+    d = len(evidence)
+    parts = [np.empty((3, 0), dtype=np.int64)]
+    for z, (own, pairs) in enumerate(zip(found.near, found.pairs, strict=True)):
+        i, j = np.nonzero(np.triu(pairs))
+        parts.append(np.stack([own[i], np.full(len(i), z), own[j]]))
+    x, z, y = np.concatenate(parts, axis=1)
+    order = np.lexsort((y, z, x, -evidence[x, y]))  # the last key leads
+    into, out = bytearray(d * d), (z * d)[order]  # bytes, as single items of arrays are slow
+    for a, b, c, e in zip(*(k.tolist() for k in (x[order], z[order], y[order], out)), strict=True):
+        if not (into[e + a] or into[e + c]):
+            into[a * d + b] = into[c * d + b] = 1
+    return np.frombuffer(into, dtype=bool).reshape(d, d).copy()
 
 
 def _pairs(
@@ -73,13 +96,21 @@ def _pairs(
 
 
 def _kites(
-    into: NDArray[np.bool_], open_: NDArray[np.bool_], apart: NDArray[np.bool_]
+    asked: NDArray[np.bool_],
+    into: NDArray[np.bool_],
+    open_: NDArray[np.bool_],
+    apart: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Says for which a, b there are c, e with a – c → b, a – e → b, and c apart from e."""
-    found = np.zeros_like(into)
-    for a, b in np.argwhere(open_):
-        via = np.flatnonzero(open_[a] & into[:, b])
-        found[a, b] = len(via) > 1 and apart[np.ix_(via, via)].any()
+    """Says for which of the a, b asked for there are c, e that form a kite with them.
+
+    These are c and e apart with `into[c, b]`, `into[e, b]`, `open_[a, c]` and `open_[a, e]`.
+    """
+    found = np.zeros_like(asked)
+    for b in np.flatnonzero(into.sum(axis=0) > 1).tolist():
+        a, via = np.flatnonzero(asked[:, b]), np.flatnonzero(into[:, b])
+        reach = open_[np.ix_(a, via)]
+        joined = reach.astype(np.float32) @ apart[np.ix_(via, via)].astype(np.float32) > 0
+        found[a, b] = (joined & reach).any(axis=1)
     return found
 
 
@@ -89,27 +120,32 @@ def possible_d_sep(graph: Skeleton) -> NDArray[np.bool_]:
     Returns:
         bool (d, d): [x, z] says that z is possibly d-separating for x.
     """
-    from scipy.sparse import csr_array
-
-    adjacent = graph.adjacent
+    adjacent, triples = graph.adjacent, _colliders(graph)
     d = len(adjacent)
-    steps = np.argwhere(adjacent)  # a → b
-    number = np.zeros((d, d), dtype=np.int64)
-    number[tuple(steps.T)] = np.arange(len(steps))
-    triangle = adjacent[:, :, None] & adjacent[None, :, :] & adjacent[:, None, :]
-    a, b, c = np.nonzero(colliders(graph) | triangle)
-    follows = csr_array(
-        (np.ones(len(a), dtype=np.float32), (number[b, c], number[a, b])), shape=(len(steps),) * 2
-    )
-    reached = np.zeros((len(steps), d), dtype=bool)  # which steps can be taken, coming from where
-    reached[np.arange(len(steps)), steps[:, 0]] = True
-    fresh = reached
-    while fresh.any():
-        fresh = (follows @ fresh.astype(np.float32) > 0) & ~reached
-        reached = reached | fresh
+    # The steps a → b, those to the same column one after another.
+    ends = np.cumsum([0, *(len(own) for own in triples.near)])
+    number = np.zeros((d, d), dtype=np.int64)  # [b, a]
+    number[adjacent] = np.arange(ends[-1])
+    goes_on = [
+        (pairs | adjacent[np.ix_(own, own)]).astype(np.float32)
+        for own, pairs in zip(triples.near, triples.pairs, strict=True)
+    ]
     found = np.zeros((d, d), dtype=bool)
-    np.logical_or.at(found, steps[:, 1], reached)
-    found = found.T
+    for sources in np.array_split(np.arange(d), -(-ends[-1] * d // _MOST_STEPS) or 1):
+        reached = np.zeros((ends[-1], len(sources)), dtype=bool)  # steps taken, coming from where
+        for k, x in enumerate(sources.tolist()):
+            reached[number[triples.near[x], x], k] = True
+        fresh = reached
+        while fresh.any():
+            taken = np.zeros_like(reached)
+            for b, own in enumerate(triples.near):
+                come = fresh[ends[b] : ends[b + 1]]
+                if come.any():
+                    taken[number[own, b]] = goes_on[b] @ come > 0
+            fresh = taken & ~reached
+            reached = reached | fresh
+        some = np.flatnonzero(np.diff(ends))
+        found[np.ix_(sources, some)] = np.logical_or.reduceat(reached, ends[some], axis=0).T
     np.fill_diagonal(found, False)
     return found
 
@@ -123,9 +159,10 @@ def fci_marks(graph: Skeleton) -> Marks:
     adjacent = graph.adjacent
     apart = ~adjacent
     np.fill_diagonal(apart, False)
-    collider = colliders(graph)
     marks = np.where(adjacent, CIRCLE, 0).astype(np.int64)
-    marks[collider.any(axis=2).T] = ARROW
+    collider = _colliders(graph)
+    for z, (own, pairs) in enumerate(zip(collider.near, collider.pairs, strict=True)):
+        marks[z, own[pairs.any(axis=1)]] = ARROW
     while True:
         before = marks.copy()
         head = (marks == ARROW).T  # [a, b]: a *→ b
@@ -137,7 +174,8 @@ def fci_marks(graph: Skeleton) -> Marks:
         second = (
             (parent.astype(f) @ head.astype(f) > 0) | (head.astype(f) @ parent.astype(f) > 0)
         ) & circle
-        third = _double_triangles(head, circle, apart)
+        # t, b with a *→ b ←* c, a *–o t o–* c, a and c apart, t *–o b
+        third = _kites(circle, head, circle.T, apart)
         _set_heads(marks, (first & circle | second | third) & ~(first & first.T))
         tails = first & ~first.T & (marks == CIRCLE)
         marks[tails] = TAIL
@@ -149,17 +187,6 @@ def fci_marks(graph: Skeleton) -> Marks:
 
 def _set_heads(marks: Marks, heads: NDArray[np.bool_]) -> None:
     marks[(heads.T) & (marks == CIRCLE)] = ARROW
-
-
-def _double_triangles(
-    head: NDArray[np.bool_], circle: NDArray[np.bool_], apart: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Says for which t, b: a *→ b ←* c, a *–o t o–* c, a and c apart, t *–o b."""
-    found = np.zeros_like(head)
-    for t, b in np.argwhere(circle):
-        via = np.flatnonzero(head[:, b] & circle[:, t])
-        found[t, b] = len(via) > 1 and apart[np.ix_(via, via)].any()
-    return found
 
 
 def _discriminate(marks: Marks, graph: Skeleton) -> None:
@@ -178,7 +205,7 @@ def _discriminate(marks: Marks, graph: Skeleton) -> None:
             for a in np.flatnonzero(head[b] & parent[:, c]).tolist()
         ]
         ends = [end for _, found in paths for end in found]
-        if 2 * graph.separating[ends, c, b].sum() > graph.separations[ends, c].sum():
+        if 2 * graph.separating.count(ends, c, b).sum() > graph.separations[ends, c].sum():
             tails[b, c] = True
         elif ends:
             heads += [(a, b) for a, found in paths if found] + [(c, b), (b, c)]

@@ -8,7 +8,8 @@ anytime variant (Spirtes, AISTATS 2001).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -16,6 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.separating import SeparatingSets
+
+FEW = 8
+"""Up to so many strongest candidates are found one by one, which is faster than sorting all."""
 
 
 @dataclass
@@ -24,15 +29,15 @@ class Skeleton:
 
     Attributes:
         adjacent: bool (d, d), symmetric.
-        separating: int32 (d, d, d): [x, y, z] counts the separating sets of x and y with z in
-            them, among those found at the level at which the edge went.
+        separating: For each pair, the columns in its separating sets, among those found at the
+            level at which the edge went.
         separations: int64 (d, d), how many separating sets were found there.
         evidence: float64 (d, d), the largest p-value among them.
         shortened: Pairs whose candidates at some level were cut for want of budget.
     """
 
     adjacent: NDArray[np.bool_]
-    separating: NDArray[np.int32]
+    separating: SeparatingSets
     separations: NDArray[np.int64]
     evidence: NDArray[np.float64]
     shortened: int = 0
@@ -40,17 +45,15 @@ class Skeleton:
     @classmethod
     def complete(cls, d: int) -> Skeleton:
         zeros = np.zeros((d, d), dtype=np.int64)
-        return cls(
-            ~np.eye(d, dtype=bool), np.zeros((d, d, d), dtype=np.int32), zeros, np.zeros((d, d))
-        )
+        return cls(~np.eye(d, dtype=bool), SeparatingSets(d), zeros, np.zeros((d, d)))
 
     def copy(self) -> Skeleton:
-        return Skeleton(
-            self.adjacent.copy(),
-            self.separating.copy(),
-            self.separations.copy(),
-            self.evidence.copy(),
-            self.shortened,
+        return replace(
+            self,
+            adjacent=self.adjacent.copy(),
+            separating=self.separating.copy(),
+            separations=self.separations.copy(),
+            evidence=self.evidence.copy(),
         )
 
 
@@ -93,11 +96,7 @@ def find_skeleton(
     """
     graph = Skeleton.complete(len(correlations.members))
     for level in range(depth + 1):
-        adjacent = graph.adjacent.copy()
-        pairs = np.argwhere(adjacent)
-        neighbours = {x: np.flatnonzero(row) for x, row in enumerate(adjacent)}
-        candidates = [neighbours[x][neighbours[x] != y] for x, y in pairs.tolist()]
-        if not _remove(graph, correlations, alpha, pairs, candidates, level, allowance):
+        if not _remove(graph, correlations, alpha, graph.adjacent.copy(), level, allowance):
             break
     return graph
 
@@ -122,43 +121,32 @@ def remove_by_possible_d_sep(
     """
     first = graph.adjacent.copy()
     for level in range(1, depth + 1):
-        pairs = np.argwhere(graph.adjacent)
-        candidates, known = [], []
-        for x, y in pairs.tolist():
-            near = reachable[x].copy()
-            near[[x, y]] = False
-            candidates.append(np.flatnonzero(near))
-            known.append(first[x])
-        _remove(graph, correlations, alpha, pairs, candidates, level, allowance, known)
+        _remove(graph, correlations, alpha, reachable, level, allowance, first)
 
 
 def _remove(
     graph: Skeleton,
     correlations: Correlations,
     alpha: float,
-    pairs: NDArray[np.int64],
-    candidates: list[NDArray[np.int64]],
+    near: NDArray[np.bool_],
     level: int,
     allowance: Allowance,
-    known: list[NDArray[np.bool_]] | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> bool:
     """Runs one level over ordered pairs; returns whether there was anything to test.
 
-    Sets within `known` neighbours have been tested before.
+    The pair (x, y) draws its sets from `near[x]` without y; those within `known[x]` have been
+    tested before.
     """
-    sizes = np.array([len(c) for c in candidates], dtype=np.int64)
+    # How many candidates each pair has.
+    sizes = (near.sum(axis=1)[:, None] - near)[graph.adjacent]
     if len(sizes) == 0 or sizes.max() < level:
         return False
-    if level and (limit := allowance.most_candidates(sizes, level)) < sizes.max():
+    limit = int(sizes.max())
+    if level and (allowed := allowance.most_candidates(sizes, level)) < limit:
+        limit = allowed
         graph.shortened += int((sizes > limit).sum())
-        strength = correlations.strength
-        candidates = [
-            c
-            if len(c) <= limit
-            else _strongest(c, np.minimum(strength[x, c], strength[y, c]), limit)
-            for (x, y), c in zip(pairs.tolist(), candidates, strict=True)
-        ]
-    keys = _keys(pairs, candidates, level, known)
+    keys = _keys(graph.adjacent, near, level, limit, correlations, known)
     if len(keys) == 0:
         return True
     p = correlations.p_values(keys)
@@ -168,35 +156,64 @@ def _remove(
         graph.adjacent[a, b] = False
         np.add.at(graph.separations, (a, b), 1)
         np.maximum.at(graph.evidence, (a, b), p)
-        for z in independent[:, 2:].T:
-            np.add.at(graph.separating, (a, b, z), 1)
+    graph.separating.add(x, y, independent[:, 2:])
     return True
 
 
-def _strongest(
-    candidates: NDArray[np.int64], strength: NDArray[np.float64], limit: int
-) -> NDArray[np.int64]:
-    return np.sort(candidates[np.argsort(-strength, kind="stable")[:limit]])
-
-
 def _keys(
-    pairs: NDArray[np.int64],
-    candidates: list[NDArray[np.int64]],
+    adjacent: NDArray[np.bool_],
+    near: NDArray[np.bool_],
     level: int,
-    known: list[NDArray[np.bool_]] | None,
+    limit: int,
+    correlations: Correlations,
+    known: NDArray[np.bool_] | None,
 ) -> NDArray[np.int64]:
-    choices: dict[int, NDArray[np.int64]] = {}
-    parts = [np.empty((0, level), dtype=np.int64)]
-    counts = np.zeros(len(pairs), dtype=np.int64)
-    for i, own in enumerate(candidates):
-        m = len(own)
-        if m < level:
-            continue
-        if m not in choices:
-            choices[m] = np.array([*combinations(range(m), level)], dtype=np.int64)
-        sets = own[choices[m]] if level else np.empty((1, 0), dtype=np.int64)
-        if known is not None:
-            sets = sets[~known[i][sets].all(axis=1)]
-        counts[i] = len(sets)
-        parts.append(sets)
-    return np.concatenate([np.repeat(pairs, counts, axis=0), np.concatenate(parts)], axis=1)
+    """Lists the pairs with each set of `level` of their candidates, int64 (m, level + 2)."""
+    if level == 0:
+        return np.argwhere(adjacent)
+    parts = [np.empty((0, level + 2), dtype=np.int64)]
+    if limit >= level:
+        for x, ys, candidates in _candidates(adjacent, near, limit, correlations):
+            chosen = np.array([*combinations(range(candidates.shape[1]), level)], dtype=np.int64)
+            if len(chosen) == 0:
+                continue
+            sets = candidates[:, chosen]
+            keys = np.empty((*sets.shape[:2], level + 2), dtype=np.int64)
+            keys[..., 0], keys[..., 1], keys[..., 2:] = x, ys[:, None], sets
+            parts.append(
+                keys.reshape(-1, level + 2) if known is None else keys[~known[x][sets].all(axis=2)]
+            )
+    return np.concatenate(parts)
+
+
+def _candidates(
+    adjacent: NDArray[np.bool_], near: NDArray[np.bool_], limit: int, correlations: Correlations
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """Yields columns x with their y (k,), and the candidates of each pair, (k, at most limit).
+
+    These ascend. Where there are more, those are left that go with both columns most strongly.
+    """
+    for x in np.flatnonzero(adjacent.any(axis=1)).tolist():
+        own = np.flatnonzero(near[x])
+        for inside in (True, False):
+            ys = np.flatnonzero(adjacent[x] & (near[x] == inside))
+            if len(ys) == 0:
+                continue
+            others = own[None, :].repeat(len(ys), axis=0)
+            others = others[others != ys[:, None]].reshape(len(ys), -1)
+            if others.shape[1] > limit:
+                strength = correlations.strength
+                both = np.minimum(strength[x, others], strength[ys[:, None], others])
+                others = np.take_along_axis(others, _strongest(both, limit), axis=1)
+            yield x, ys, others
+
+
+def _strongest(strength: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
+    """Returns the positions of the largest in each row, ascending; the first among equals."""
+    if limit > FEW:
+        return np.sort(np.argsort(-strength, axis=1, kind="stable")[:, :limit], axis=1)
+    left, found = strength.copy(), np.empty((len(strength), limit), dtype=np.int64)
+    for k in range(limit):
+        found[:, k] = left.argmax(axis=1)
+        np.put_along_axis(left, found[:, k, None], -np.inf, axis=1)
+    return np.sort(found, axis=1)

@@ -11,6 +11,7 @@ from causallearn.utils.cit import CIT_Base, register_ci_test
 from numpy.typing import NDArray
 
 from lit_causalmix.causal.graphs.edges import ARROW, CIRCLE, TAIL, votes
+from lit_causalmix.causal.search import orientation
 from lit_causalmix.causal.search.orientation import fci_marks, pc_marks, possible_d_sep
 from lit_causalmix.causal.search.skeleton import Skeleton
 
@@ -52,7 +53,7 @@ def perfect_skeleton(dag: nx.DiGraph, seen: int, sets: int) -> Skeleton:
                     for a, b in ((x, y), (y, x)):
                         graph.adjacent[a, b] = False
                         graph.separations[a, b] += 1
-                        graph.separating[a, b, list(given)] += 1
+                    graph.separating.add([x], [y], np.array([given], dtype=np.int64))
             if not graph.adjacent[x, y]:
                 break
     return graph
@@ -88,7 +89,7 @@ def skeleton(
     if evidence is not None:
         graph.evidence[:] = evidence
     for x, y, z in separating:
-        graph.separating[x, y, z] = graph.separating[y, x, z] = 1
+        graph.separating.add([x], [y], np.array([[z]]))
     return graph
 
 
@@ -146,6 +147,15 @@ def test_possible_d_sep_goes_on_through_colliders_and_triangles_alone() -> None:
     assert np.flatnonzero(possible_d_sep(collider)[0]).tolist() == [1, 2]
     triangle = skeleton(4, [(0, 1), (1, 2), (0, 2), (2, 3)], [(0, 3, 2), (1, 3, 2)])
     assert np.flatnonzero(possible_d_sep(triangle)[0]).tolist() == [1, 2]
+
+
+def test_reached_columns_do_not_hang_on_how_many_are_followed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = perfect_skeleton(random_dag(3, 9), 9, 2)
+    together = possible_d_sep(graph)
+    monkeypatch.setattr(orientation, "_MOST_STEPS", 40)
+    assert (possible_d_sep(graph) == together).all()
 
 
 def test_an_open_pair_stays_a_circle() -> None:

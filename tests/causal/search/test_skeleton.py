@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -7,9 +8,12 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.search.encoding import Encoded
 from lit_causalmix.causal.search.independence import Correlations
+from lit_causalmix.causal.search.orientation import fci_marks, pc_marks, possible_d_sep
 from lit_causalmix.causal.search.skeleton import (
     Allowance,
     Skeleton,
+    _keys,
+    _strongest,
     find_skeleton,
     remove_by_possible_d_sep,
 )
@@ -39,7 +43,7 @@ def test_same_skeleton_and_separating_columns_as_causal_learn(seed: int) -> None
     for x, y in combinations(range(9), 2):
         if not ours.adjacent[x, y]:
             separating = set().union(*theirs.sepset[x, y])
-            assert set(np.flatnonzero(ours.separating[x, y])) == separating
+            assert set(np.flatnonzero(ours.separating.count(x, y, range(9)))) == separating
 
 
 @pytest.mark.parametrize("tests", [PLENTY, 60])
@@ -86,4 +90,48 @@ def test_possible_d_sep_removes_what_neighbours_cannot() -> None:
     assert graph.adjacent[0, 1]
     remove_by_possible_d_sep(graph, reachable, correlations, 0.01, 1, Allowance(PLENTY))
     assert not graph.adjacent[0, 1]
-    assert graph.separating[0, 1].tolist() == [0, 0, 2]  # found from either side
+    assert graph.separating.count(0, 1, [0, 1, 2]).tolist() == [0, 0, 2]  # found from either side
+
+
+@pytest.mark.parametrize("limit", [2, 3, 9, 12])
+def test_sets_are_those_of_the_strongest_candidates_pair_by_pair(limit: int) -> None:
+    rng = np.random.default_rng(limit)
+    correlations = Correlations.of(Encoded.numerical(random_table(0, d=14)))
+    strength = correlations.strength
+    adjacent = rng.random((14, 14)) < 0.8
+    near, known = adjacent | (rng.random((14, 14)) < 0.2), rng.random((14, 14)) < 0.5
+    for matrix in (adjacent, near):
+        np.fill_diagonal(matrix, False)
+    wanted = []
+    for x, y in np.argwhere(adjacent).tolist():
+        candidates = [z for z in range(14) if near[x, z] and z != y]
+        candidates.sort(key=lambda z: -min(strength[x, z], strength[y, z]))
+        sets = combinations(sorted(candidates[:limit]), 2)
+        wanted += [[x, y, *own] for own in sets if not known[x, list(own)].all()]
+    found = _keys(adjacent, near, 2, limit, correlations, known)
+    assert sorted(found.tolist()) == sorted(wanted)
+
+
+@pytest.mark.parametrize("limit", [1, 8, 9])
+def test_of_equally_strong_candidates_the_first_are_taken(limit: int) -> None:
+    strength = np.random.default_rng(0).integers(4, size=(50, 20)).astype(float)
+    for row, found in zip(strength, _strongest(strength, limit), strict=True):
+        assert found.tolist() == sorted(sorted(range(20), key=lambda k: -row[k])[:limit])
+
+
+def test_memory_grows_with_the_pairs_and_not_with_the_triples() -> None:
+    """A count for each of the d³ triples alone took 108 MB here."""
+    rng = np.random.default_rng(0)
+    correlations = Correlations.of(Encoded.numerical(rng.normal(size=(100, 300))))
+    assert correlations.strength.shape == (300, 300)
+    tracemalloc.start()
+    graph = find_skeleton(correlations, 0.05, 2, Allowance(20_000))
+    pc_marks(graph)
+    remove_by_possible_d_sep(
+        graph.copy(), possible_d_sep(graph), correlations, 0.05, 2, Allowance(20_000)
+    )
+    fci_marks(graph)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < graph.adjacent.sum() < 0.2 * 300**2
+    assert peak < 60e6
