@@ -28,8 +28,9 @@ from optuna.trial import TrialState
 
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.commands.main import main as lit_causalmix
-from lit_causalmix.study.fit_config import FitCLI, default_fragment, read_fragment
+from lit_causalmix.study.fit_config import FitCLI, read_fragment
 from lit_causalmix.study.merging import merged
+from lit_causalmix.study.starting import starting_fragment
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
 
@@ -74,7 +75,7 @@ def loss(trial: optuna.Trial, configs: Sequence[str]) -> float:
         quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
         trainer = {**quiet, "callbacks": callbacks, "default_root_dir": folder}
         pieces = [read_fragment(name) for name in configs]
-        whole = merged(default_fragment(), *pieces, suggested(trial), {"trainer": trainer})
+        whole = merged(starting_fragment(*pieces), *pieces, suggested(trial), {"trainer": trainer})
         cli = FitCLI(whole)
         make_exact(cli.trainer)
         pruning = Pruning(trial)

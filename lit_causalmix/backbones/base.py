@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,11 @@ class Backbone(nn.Module, ABC):
     context rows alone. Where possible it is `differentiable` in its inputs, as adversarial
     evaluation and adapters of the inputs follow that gradient.
 
+    Attributes:
+        recommended: The packaged configuration ("finetune/mitra-v2") with the rate, steps, batch
+            and stopping that suit it, laid over `default.yaml` and under all that the user says.
+            None is `default.yaml` as it is, whose rate is the published one of TabPFN and TabICL.
+
     Example:
         >>> from lit_causalmix.backbones import Tab2D
         >>> from lit_causalmix.prior import PriorSettings, draw_episode
@@ -68,6 +73,8 @@ class Backbone(nn.Module, ABC):
         >>> backbone(episode).shape == (episode.n_query, episode.n_classes)
         True
     """
+
+    recommended: ClassVar[str | None] = None
 
     @classmethod
     def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:  # noqa: ARG003

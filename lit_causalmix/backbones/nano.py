@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import load_file
@@ -69,6 +69,8 @@ class Nano(Backbone):
     Raises:
         ConfigurationError: If `n_ensemble` or `read_columns` is below 1.
     """
+
+    recommended: ClassVar[str | None] = "finetune/nano"
 
     def __init__(
         self,

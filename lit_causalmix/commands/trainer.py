@@ -25,10 +25,11 @@ from lit_causalmix.callbacks import RunReport
 from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
+from lit_causalmix.commands.asked import CONFIG, model_pieces, options
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
-from lit_causalmix.configuration import ConfiguredCLI, Parser, config_folder, with_packaged_configs
+from lit_causalmix.configuration import ConfiguredCLI, Parser, with_packaged_configs
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.facts import fit_facts
@@ -37,6 +38,7 @@ from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
 from lit_causalmix.quiet import noting_warnings, without_tips
 from lit_causalmix.study.fit_config import portable
+from lit_causalmix.study.starting import starting_files
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.runs import (
@@ -228,7 +230,8 @@ def main(args: ArgsType) -> int:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     options, args = taken_options(with_packaged_configs(args))
     other = _names_datamodule(args)
-    defaults = {} if other else {"default_config_files": [str(config_folder() / "default.yaml")]}
+    start = [] if other else [str(path) for path in starting_files(*model_pieces(args))]
+    defaults = {"default_config_files": start} if start else {}
     notes: list[str] = []
     try:
         with disk_refusals(), without_tips(), noting_warnings(notes):
@@ -260,7 +263,7 @@ def main(args: ArgsType) -> int:
     return 0
 
 
-def _names_datamodule(args: Any) -> bool:
+def _names_datamodule(args: Sequence[str]) -> bool:
     """Whether a configuration chooses a datamodule by `data.class_path`.
 
     Then any datamodule is taken, and nothing is preset: such a configuration is complete in
@@ -272,14 +275,11 @@ def _names_datamodule(args: Any) -> bool:
     of the preset classes live on in other classes that have them, too (AdamW's `betas` in
     `MuonAdamW`), and so change what pre-training does, without a word.
     """
-    given = list(args)
-    for argument, following in zip(given, [*given[1:], ""], strict=True):
-        option, equals, value = argument.partition("=")
+    for option, value in options(args):
         if option in ("--data", "--data.class_path"):
             return True
-        path = Path(value if equals else following)
-        if option in ("--config", "-c") and path.is_file():
-            data = read_mapping(path).get("data")
+        if option in CONFIG and Path(value).is_file():
+            data = read_mapping(Path(value)).get("data")
             if isinstance(data, dict) and "class_path" in data:
                 return True
     return False

@@ -10,8 +10,9 @@ from typing import Any
 from lit_causalmix.configuration import config_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import meant
-from lit_causalmix.study.fit_config import default_fragment, read_fragment
+from lit_causalmix.study.fit_config import read_fragment
 from lit_causalmix.study.merging import merged
+from lit_causalmix.study.starting import starting_fragment
 
 _REPORTING = ("RunReport", "ReferenceModels", "PredictionWriter", "ModelCheckpoint")
 """Callbacks that leave files and scores of test rows, which a fit in Python has no use for."""
@@ -98,7 +99,9 @@ def fit_settings(
         ConfigurationError: For an unknown recipe.
     """
     recipes = [method] if isinstance(method, str) else list(method)
-    base = merged(default_fragment(), *(recipe(name, "baselines") for name in recipes))
+    asked = *(recipe(name, "baselines") for name in recipes), backbone_settings(backbone)
+    said = read_fragment(settings)
+    base = merged(starting_fragment(*asked, said), *asked)
     # The whole of X is for training and validation: whoever wants a test keeps rows back.
     own: dict[str, Any] = {
         "data": {"seed": seed, "split": {"seed": seed, "test_fraction": 0.0}, "folds": folds},
@@ -112,7 +115,7 @@ def fit_settings(
         own["model"] = {"class_weight": class_weight}
         if base["model"].get("selection") is None:  # log-loss would keep zero-shot
             own["model"]["selection"] = "lit_causalmix.training.BalancedValidation"
-    whole = merged(base, backbone_settings(backbone), own, read_fragment(settings))
+    whole = merged(base, own, said)
     whole = merged(whole, {"data": {"table": dict(table)}})
     if max_steps is not None:
         epochs = math.ceil(max_steps / whole["data"].get("episodes_per_epoch", 10))

@@ -24,7 +24,6 @@ from lit_causalmix.study.merging import merged
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.training.task import CausalMixTask
 
-_DEFAULT = "default"
 _SECTIONS = ("model", "data", "trainer")
 
 
@@ -123,11 +122,6 @@ def _content(fragment: str | Mapping[str, Any] | None) -> dict[str, Any]:
     names = values.pop("config", [])
     files = [names] if isinstance(names, str) else names
     return merged(*(_read_file(name) for name in files), values)
-
-
-def default_fragment() -> dict[str, Any]:
-    """What every `fit` starts from."""
-    return _read_file(_DEFAULT)
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,16 +9,12 @@ from typing import Any, TypeVar
 
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.study.checksums import Checksum, Start, built
-from lit_causalmix.study.fit_config import (
-    ParsedFit,
-    default_fragment,
-    parsed_table,
-    read_fragment,
-)
+from lit_causalmix.study.fit_config import ParsedFit, parsed_table, read_fragment
 from lit_causalmix.study.identity import asked_backbone, asked_for, cell_key, generator_key
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.spec import StudySpec
+from lit_causalmix.study.starting import starting_fragment
 from lit_causalmix.study.table_list import find_tables, source_fingerprint
 
 MadeT = TypeVar("MadeT")
@@ -135,7 +131,7 @@ class _Recipes:
     def __init__(self, spec: StudySpec, checksum: Checksum) -> None:
         self._spec = spec
         self._checksum = checksum
-        self._base = merged(default_fragment(), read_fragment(spec.base))
+        self._base = read_fragment(spec.base)
         self._known: dict[tuple[str, str], _Recipe] = {}
         self._tables: dict[str, dict[str, Any]] = {}
 
@@ -165,7 +161,8 @@ class _Recipes:
         own = merged(*map(read_fragment, pieces))
         if "table" in own.get("data", {}):
             raise ConfigurationError("data.table belongs to the tables of the study or to its base")
-        config = merged(self._base, own, _QUIET)
+        start = starting_fragment(self._base, own)
+        config = merged(start, self._base, own, _QUIET)
         config["trainer"]["callbacks"] = _without_writers(config["trainer"].get("callbacks"))
         complete = merged(config, {"data": {"table": table}})
         parsed = ParsedFit(complete)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -49,6 +49,8 @@ class Mitra(Tab2D):
     Raises:
         WeightsError: If the weights are missing, cut, incompatible or for another task.
     """
+
+    recommended: ClassVar[str | None] = "finetune/mitra"
 
     n_bins = 1
 
@@ -157,6 +159,8 @@ class MitraV2(Mitra):
     Raises:
         WeightsError: If the weights are missing, cut, incompatible or for another task.
     """
+
+    recommended: ClassVar[str | None] = "finetune/mitra-v2"
 
     n_bins = 1_000
 

@@ -1,0 +1,65 @@
+"""What a command line says, read before the parser is made: the parser's defaults depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_causalmix.configuration.files import check_yaml, read_mapping
+from lit_causalmix.errors import ConfigurationError
+
+CONFIG = ("--config", "-c")
+
+
+def options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options of a command line with what follows them, which may be the next option."""
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        if option.startswith("-"):
+            yield option, value if equals else following
+
+
+def model_pieces(args: Sequence[str]) -> list[dict[str, Any]]:
+    """What files and options say of `model`, as pieces of a configuration in rising precedence.
+
+    What cannot be read is left to the parser, which says why.
+
+    Example:
+        >>> model_pieces(["fit", "--model.backbone=Nano", "--model.backbone.n_ensemble", "1"])
+        [{'model': {'backbone': 'Nano'}}, {'model': {'backbone': {'n_ensemble': 1}}}]
+    """
+    pieces = []
+    for option, value in options(args):
+        path = option.removeprefix("--").split(".")
+        if option in CONFIG:
+            content = _file(value)
+            if content is not None:
+                pieces.append({"model": content.get("model")})
+        elif path[0] == "model":
+            said = _value(value)
+            for name in reversed(path):
+                said = {name: said}
+            pieces.append(said)
+    return pieces
+
+
+def _value(text: str) -> Any:
+    """The value of an option: YAML, or the file that it names."""
+    try:
+        content = _file(text)
+        check_yaml(text)
+        return yaml.safe_load(text) if content is None else content
+    except (ConfigurationError, yaml.YAMLError, ValueError):
+        return text
+
+
+def _file(name: str) -> dict[str, Any] | None:
+    """The mapping in a YAML file; None where the text names no file."""
+    try:
+        path = Path(name)
+        return read_mapping(path) if path.is_file() else None
+    except (OSError, ValueError):  # too long for a path, or with a null byte
+        return None

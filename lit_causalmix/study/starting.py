@@ -1,0 +1,75 @@
+"""What a fit starts from: `default.yaml`, and over it what the backbone recommends.
+
+A backbone names the settings that its fine-tuning should have (`Backbone.recommended`). Command
+line, estimators and studies lay them under everything that the user says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lit_causalmix import backbones
+from lit_causalmix.backbones import Backbone, Nano
+from lit_causalmix.backbones.wrapping import WrappingBackbone
+from lit_causalmix.configuration import config_folder
+from lit_causalmix.configuration.files import read_mapping
+from lit_causalmix.study.merging import merged
+
+_DEFAULT = "default"
+
+
+def starting_files(*pieces: Mapping[str, Any]) -> list[Path]:
+    """The YAML files that a fit starts from, in rising precedence.
+
+    Args:
+        *pieces: What the user says, in rising precedence; only the backbone is looked at, by its
+            class alone, and nothing of it is called.
+
+    Example:
+        >>> [path.name for path in starting_files()]
+        ['default.yaml', 'nano.yaml']
+        >>> asked = {"model": {"backbone": {"class_path": "Tab2D"}}}
+        >>> [path.name for path in starting_files(asked)]
+        ['default.yaml']
+    """
+    name = _recommended(_asked_backbone(pieces))
+    return [config_folder() / f"{name}.yaml" for name in (_DEFAULT, name) if name is not None]
+
+
+def starting_fragment(*pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in `starting_files`."""
+    return merged(*map(read_mapping, starting_files(*pieces)))
+
+
+def _asked_backbone(pieces: tuple[Mapping[str, Any], ...]) -> Any:
+    """The backbone that pieces ask for together; None where no piece names one."""
+    named = []
+    for piece in pieces:
+        model = piece.get("model")
+        asked = model.get("backbone") if isinstance(model, Mapping) else None
+        named.append({"backbone": {"class_path": asked} if isinstance(asked, str) else asked})
+    return merged(*(piece for piece in named if piece["backbone"] is not None)).get("backbone")
+
+
+def _recommended(asked: Any) -> str | None:
+    kind = Nano if asked is None else _class(asked)
+    if kind is None:
+        return None
+    if issubclass(kind, WrappingBackbone):
+        within = (asked.get("init_args") or {}).get("backbone")
+        return None if within is None else _recommended(within)
+    return kind.recommended
+
+
+def _class(asked: Any) -> type[Backbone] | None:
+    """The class of a backbone; None for what is none, which the parser refuses with the reason."""
+    path = str(asked.get("class_path") if isinstance(asked, Mapping) else asked)
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(module) if module else backbones, name, None)
+    except (ImportError, ValueError):
+        return None
+    return found if isinstance(found, type) and issubclass(found, Backbone) else None
