@@ -31,11 +31,11 @@ from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.record import OK, Record
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.contents import study_of
+from lit_causalmix.study.report.questions import mixing
 from lit_causalmix.study.report.scaling import AMOUNTS, slope_verdict, varied
 from lit_causalmix.study.report.stopping import stopping_means
 from lit_causalmix.study.report.summary import ranked_summary, written
 from lit_causalmix.study.report.targets import targets
-from lit_causalmix.study.report.verdicts import answers
 from lit_causalmix.study.report.words import count, estimate, p_value, signed
 from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.statistics import (
@@ -147,7 +147,7 @@ def difference(block: Block, name: str) -> tuple[str, str]:
 
 def verdicts(block: Block) -> Iterator[Element]:
     """The verdict on the method, and its targets where there are enough tables."""
-    answer = next(iter(answers(block)))
+    answer = mixing(block)
     if answer.found is not None and answer.paired is not None:
         p, word = p_value(answer.paired.p), answer.found.word
         yield Paragraph(f"Verdict on {METHOD}: {word}; signed-rank test p {p}.", strong=word)

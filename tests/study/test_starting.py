@@ -68,9 +68,19 @@ def rate(settings: dict[str, Any]) -> float:
 def test_estimators_start_from_it_too(tmp_path: Path) -> None:
     def fit(**changes: Any) -> dict[str, Any]:
         common: dict[str, Any] = {
-            **dict(method="causalmixft", backbone=None, synthetic_ratio=None, max_steps=None),
-            **dict(time_limit=None, folds=1, device="cpu", seed=0, verbose=0, folder=tmp_path),
-            **dict(keeps_run=False, table={"source": "x"}, settings=None),
+            "method": "causalmixft",
+            "backbone": None,
+            "synthetic_ratio": None,
+            "max_steps": None,
+            "time_limit": None,
+            "folds": 1,
+            "device": "cpu",
+            "seed": 0,
+            "verbose": 0,
+            "folder": tmp_path,
+            "keeps_run": False,
+            "table": {"source": "x"},
+            "settings": None,
         }
         return fit_settings(**common | changes)
 

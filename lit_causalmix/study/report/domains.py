@@ -34,8 +34,8 @@ def domains_part(block: Block) -> Part:
     ]
     told = (
         f"{block.score} by the domain that a table comes from, each table by its mean over "
-        "seeds. The bootstrap interval over tables and seeds needs two tables, and is too "
-        "narrow where they are few."
+        "seeds. The bootstrap interval of the median needs two tables, and is too narrow where "
+        "they are few."
     )
     head = ("domain", "method", *_COLUMNS.values())
     return Part(

@@ -8,6 +8,7 @@ from pathlib import Path
 from lit_causalmix.pages.content import Element, Page, Paragraph, Section
 from lit_causalmix.pages.files import write_page
 from lit_causalmix.study.report.absolute_error import absolute_error_part
+from lit_causalmix.study.report.answers import answers_section
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.comparison import (
     other_metrics,
@@ -26,7 +27,6 @@ from lit_causalmix.study.report.run_facts import missing_section, run_section
 from lit_causalmix.study.report.scaling import AMOUNTS, scaling_part
 from lit_causalmix.study.report.stopping import stopping_part
 from lit_causalmix.study.report.targets import targets_part
-from lit_causalmix.study.report.verdicts import verdict_section
 
 PARTS: dict[str, PartOf] = {
     "All methods": paper_table,
@@ -89,7 +89,7 @@ def _caution(min_gain: float) -> str:
 
 def _sections(study: Study, found: list[Block]) -> Iterator[Section]:
     if found:
-        yield verdict_section(found)
+        yield answers_section(found)
     yield run_section(study, found)
     for block in found:
         parts = [made(title, part, block) for title, part in PARTS.items()]

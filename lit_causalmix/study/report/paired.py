@@ -9,9 +9,15 @@ from lit_causalmix.pages import drawing
 from lit_causalmix.pages.content import Details, Paragraph, Part, Picture, Table
 from lit_causalmix.study.report.blocks import Block
 from lit_causalmix.study.report.parts import csv, notes
-from lit_causalmix.study.report.words import estimate, p_value
-from lit_causalmix.study.statistics import PairedSummary, paired_effects, summarise
+from lit_causalmix.study.report.words import estimate, p_value, plain
+from lit_causalmix.study.statistics import (
+    EQUIVALENT,
+    PairedSummary,
+    paired_effects,
+    summarise,
+)
 from lit_causalmix.study.statistics.figures import win_loss_figure
+from lit_causalmix.study.statistics.means import POWER
 
 
 def paired_part(block: Block) -> Part:
@@ -42,20 +48,26 @@ def paired_part(block: Block) -> Part:
             estimate(s.mean),
             estimate(s.median),
             p_value(s.p),
+            p_value(s.equivalence_p),
+            plain(s.detectable),
         )
         for name, s in summaries.items()
     ]
-    head = ("method", "better", "equal", "worse", "mean difference", "median difference", "p")
+    head = (
+        *("method", "better", "equal", "worse", "mean difference", "median difference", "p"),
+        *(f"p, within ±{EQUIVALENT:g}", "would have shown"),
+    )
     told_first = (
         f"Difference of the {block.score} to {block.reference} on the same table with the same "
-        "seed. Mean over tables with a 95 % bootstrap interval over tables and seeds (the "
-        "verdict takes Student's interval over tables, which differs a little); p of "
-        "Wilcoxon's signed-rank test over tables, not corrected for the number of methods."
+        "seed. Mean over tables with Student's 95 % interval, median with the bootstrap's; p of "
+        "Wilcoxon's signed-rank test over tables, not corrected for the number of methods; p of "
+        f"two one-sided tests that the mean lies within ±{EQUIVALENT:g}; and the mean that these "
+        f"tables would have shown with a power of {POWER:.0%}."
     )
     return Part(
         [
             Paragraph(told_first),
-            Table(head, rows, numbers=range(1, 7)),
+            Table(head, rows, numbers=range(1, 9)),
             *notes(told),
             figures[0],
             *([others] if figures[1:] else []),

@@ -70,7 +70,7 @@ def fgsm_part(block: Block) -> Part:
         name,
         drawing.png(scaling_figure(shown)),
         f"{block.score} against the step size of FGSM",
-        "Mean over tables with a 95 % bootstrap interval over tables and seeds. Above 0: the "
+        "Mean over tables with Student's 95 % interval. Above 0: the "
         f"fit withstands the attack better than zero-shot."
         f"{best if len(block.settings) > len(drawn) else ''}",
     )

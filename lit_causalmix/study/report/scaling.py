@@ -140,7 +140,7 @@ def _part(block: Block, amount: Amount) -> Part:
         name,
         drawing.png(scaling_figure(curve)),
         f"{block.score} against the synthetic {amount}",
-        "Mean over tables with a 95 % bootstrap interval over tables and seeds; above each "
+        "Mean over tables with Student's 95 % interval; above each "
         "panel the domain and its number of tables. The intervals of two points share their "
         f"tables: the slopes below compare within each table. Held fixed: {held}.",
     )

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from lit_causalmix.study.statistics import Estimate
-
-MEANING: Mapping[str, str] = {
-    "consistent": "It helps on average, and the rule below finds no dependence on the domain.",
-    "domain-dependent": "It does not do the same in every domain: see the figure.",
-    "no effect": "No effect is shown. That is no proof that there is none: the interval says which "
-    "effects remain possible.",
-    "harmful": "It makes things worse.",
-}
-"""Verdict → what it means, in one sentence."""
 
 
 def signed(value: float) -> str:

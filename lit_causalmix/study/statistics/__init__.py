@@ -10,8 +10,13 @@ from lit_causalmix.study.statistics.effects import (
     Effects,
     PairedSummary,
     paired_effects,
-    student_interval,
     summarise,
+)
+from lit_causalmix.study.statistics.means import (
+    EQUIVALENT,
+    detectable_effect,
+    equivalence_p,
+    student_interval,
 )
 from lit_causalmix.study.statistics.ranks import Ranking, rank_methods
 from lit_causalmix.study.statistics.scaling import (
@@ -23,6 +28,7 @@ from lit_causalmix.study.statistics.scaling import (
 from lit_causalmix.study.statistics.verdict import Verdict, verdict
 
 __all__ = [
+    "EQUIVALENT",
     "FRESH",
     "OVERALL",
     "Bootstrap",
@@ -33,6 +39,8 @@ __all__ = [
     "ScalingCurve",
     "Verdict",
     "aggregate",
+    "detectable_effect",
+    "equivalence_p",
     "paired_effects",
     "rank_methods",
     "scaling_curve",

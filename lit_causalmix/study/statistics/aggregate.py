@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lit_causalmix.study.statistics.bootstrap import Bootstrap, Floats
+from lit_causalmix.study.statistics.means import student_interval
 from lit_causalmix.study.statistics.records import tidy
 
 OVERALL = "all tables"
@@ -16,10 +17,6 @@ OVERALL = "all tables"
 
 def _median(means: Floats) -> Floats:
     return np.asarray(np.median(means, axis=-1))
-
-
-def _mean(means: Floats) -> Floats:
-    return np.asarray(means.mean(axis=-1))
 
 
 def _interquartile_range(means: Floats) -> Floats:
@@ -33,11 +30,10 @@ def _improved(means: Floats) -> Floats:
 
 STATISTICS: dict[str, Callable[[Floats], Floats]] = {
     "median": _median,
-    "mean": _mean,
     "iqr": _interquartile_range,
     "improved": _improved,
 }
-"""Statistic → function of table means (..., T)."""
+"""Statistic with a bootstrap interval → function of table means (..., T)."""
 
 
 def aggregate(
@@ -56,12 +52,12 @@ def aggregate(
         records: See `records.tidy`.
         score: Column of a normalised score, in percent of zero-shot.
         by: Columns that make a group, for example ["method", "size"].
-        bootstrap: How intervals are made.
+        bootstrap: How intervals other than the mean's are made; its level goes for all.
 
     Returns:
         One row per domain and group, `OVERALL` first: domain, the columns of `by`, n_tables,
-        n_runs, and each of `STATISTICS` with `_low` and `_high`. The bounds are NaN with fewer than
-        two tables.
+        n_runs, the mean and each of `STATISTICS` with `_low` and `_high`: Student's interval for
+        the mean, the bootstrap's for the others. The bounds are NaN with fewer than two tables.
 
     Raises:
         ConfigurationError: See `records.tidy`.
@@ -72,8 +68,10 @@ def aggregate(
             tables = scores_by_table(group)
             row: dict[str, object] = {"domain": domain, **dict(zip(by, key, strict=True))}
             row |= {"n_tables": len(tables), "n_runs": len(group)}
-            for name, statistic in STATISTICS.items():
-                estimate = bootstrap.estimate(tables, statistic)
+            means = np.array([scores.mean() for scores in tables])
+            found = {"mean": student_interval(means, bootstrap.level)}
+            found |= {n: bootstrap.estimate(tables, s) for n, s in STATISTICS.items()}
+            for name, estimate in found.items():
                 row[name] = estimate.value
                 row[f"{name}_low"], row[f"{name}_high"] = estimate.low, estimate.high
             rows.append(row)

@@ -11,6 +11,12 @@ import pandas as pd
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.statistics.aggregate import scores_by_table
 from lit_causalmix.study.statistics.bootstrap import Bootstrap, Estimate, Floats
+from lit_causalmix.study.statistics.means import (
+    EQUIVALENT,
+    detectable_effect,
+    equivalence_p,
+    student_interval,
+)
 from lit_causalmix.study.statistics.records import tidy
 
 
@@ -36,9 +42,11 @@ class PairedSummary:
     Attributes:
         tables: One row per table, best first: table, domain, n_seeds, mean, low, high. The interval
             is Student's over the seeds, NaN with one seed.
-        mean: Mean over tables of the mean over seeds.
-        median: Median over tables, likewise.
+        mean: Mean over tables of the mean over seeds, with Student's interval.
+        median: Median over tables, likewise, with a bootstrap interval.
         p: Wilcoxon signed-rank test over the tables' means, two-sided.
+        equivalence_p: Two one-sided tests that the mean lies within ±`EQUIVALENT`.
+        detectable: The mean that these tables would have shown with a power of 80 %.
         wins: Tables whose mean is above 0.
         ties: Tables whose mean is 0.
         losses: Tables whose mean is below 0.
@@ -50,6 +58,8 @@ class PairedSummary:
     mean: Estimate
     median: Estimate
     p: float
+    equivalence_p: float
+    detectable: float
     wins: int
     ties: int
     losses: int
@@ -114,7 +124,7 @@ def summarise(
 
     Args:
         effects: Of `paired_effects`, or any other effect per table and seed.
-        bootstrap: How the intervals over tables are made; its level goes for all intervals.
+        bootstrap: How the interval of the median is made; its level goes for all intervals.
     """
     names, domains = zip(
         *effects.frame.drop_duplicates("table")
@@ -143,26 +153,17 @@ def summarise(
         )
     return PairedSummary(
         tables.sort_values(["mean", "table"], ascending=[False, True], ignore_index=True),
-        mean=bootstrap.estimate(values, lambda m: np.asarray(m.mean(axis=-1))),
+        mean=student_interval(means, bootstrap.level),
         median=bootstrap.estimate(values, lambda m: np.asarray(np.median(m, axis=-1))),
         p=signed_rank_p(means),
+        equivalence_p=equivalence_p(means, EQUIVALENT),
+        detectable=detectable_effect(means, bootstrap.level),
         wins=int((means > 0).sum()),
         ties=int((means == 0).sum()),
         losses=int((means < 0).sum()),
         label=effects.label,
         notes=tuple(notes),
     )
-
-
-def student_interval(values: Floats, level: float) -> Estimate:
-    """The mean with Student's confidence interval; no interval with fewer than two values."""
-    from scipy.stats import t
-
-    mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return Estimate(mean, np.nan, np.nan)
-    half = float(t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half)
 
 
 def signed_rank_p(differences: Floats) -> float:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.statistics.aggregate import by_domain, scores_by_table
-from lit_causalmix.study.statistics.bootstrap import Bootstrap
 from lit_causalmix.study.statistics.effects import Effects
+from lit_causalmix.study.statistics.means import student_interval
 from lit_causalmix.study.statistics.records import Tidy, complete, tidy
 
 Amount = Literal["size", "ratio", "epsilon"]
@@ -48,9 +48,9 @@ def scaling_curve(
     amount: Amount,
     *,
     by: Sequence[str] = ("method",),
-    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  # frozen
+    level: float = 0.95,
 ) -> ScalingCurve:
-    """The mean over tables at each amount, with an interval over tables.
+    """The mean over tables at each amount, with Student's interval over tables.
 
     A curve is drawn over the same tables and seeds throughout: what lacks a point is left out and
     said. Intervals at two amounts share their tables, so they may overlap where the paired
@@ -61,7 +61,7 @@ def scaling_curve(
         score: Column of a normalised score.
         amount: What is varied.
         by: Columns that make a curve.
-        bootstrap: How intervals are made.
+        level: Confidence level.
 
     Raises:
         ConfigurationError: See `records.tidy` and `records.complete`.
@@ -76,14 +76,14 @@ def scaling_curve(
         parts.append(whole.frame)
     for domain, part in by_domain(pd.concat(parts)):
         for key, group in part.groupby([*by, amount], dropna=False, sort=True):
-            tables = scores_by_table(group)
-            estimate = bootstrap.estimate(tables, lambda m: np.asarray(m.mean(axis=-1)))
+            means = np.array([scores.mean() for scores in scores_by_table(group)])
+            estimate = student_interval(means, level)
             rows.append(
                 {
                     "domain": domain,
                     **dict(zip(by, key, strict=False)),
                     "amount": group[amount].iloc[0],
-                    "n_tables": len(tables),
+                    "n_tables": len(means),
                     "mean": estimate.value,
                     "low": estimate.low,
                     "high": estimate.high,

@@ -13,9 +13,15 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import rng
 from lit_causalmix.study.statistics.aggregate import table_means
 from lit_causalmix.study.statistics.bootstrap import Estimate, Floats
-from lit_causalmix.study.statistics.effects import Effects, student_interval
+from lit_causalmix.study.statistics.effects import Effects
+from lit_causalmix.study.statistics.means import (
+    EQUIVALENT,
+    detectable_effect,
+    equivalence_p,
+    student_interval,
+)
 
-Word = Literal["consistent", "domain-dependent", "no effect", "harmful"]
+Word = Literal["consistent", "domain-dependent", "equivalent", "no effect", "harmful"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,12 @@ class Verdict:
         overall: Mean effect over all tables, with its interval.
         domains: One row per domain, best first: domain, n_tables, mean, low, high and shows
             ("gain", "harm" or "open").
+        equivalence_p: p of the two one-sided tests that the mean effect lies within ±`bound`.
+        detectable: Mean effect that so many tables would have shown with a power of 80 %.
         heterogeneity_p: p of the permutation test that the domains do not differ; NaN with one
             domain.
         margin: Smallest effect that counts.
+        bound: Of `equivalence_p`.
         level: Confidence level.
         label: What the effect is.
         notes: What was left out or could not be judged.
@@ -40,8 +49,11 @@ class Verdict:
     reason: str
     overall: Estimate
     domains: pd.DataFrame
+    equivalence_p: float
+    detectable: float
     heterogeneity_p: float
     margin: float
+    bound: float
     level: float
     label: str
     notes: tuple[str, ...]
@@ -51,6 +63,7 @@ def verdict(
     effects: Effects,
     *,
     margin: float = 0.0,
+    bound: float = EQUIVALENT,
     level: float = 0.95,
     n_permutations: int = 2000,
     seed: int = 0,
@@ -69,15 +82,18 @@ def verdict(
        effect is shown in some domain or overall, and not every domain shows it by itself.
     2. consistent: the overall interval lies above the margin.
     3. harmful: the overall interval lies below −margin.
-    4. no effect: otherwise. That is no proof of absence: `reason` says which effects the interval
-       leaves possible.
+    4. equivalent: two one-sided tests rule out an effect beyond ±`bound`, so that "none" is a
+       statement.
+    5. no effect: otherwise, none is shown. That is no proof of absence: `reason` says which effects
+       the interval leaves possible, `detectable` which one would have been shown.
 
-    With no true effect another word than "no effect" came out in 6 % of 1,000 simulated studies at
+    With no true effect another word than the last two came out in 6 % of 1,000 simulated studies at
     level .95, with 2 to 8 domains of 2 to 15 tables and heavy tails.
 
     Args:
         effects: Of `paired_effects` or `slope_effects`.
         margin: Smallest effect that counts, in the effect's unit.
+        bound: Effect that "equivalent" rules out, in the effect's unit.
         level: Confidence level.
         n_permutations: Of the test of differing domains.
         seed: Of the permutations.
@@ -97,6 +113,7 @@ def verdict(
     overall = student_interval(values, level)
     domains = _domains(names, values, margin, level)
     p = _heterogeneity_p(names, values, n_permutations, seed)
+    p_equivalent = equivalence_p(values, bound)
     shown = set(domains["shows"]) - {"open"}
     everywhere = len(set(domains["shows"])) == 1
     differ = p < 1 - level  # False for NaN, too
@@ -114,6 +131,9 @@ def verdict(
         word, reason = "consistent", f"{numbers} over {len(values)} tables lies above {margin:g}"
     elif below:
         word, reason = "harmful", f"{numbers} over {len(values)} tables lies below {-margin:g}"
+    elif p_equivalent < 1 - level:
+        word = "equivalent"
+        reason = f"{numbers} over {len(values)} tables: an effect beyond ±{bound:g} is ruled out"
     else:
         word = "no effect"
         reason = f"{numbers} over {len(values)} tables: nothing outside this interval is likely"
@@ -121,7 +141,20 @@ def verdict(
     single = sorted(domains.loc[domains["n_tables"] == 1, "domain"])
     if single:
         notes.append(f"one table tells nothing of its domain: {', '.join(single)}")
-    return Verdict(word, reason, overall, domains, p, margin, level, effects.label, tuple(notes))
+    return Verdict(
+        word,
+        reason,
+        overall,
+        domains,
+        equivalence_p=p_equivalent,
+        detectable=detectable_effect(values, level),
+        heterogeneity_p=p,
+        margin=margin,
+        bound=bound,
+        level=level,
+        label=effects.label,
+        notes=tuple(notes),
+    )
 
 
 def _domains(names: Floats, values: Floats, margin: float, level: float) -> pd.DataFrame:

@@ -22,10 +22,19 @@ def csv(files: dict[str, bytes], name: str) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(files[f"{name}.csv"]))
 
 
+def reply(text: str, question: str, block: str = "nano, classification") -> str:
+    """The bold words of a block's answer to one of the three questions."""
+    lines = text[text.index(f"\n{question}\n") :].splitlines()
+    return next(line for line in lines if line.startswith(f"{block}: "))
+
+
+MIX = "Should I add causal rows?"
+
+
 def test_the_winner_is_named_with_its_numbers(report: Report, cells: Cells) -> None:
     records = cells({"default": 0.1, "causalmixft": 0.5, "ctgan": -0.6})
     text, files = report(records)
-    assert "nano, classification: consistent." in text
+    assert reply(text, MIX) == "nano, classification: yes."
     assert "better on 8, equal on 0, worse on 0; signed-rank test p = 0.0078" in text
     assert re.search(r"changes by \+0\.(39|40|41) \[\+0\.3", text)
     frame = pd.DataFrame(records)
@@ -50,13 +59,53 @@ def test_the_winner_is_named_with_its_numbers(report: Report, cells: Cells) -> N
 
 
 @pytest.mark.parametrize(
-    ("gain", "word"), [(-0.4, "harmful"), (0.4, "consistent"), (0.0, "no effect")]
+    ("gain", "noise", "word"),
+    [
+        (-0.4, 0.05, "no, it makes things worse"),
+        (0.4, 0.05, "yes"),
+        (0.0, 0.05, "it makes no difference"),
+        (0.0, 2.0, "no gain is shown"),
+    ],
 )
 def test_the_verdict_follows_the_effect(
+    report: Report, cells: Cells, gain: float, noise: float, word: str
+) -> None:
+    text, _ = report(cells({"default": 0.1, "causalmixft": 0.1 + gain}, noise=noise))
+    assert reply(text, MIX) == f"nano, classification: {word}."
+    assert ("An effect beyond ±0.1 is ruled out" in text) == (word == "it makes no difference")
+
+
+@pytest.mark.parametrize(
+    ("gain", "word"), [(-0.9, "no, it makes things worse"), (0.9, "yes"), (0.0, "no gain is shown")]
+)
+def test_fine_tuning_is_compared_with_zero_shot(
     report: Report, cells: Cells, gain: float, word: str
 ) -> None:
-    text, _ = report(cells({"default": 0.1, "causalmixft": 0.1 + gain}, noise=0.05))
-    assert f"nano, classification: {word}." in text
+    text, files = report(cells({"default": gain}))
+    assert reply(text, "Should I fine-tune at all?") == f"nano, classification: {word}."
+    found = csv(files, f"{BLOCK}_answer_tune")
+    assert found["mean"].iloc[0] == pytest.approx(gain, abs=0.3)
+    assert "Left out: nano, classification: no run has the method 'causalmixft'" in text
+
+
+def test_tables_of_a_size_have_their_own_answer(report: Report, cell: MakeRecord) -> None:
+    records = [
+        cell(method, gain, table=f"{name}{k}") | {"n_train": rows, "n_columns": columns}
+        for name, rows, columns, effect in (("few", 150, 5, 1.0), ("many", 300, 40, -1.0))
+        for k in range(6)
+        for method, gain in (("default", k / 100), ("causalmixft", k / 100 + effect))
+    ]
+    text, _ = report(records)
+    rows = "\n".join(text.splitlines())
+    for name, effect in (
+        ("at most 200 training rows", "+1.00"),
+        ("201 to 1,000 training rows", "−1.00"),
+        ("at most 10 columns", "+1.00"),
+        ("over 30 columns", "−1.00"),
+    ):
+        word = "consistent" if effect.startswith("+") else "harmful"
+        assert f"nano, classification, {name}\n6\n{word}\n{effect}" in rows
+    assert "11 to 30 columns" not in text
 
 
 def test_domains_that_disagree_are_named(report: Report, cells: Cells) -> None:
@@ -65,9 +114,9 @@ def test_domains_that_disagree_are_named(report: Report, cells: Cells) -> None:
         for domain, effect in (("finance", 0.5), ("medicine", -0.5))
     )
     text, files = report([*help_, *harm])
-    assert "nano, classification: domain-dependent." in text
+    assert reply(text, MIX) == "nano, classification: it depends on the domain."
     assert "gain in finance; harm in medicine" in text
-    verdict = csv(files, f"{BLOCK}_verdict_0").set_index("domain")
+    verdict = csv(files, f"{BLOCK}_answer_mix").set_index("domain")
     assert verdict["n_tables"].to_dict() == {"all tables": 10, "finance": 5, "medicine": 5}
     assert verdict.loc["finance", "mean"] == pytest.approx(0.5, abs=0.03)
 
@@ -187,8 +236,8 @@ def test_regression_stands_apart(report: Report, cells: Cells) -> None:
         *cells({"default": 0.5, "causalmixft": 0.1}, domains={"industry": 7}, task="regression"),
     ]
     text, files = report(both)
-    assert "nano, classification: consistent." in text
-    assert "nano, regression: harmful." in text
+    assert reply(text, MIX) == "nano, classification: yes."
+    assert reply(text, MIX, "nano, regression").endswith("no, it makes things worse.")
     metrics = csv(files, "nano_regression_metrics")
     assert set(metrics["metric"]) == {"rmse", "mae", "r2"}
     assert text.count("+0.12 (0.63)") == 1, "the published figures are of classification"
@@ -201,8 +250,8 @@ def test_each_backbone_has_its_own_section(report: Report, cells: Cells) -> None
             *cells({"default": 0.5, "causalmixft": 0.1}, backbone="TabPFN v1"),
         ]
     )
-    assert "nano, classification: consistent." in text
-    assert "TabPFN v1, classification: harmful." in text
+    assert reply(text, MIX) == "nano, classification: yes."
+    assert reply(text, MIX, "TabPFN v1, classification").endswith("it makes things worse.")
     assert "tabpfn_v1_classification_summary.csv" in files
 
 
@@ -221,7 +270,7 @@ EDGES: dict[str, tuple[Callable[[Cells, MakeRecord], list[Record]], list[str]]] 
     ),
     "one seed": (
         lambda cells, cell: cells({"default": 0.1, "causalmixft": 0.3}, seeds=1),
-        ["nano, classification: consistent."],
+        ["With causalmixft in place of default", "p, within ±0.1"],
     ),
     "one cell": (
         lambda cells, cell: [cell("default", 0.2)],
@@ -244,11 +293,11 @@ EDGES: dict[str, tuple[Callable[[Cells, MakeRecord], list[Record]], list[str]]] 
             *cells({"default": 0.1, "causalmixft": 0.5}),
             *(cell(m, None, table="tiny") for m in ("default", "causalmixft")),
         ],
-        ["nano, classification: consistent.", "2 of 50 cells have no normalised ROC-AUC [%]: tiny"],
+        ["nano, classification: yes.", "2 of 50 cells have no normalised ROC-AUC [%]: tiny"],
     ),
     "regression only": (
         lambda cells, cell: cells({"default": 0.1, "causalmixft": 0.5}, task="regression"),
-        ["nano, regression: consistent."],
+        ["nano, regression: yes."],
     ),
     "all ties": (
         lambda cells, cell: [
@@ -256,7 +305,7 @@ EDGES: dict[str, tuple[Callable[[Cells, MakeRecord], list[Record]], list[str]]] 
             for method in ("default", "causalmixft")
             for k in range(6)
         ],
-        ["nano, classification: no effect.", "better on 0, equal on 6, worse on 0"],
+        ["nano, classification: it makes no difference.", "better on 0, equal on 6, worse on 0"],
     ),
 }
 

@@ -108,7 +108,7 @@ def test_a_real_study_from_its_run_to_its_page(study: Any, tmp_path: Path) -> No
     assert main(line) == 0
     text = (tmp_path / "runs" / "study" / "small.html").read_text(encoding="utf-8")
     assert "8 cells: 8 finished, 0 failed, 0 not run yet of 8." in text
-    for words in ("Verdict", "jitter in place of default", "A larger share of synthetic rows"):
+    for words in ("Three questions", "jitter in place of default", "A larger share of"):
         assert words in text
     assert main([*line, "--only", "table=first", "--out=half.html"]) == 0
     assert "4 cells: 4 finished, 0 failed, 0 not run yet of 4." in Path("half.html").read_text()

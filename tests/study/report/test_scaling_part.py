@@ -42,9 +42,9 @@ def test_the_slope_is_found_and_judged(report: Report, cell: MakeRecord) -> None
     assert overall[3.0] == pytest.approx(0.25 + 0.2 * 2)
     assert overall[np.inf] == pytest.approx(0.25), "fresh rows"
     assert set(found["domain"]) == {"all tables", "a", "b"}
-    slope = csv(files, "verdict_1").set_index("domain")
+    slope = csv(files, "answer_size").set_index("domain")
     assert slope.loc["all tables", "mean"] == pytest.approx(0.2)
-    assert "More synthetic rows\nconsistent\n+0.20" in text
+    assert "nano, classification, more synthetic rows: the more, the better." in text
     assert "nano_classification_by_size.png" in files
 
 
@@ -69,7 +69,8 @@ def test_a_study_without_default_finds_it_at_the_share_0(report: Report, cell: M
         )
     ]
     text, files = report(records)
-    assert "causalmixft in place of default\nconsistent\n+0.50" in text
+    assert "With causalmixft in place of default" in text
+    assert csv(files, "answer_mix")["mean"].iloc[0] == pytest.approx(0.5)
     found = csv(files, "by_ratio")
     overall = found[found["domain"] == "all tables"].set_index(["method", "amount"])["mean"]
     assert overall["jitter"].to_dict() == pytest.approx({0.0: 0.0, 0.25: -0.25, 0.5: -0.5})
@@ -89,7 +90,7 @@ def test_shares_are_an_axis_of_their_own(report: Report, cell: MakeRecord) -> No
     text, files = report([*records, *(cell("default", 0.0, table=f"t{k}") for k in range(6))])
     found = csv(files, "by_ratio")
     assert list(found["amount"]) == [0.0, 0.25, 0.5, 1.0] * 2
-    assert csv(files, "verdict_2")["mean"].iloc[0] == pytest.approx(-1.0)
+    assert csv(files, "answer_ratio")["mean"].iloc[0] == pytest.approx(-1.0)
     assert "Left out: no method has two or more values of the synthetic size." in text
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.statistics import paired_effects, summarise
-from lit_causalmix.study.statistics.effects import signed_rank_p, student_interval
+from lit_causalmix.study.statistics import detectable_effect, paired_effects, summarise
+from lit_causalmix.study.statistics.effects import signed_rank_p
 
 SCORE = "test/real/roc_auc_normalized"
 
@@ -19,6 +19,11 @@ def test_pairs_remove_what_tables_and_seeds_share(study: Any) -> None:
     assert summary.median.low < summary.median.value < summary.median.high
     assert summary.p < 0.001
     assert (summary.wins, summary.ties, summary.losses) == (16, 0, 0)
+    means = summary.tables["mean"].to_numpy()
+    expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (summary.mean.low, summary.mean.high) == pytest.approx(tuple(expected))
+    assert summary.equivalence_p > 0.99, "0.2 is beyond 0.1"
+    assert summary.detectable == pytest.approx(detectable_effect(means))
     assert summary.label == "scm minus default"
     first = summary.tables.iloc[0]
     runs = records[records["table"] == first["table"]].pivot(
@@ -73,7 +78,3 @@ def test_ties_and_zeros_are_scipys_test_over_all_signs(seed: int) -> None:
     d = generator.integers(-3, 4, size=2 + seed) * 0.1
     d[0] = 0.3
     assert signed_rank_p(d) == pytest.approx(stats.wilcoxon(d, zero_method="zsplit").pvalue)
-
-
-def test_one_value_has_no_interval() -> None:
-    assert np.isnan(student_interval(np.array([1.0]), 0.95).low)

@@ -110,7 +110,7 @@ def test_scaling_curves(study: Any, n_domains: int) -> None:
         for k, size in enumerate((0.0, 0.5, 1.0, 2.0, 5.0, 10.0, np.nan))
     ]
     records = pd.concat(parts, ignore_index=True)
-    curve = scaling_curve(records, SCORE, "size", bootstrap=Bootstrap(100))
+    curve = scaling_curve(records, SCORE, "size")
     written = texts(scaling_figure(curve))
     assert written.count("fresh") == (n_domains + 1 if n_domains > 1 else 1)
     assert {"scm", "jitter", SCORE} <= set(written)

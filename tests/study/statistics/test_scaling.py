@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.statistics import FRESH, OVERALL, Bootstrap, scaling_curve, slope_effects
+from lit_causalmix.study.statistics import FRESH, OVERALL, scaling_curve, slope_effects
 
 SCORE = "test/real/roc_auc_normalized"
 SIZES = (0.0, 1.0, 3.0, 7.0)
@@ -20,7 +20,7 @@ def scaled(study: Any, slope: float, noise: float = 0.0) -> pd.DataFrame:
 
 
 def test_a_curve_has_the_means_of_the_runs(study: Any) -> None:
-    curve = scaling_curve(scaled(study, 0.5), SCORE, "size", bootstrap=Bootstrap(200))
+    curve = scaling_curve(scaled(study, 0.5), SCORE, "size")
     overall = curve.frame[curve.frame["domain"] == OVERALL]
     assert overall["amount"].tolist() == list(SIZES)
     assert np.diff(overall["mean"]) == pytest.approx([0.5, 0.5, 0.5])
@@ -32,7 +32,7 @@ def test_a_curve_has_the_means_of_the_runs(study: Any) -> None:
 def test_a_missing_size_is_fresh_rows_and_the_rightmost_point(study: Any) -> None:
     records = scaled(study, 0.5)
     records.loc[records["size"] == 7, "size"] = np.nan
-    curve = scaling_curve(records, SCORE, "size", bootstrap=Bootstrap(100))
+    curve = scaling_curve(records, SCORE, "size")
     assert curve.frame["amount"].iloc[3] == FRESH
     effects = slope_effects(records, SCORE, "size")
     assert effects.notes == ("48 runs on fresh rows have no size and are left out",)
@@ -41,7 +41,7 @@ def test_a_missing_size_is_fresh_rows_and_the_rightmost_point(study: Any) -> Non
 def test_tables_without_every_amount_are_left_out_of_the_curve(study: Any) -> None:
     records = scaled(study, 0.5)
     gone = (records["table"] == "medicine_2") & (records["size"] == 3)
-    curve = scaling_curve(records[~gone], SCORE, "size", bootstrap=Bootstrap(100))
+    curve = scaling_curve(records[~gone], SCORE, "size")
     assert set(curve.frame.loc[curve.frame["domain"] == OVERALL, "n_tables"]) == {15}
     assert curve.notes == ("scm: 1 of 16 tables lack a run and are left out: medicine_2",)
 

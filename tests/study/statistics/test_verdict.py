@@ -47,13 +47,25 @@ def test_each_verdict_on_data_that_deserve_it(
 def test_false_positives_are_as_rare_as_the_level_says() -> None:
     null = {f"d{i}": 0.0 for i in range(4)}
     words = [verdict(effects(null, seed=i), n_permutations=300).word for i in range(300)]
-    assert 0.01 < np.mean([word != "no effect" for word in words]) < 0.1
+    assert 0.01 < np.mean([word not in ("no effect", "equivalent") for word in words]) < 0.1
 
 
 def test_small_effects_do_not_count_below_the_margin() -> None:
     small = effects({"finance": 0.3, "medicine": 0.3}, spread=0.05)
     assert verdict(small).word == "consistent"
     assert verdict(small, margin=0.6).word == "no effect"
+
+
+def test_nothing_is_a_statement_where_the_tables_rule_an_effect_out() -> None:
+    none = {f"d{i}": 0.0 for i in range(4)}
+    narrow, wide = effects(none, spread=0.05, tables=20), effects(none, spread=1.0)
+    found = verdict(narrow)
+    assert (found.word, found.bound) == ("equivalent", 0.1)
+    assert found.equivalence_p < 0.05
+    assert "an effect beyond ±0.1 is ruled out" in found.reason
+    assert verdict(wide).word == "no effect"
+    assert verdict(wide, bound=2.0).word == "equivalent"
+    assert verdict(wide).detectable > 5 * found.detectable
 
 
 def test_the_numbers_are_there() -> None:
