@@ -20,7 +20,7 @@ from lit_causalmix.study.statistics.means import POWER
 _ALL = "all tables"
 _HEAD = (
     *("part", "tables", "verdict", "mean effect", "better / equal / worse"),
-    *(f"p, within ±{EQUIVALENT:g}", "would have shown", "p, domains differ", "remark"),
+    *(f"p, within ±{EQUIVALENT:g}", "would have shown", "p, domains differ"),
 )
 _PER = "per doubling of all rows, or per step of the share from 0 to 1"
 _RULE = (
@@ -120,10 +120,12 @@ def _evidence(found: Verdict) -> str:
     if found.word == "no effect":
         return (
             "That is no proof that there is none: the interval says which effects remain possible. "
-            f"One of {plain(found.detectable)} would have been shown with a power of {POWER:.0%}."
+            f"These tables would have shown an effect of {plain(found.detectable)} with a power of "
+            f"{POWER:.0%}."
         )
     if found.word == "domain-dependent":
-        return "It does not do the same in every domain: see the figure."
+        shows = found.reason.partition("; ")[2]
+        return f"It does not do the same in every domain: {shows}."
     return "The rule below finds no dependence on the domain."
 
 
@@ -152,7 +154,6 @@ def _row(line: _Line) -> tuple[str, ...] | None:
         p_value(found.equivalence_p),
         plain(found.detectable),
         p_value(found.heterogeneity_p),
-        found.reason.partition("; ")[2],  # what shows where, where domains differ
     )
 
 
