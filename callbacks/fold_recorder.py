@@ -10,6 +10,7 @@ from torch import Tensor
 from lit_causalmix.callbacks.evaluation import all_callbacks, as_task, require_callback
 from lit_causalmix.callbacks.interpolation import WeightInterpolation
 from lit_causalmix.callbacks.zero_shot import ZeroShotBaseline
+from lit_causalmix.deadlines import check
 from lit_causalmix.ensembles.held_out import HeldOut, Weights, save_weights
 from lit_causalmix.ensembles.predictions import Predicted
 from lit_causalmix.episode import Episode
@@ -53,9 +54,15 @@ class FoldRecorder(FitCallback):
             )
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
+        check()
         with task.pretrained():
             self._start = copied(task)
             self._moments = {0: Predicted.of(stage_predictions(trainer, task, "val"))}
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        check()  # a comparison that is out of time ends its fits
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._pairs = []

@@ -62,9 +62,8 @@ class CausalMixDataModule(TableDataModule):
         val_synthetic_rows: Synthetic rows that are scored beside the real validation rows, as
             `val/synthetic/…`, drawn apart from all training rows. They steer nothing unless the
             model's `selection` counts them.
-        folds: Cuts the rows that one split would train and validate on into so many folds, groups
-            and identical rows together; 1 is one split. A fit of the command line then makes one
-            fit for each (`lit_causalmix.ensembles`).
+        folds: Cuts the training and validation rows into so many folds, groups and identical rows
+            together; 1 is one split. `fit` makes one fit for each (`lit_causalmix.ensembles`).
         fold: Which of them validates here, from 0.
         context: Real rows in the context at test and prediction, of zero-shot and fine-tuned
             weights alike: both (training and validation rows) or train. Validation rows, which
@@ -150,8 +149,7 @@ class CausalMixDataModule(TableDataModule):
         self.seed = seed
         self.num_workers = num_workers
         self.pin_memory = pin_memory
-        default = cache_root() / "generators"
-        self.cache_dir = default if cache_dir is None else Path(cache_dir).expanduser()
+        self.cache_dir = Path(cache_dir or cache_root() / "generators").expanduser()
         self.progress = progress
         self.synthetic: SyntheticSource | None = None
         self._synthetic_to_score: list[EpisodeParts] = []
@@ -239,6 +237,8 @@ class CausalMixDataModule(TableDataModule):
             with until(self.deadline):
                 self._make_synthetic()
         except OutOfTimeError as error:
+            if self.deadline is None:  # the time of what this fit is a part of
+                raise
             if self.val_synthetic_rows:
                 raise GeneratorError(
                     "the generator was not fitted in time, and its rows are to be scored: give "

@@ -19,9 +19,10 @@ def until(moment: float | None) -> Iterator[None]:
     """Lets the block raise `OutOfTimeError` soon after a moment; in this thread alone.
 
     What does not ask (`check`) is not ended: one call of a library, or work in other processes.
+    Within another block the earlier of the two moments holds.
 
     Args:
-        moment: Of `time.monotonic()`; None sets no end.
+        moment: Of `time.monotonic()`; None sets no end of its own.
 
     Example:
         >>> with until(time.monotonic() - 1):
@@ -30,7 +31,8 @@ def until(moment: float | None) -> Iterator[None]:
             ...
         lit_causalmix.deadlines.OutOfTimeError
     """
-    token = _moment.set(moment)
+    moments = [m for m in (moment, _moment.get()) if m is not None]
+    token = _moment.set(min(moments, default=None))
     try:
         yield
     finally:

@@ -100,6 +100,8 @@ FOLDS = """
 folds:
   --folds K                           K fits, each validated on its own fold; their mean predicts
   --jobs N                            folds at once (1); --resume RUN goes on with a fit of folds
+  --auto                              compares recipes on five folds, and takes the best of them or
+                                      zero-shot; --auto.time_limit SECONDS ends with the best so far
 """
 _ABOUT = {
     "fit": "Fine-tunes on a table, tests the selected weights, and compares with zero-shot.",

@@ -101,7 +101,7 @@ def _parse(argv: Sequence[str]) -> _Request:
         "{row: POSITION, do: {COLUMN: VALUE}}, or --what_if.row and --what_if.do",
     )
     # The rest of a configuration of fit, which says nothing about the rows.
-    for name in ("model", "trainer", "seed_everything", "ckpt_path", "weights_only"):
+    for name in (*("model", "trainer", "auto"), "seed_everything", "ckpt_path", "weights_only"):
         parser.add_argument(f"--{name}", type=Any, help=SUPPRESS)
     config = parser.parse_args(with_packaged_configs(argv))
     ready = parser.instantiate_classes(config)

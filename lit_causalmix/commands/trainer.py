@@ -34,9 +34,11 @@ from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.facts import fit_facts
 from lit_causalmix.datamodules.kept_model import kept_model
+from lit_causalmix.ensembles import AutoSettings
 from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
 from lit_causalmix.quiet import noting_warnings, without_tips
+from lit_causalmix.study.candidates import without_auto
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.starting import starting_files
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
@@ -88,6 +90,12 @@ class TrainerCLI(ConfiguredCLI):
         parser.add_argument(
             "--quiet", action="store_true", help="Neither facts nor progress: results alone."
         )
+        parser.add_argument(
+            "--auto",
+            type=AutoSettings | None,
+            help="Candidates that fit compares on folds, to take the best; `fit --auto` alone is "
+            "short for --config auto.",
+        )
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let hyper-parameters in the checkpoint override the YAML; ours holds
@@ -110,7 +118,11 @@ class TrainerCLI(ConfiguredCLI):
         else:
             check_no_file(self.trainer, subcommand, self._ckpt_path())
         data = self.datamodule
-        if subcommand == "fit" and isinstance(data, CausalMixDataModule) and data.folds > 1:
+        auto = subcommand == "fit" and self._get(self.config, "auto") is not None
+        if auto and not isinstance(data, CausalMixDataModule):
+            raise ConfigurationError("auto compares recipes on the folds of one table")
+        folds = subcommand == "fit" and isinstance(data, CausalMixDataModule) and data.folds > 1
+        if auto or folds:
             self._fit_folds(data)
             return
         if self._options.given:
@@ -127,8 +139,10 @@ class TrainerCLI(ConfiguredCLI):
                 "a fit of folds takes neither --ckpt_path nor fast_dev_run: it goes on by --resume "
                 "with its folder"
             )
-        self.before_fit()
         text = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)
+        config = json.loads(text)
+        without_auto(config)  # recipes that there are not are said before anything is written
+        self.before_fit()
         folder = self._options.resume
         if folder is None:
             claim_numbers(unnumbered(self.trainer))
@@ -140,7 +154,7 @@ class TrainerCLI(ConfiguredCLI):
         write_text(folder / "config.yaml", whole)
         sys.stderr.write(f"{data.folds} folds in {folder}; --resume {folder} goes on with them\n")
         jobs = self._options.jobs
-        fit_folds(json.loads(text), folder, self.model, data, jobs=jobs, notes=self._notes)
+        fit_folds(config, folder, self.model, data, jobs=jobs, notes=self._notes)
 
     def _ckpt_path(self) -> str | None:
         path: str | None = self.config[self.config.subcommand].get("ckpt_path")

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
+from lit_causalmix.deadlines import OutOfTimeError, check, until
 from lit_causalmix.ensembles.held_out import HeldOut
-from lit_causalmix.errors import ConfigurationError, WorkerError
+from lit_causalmix.errors import ConfigurationError, FileError, LitCausalMixError, WorkerError
 from lit_causalmix.files.atomic import write_json
 from lit_causalmix.orphans import end_with
 
@@ -28,7 +30,7 @@ Side by side it goes to other processes, so it has to be picklable by cloudpickl
 nothing but its arguments: same fold, same bits.
 """
 
-_DONE = "fold.json"
+_DONE, _FAILED = "fold.json", "failed.json"
 
 
 def fold_folder(folder: Path, fold: int) -> Path:
@@ -60,25 +62,90 @@ def run_folds(
         WorkerError: If a process dies.
         LitCausalMixError: What a fit raises; finished folds stay.
     """
+    tasks = [FoldTask(fit, fold, fold_folder(folder, fold), settings) for fold in range(folds)]
+    run_tasks(tasks, jobs=jobs)
+    return [HeldOut.load(task.folder) for task in tasks]
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """The fit of one fold.
+
+    Attributes:
+        fit: Makes it.
+        fold: Its number.
+        folder: Its folder.
+        settings: Digest of all that decides the result, the data included.
+        may_fail: Whether a refusal (`LitCausalMixError`) is noted in the folder in place of raised;
+            a full disk or a dead process is raised always.
+    """
+
+    fit: FitFold
+    fold: int
+    folder: Path
+    settings: str
+    may_fail: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has been run to its end.
+
+        Raises:
+            ConfigurationError: If the folder holds a fold of other settings.
+        """
+        return _finished(self.folder, self.settings)
+
+    @property
+    def failure(self) -> str:
+        """Why it was refused when it was run last; empty if it was not."""
+        try:
+            return str(json.loads((self.folder / _FAILED).read_text(encoding="utf-8"))["reason"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+
+def run_tasks(
+    tasks: Sequence[FoldTask],
+    *,
+    jobs: int = 1,
+    moment: float | None = None,
+    done: Callable[[], None] = lambda: None,
+) -> None:
+    """Runs the fits that are not finished yet, in their order; see `run_folds`.
+
+    Args:
+        tasks: The fits, each in a folder of its own.
+        jobs: Fits at once.
+        moment: Of `time.monotonic()`, when work ends: what is not finished by then leaves nothing,
+            and is begun anew another time. None sets no end.
+        done: Called after each fit.
+    """
     if jobs < 1:
         raise ConfigurationError(f"jobs must be at least 1, got {jobs}")
-    pending = [fold for fold in range(folds) if not _finished(fold_folder(folder, fold), settings)]
-    tasks = [(fit, fold, fold_folder(folder, fold), settings) for fold in pending]
+    pending = [task for task in tasks if not task.finished]
     if jobs == 1 or len(pending) < 2:
-        for task in tasks:
-            _run(*task)
-    else:
-        threads = torch.get_num_threads()
-        try:
-            Parallel(n_jobs=min(jobs, len(pending)), backend="loky", batch_size=1)(
-                delayed(_run_apart)(*task, threads=threads, runner=os.getpid()) for task in tasks
-            )
-        except TerminatedWorkerError as error:
-            raise WorkerError(
-                "a process that fitted a fold died, of too little memory perhaps: finished folds "
-                "are kept; go on with fewer jobs"
-            ) from error
-    return [HeldOut.load(fold_folder(folder, fold)) for fold in range(folds)]
+        for task in pending:
+            _run(task, moment)
+            done()
+        return
+    threads = torch.get_num_threads()
+    side_by_side = Parallel(
+        n_jobs=min(jobs, len(pending)),
+        backend="loky",
+        batch_size=1,
+        return_as="generator_unordered",
+    )
+    try:
+        for _ in side_by_side(
+            delayed(_run_apart)(task, moment, threads=threads, runner=os.getpid())
+            for task in pending
+        ):
+            done()
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "a process that fitted a fold died, of too little memory perhaps: finished folds "
+            "are kept; go on with fewer jobs"
+        ) from error
 
 
 def _finished(folder: Path, settings: str) -> bool:
@@ -95,23 +162,33 @@ def _finished(folder: Path, settings: str) -> bool:
     return True
 
 
-def _run(fit: FitFold, fold: int, folder: Path, settings: str) -> None:
+def _run(task: FoldTask, moment: float | None) -> None:
     start, processor = time.perf_counter(), time.process_time()
-    fit(fold, folder)
-    HeldOut.load(folder)  # what is not there is said now
+    (task.folder / _FAILED).unlink(missing_ok=True)
+    try:
+        with until(moment):
+            check()
+            task.fit(task.fold, task.folder)
+    except OutOfTimeError:
+        return
+    except LitCausalMixError as error:
+        if not task.may_fail or isinstance(error, FileError | WorkerError):
+            raise
+        write_json(task.folder / _FAILED, {"fold": task.fold, "reason": str(error)})
+        return
+    HeldOut.load(task.folder)  # what is not there is said now
     seconds = {
         "total": round(time.perf_counter() - start, 3),
         "processor": round(time.process_time() - processor, 3),
     }
-    write_json(folder / _DONE, {"fold": fold, "settings": settings, "seconds": seconds})
+    content = {"fold": task.fold, "settings": task.settings, "seconds": seconds}
+    write_json(task.folder / _DONE, content)
 
 
-def _run_apart(
-    fit: FitFold, fold: int, folder: Path, settings: str, *, threads: int, runner: int
-) -> None:
+def _run_apart(task: FoldTask, moment: float | None, *, threads: int, runner: int) -> None:
     end_with(runner)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     torch.set_num_threads(threads)
     with threadpool_limits(threads):
-        _run(fit, fold, folder, settings)
+        _run(task, moment)

@@ -121,7 +121,7 @@ def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -
 def _fitted_folds(
     frame: pd.DataFrame, config: Mapping[str, Any], cli: FitCLI, *, progress: bool
 ) -> Fitted:
-    folds = FrameFolds(config, frame, progress)
+    folds = FrameFolds(config, progress, frame=frame)
     folder = Path(config["trainer"]["default_root_dir"])
     ensemble = fit_ensemble(folds, folder, cli.model, cli.datamodule)
     model = ensemble.model(portable(cli.values(with_defaults=True))).to(
@@ -147,12 +147,10 @@ class FrameFolds(FoldSettings):
 
     Attributes:
         frame: The table.
-        progress: Whether it says which fold has ended.
         limits: The time limits of the fits so far.
     """
 
-    frame: pd.DataFrame
-    progress: bool
+    frame: pd.DataFrame = field(kw_only=True)
     limits: list[TimeLimit] = field(default_factory=list)
 
     def build(self, config: Mapping[str, Any]) -> FitCLI:
@@ -162,10 +160,6 @@ class FrameFolds(FoldSettings):
             cli.datamodule.deadline = time.monotonic()
         self.limits.extend(limits)
         return cli
-
-    def tell(self, what: str) -> None:
-        if self.progress:
-            super().tell(what)
 
 
 def _cuts(limits: Sequence[TimeLimit]) -> tuple[str, ...]:

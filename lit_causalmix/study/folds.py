@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ _REPLACED = (
     *("ZeroShotEarlyStopping", "BestWeights", "ModelCheckpoint"),  # one fold chooses nothing
     *("RunReport", "PredictionWriter", "ReferenceModels"),  # nor is it what is reported
 )
-_OF_ONE_MODEL = ("ScoreTrajectory", "FGSM", "PretrainedFolder", "WeightInterpolation")
+OF_ONE_MODEL = ("ScoreTrajectory", "FGSM", "PretrainedFolder", "WeightInterpolation")
+"""Callbacks that know one model, and so no part of folds."""
+
 _RECORDER = {"class_path": "lit_causalmix.callbacks.FoldRecorder"}
 
 
@@ -51,16 +53,18 @@ class FoldSettings:
 
     Attributes:
         config: JSON values, complete, `data.folds` above 1 among them.
+        progress: Whether it says which fold has ended.
 
     Raises:
         ConfigurationError: If a callback is listed that knows one model alone.
     """
 
     config: Mapping[str, Any]
+    progress: bool = True
 
     def __post_init__(self) -> None:
         for callback in self.config["trainer"].get("callbacks") or ():
-            if _class_name(callback) in _OF_ONE_MODEL:
+            if _class_name(callback) in OF_ONE_MODEL:
                 raise ConfigurationError(
                     f"{_class_name(callback)} knows one model alone, and folds make several: leave "
                     "it out of trainer.callbacks"
@@ -106,10 +110,6 @@ class FoldSettings:
         """Builds the objects of one fit."""
         return FitCLI(config)
 
-    def tell(self, what: str) -> None:
-        """Says what has been done."""
-        sys.stderr.write(f"{what}\n")
-
     def __call__(self, fold: int, folder: Path) -> None:
         """Fits a fold."""
         start = time.perf_counter()
@@ -118,7 +118,8 @@ class FoldSettings:
             make_exact(cli.trainer)
             cli.fit(model=cli.model, datamodule=cli.datamodule)
         seconds = time.perf_counter() - start
-        self.tell(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s")
+        if self.progress:
+            sys.stderr.write(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s\n")
 
     def member(self, fold: int, weights: Mapping[str, Any], *, test: bool) -> FoldMember:
         """A fold with its weights; with `test`, it and its zero-shot predict the test rows."""
@@ -182,11 +183,14 @@ class Ensemble:
         """`scores` normalised by `zero_shot`, in percent."""
         return normalized_scores(self.scores, self.zero_shot)
 
-    def model(self, settings: Mapping[str, Any]) -> Predictor:
+    def model(
+        self, settings: Mapping[str, Any], further: Mapping[str, Any] | None = None
+    ) -> Predictor:
         """The model that averages the members, each with all rows in its context.
 
         Args:
             settings: JSON values; the configuration of the fit.
+            further: More JSON values for its record.
         """
         first = self.members[0]
         members = [kept_member(member.task, member.data) for member in self.members]
@@ -200,7 +204,7 @@ class Ensemble:
         ]
         told["scoreboard"] = None
         told["data"].pop("fold", None)
-        return Predictor(members, first.data.table, told)
+        return Predictor(members, first.data.table, {**told, **(further or {})})
 
 
 def fit_ensemble(
@@ -224,27 +228,50 @@ def fit_ensemble(
         LitCausalMixError: For anything that the user can put right, before the first fit where
             that is known.
     """
-    data.read()
-    for train, encoder in data.training_tables():
-        task.check_table(train, encoder)
-    identity = data.splits.identity
-    rows = data.splits.train.fingerprint() if identity is None else json.dumps(identity.summary())
+    rows = checked_rows(task, data)
     held_out = run_folds(
         settings, folder, settings.folds, settings=settings.digest(rows), jobs=jobs
     )
     choice = choose(
         held_out, task.selection, classification=data.is_classification, further=task.metrics
     )
+    return assembled(settings, folder, choice, held_out, task, data)
+
+
+def checked_rows(task: CausalMixTask, data: CausalMixDataModule) -> str:
+    """Reads the table, lets the task refuse it, and returns a digest of its rows."""
+    data.read()
+    for train, encoder in data.training_tables():
+        task.check_table(train, encoder)
+    identity = data.splits.identity
+    return data.splits.train.fingerprint() if identity is None else json.dumps(identity.summary())
+
+
+def assembled(
+    settings: FoldSettings,
+    folder: Path,
+    choice: Choice,
+    held_out: Sequence[HeldOut],
+    task: CausalMixTask,
+    data: CausalMixDataModule,
+) -> Ensemble:
+    """The ensemble after a step, its test rows scored.
+
+    Args:
+        settings: The fits.
+        folder: Where they are.
+        choice: The step.
+        held_out: What each member predicts for its validation rows; as many as there are members.
+        task: As configured.
+        data: Its table has been read.
+    """
+    test = len(data.splits.test) > 0
     members = [
-        settings.member(
-            fold,
-            member_weights(fold_folder(folder, fold), choice.step),
-            test=len(data.splits.test) > 0,
-        )
-        for fold in range(settings.folds)
+        settings.member(fold, member_weights(fold_folder(folder, fold), choice.step), test=test)
+        for fold in range(len(held_out))
     ]
     ensemble = Ensemble(choice, members, held_out)
-    if not len(data.splits.test):
+    if not test:
         return ensemble
     zero_shot, scores = (
         scored(
@@ -255,7 +282,7 @@ def fit_ensemble(
         )
         for predictions in ([m.zero_shot for m in members], [m.predicted for m in members])
     )
-    return Ensemble(choice, members, held_out, zero_shot, scores)
+    return replace(ensemble, zero_shot=zero_shot, scores=scores)
 
 
 def _class_name(callback: Any) -> str:

@@ -75,6 +75,7 @@ class RunStory:
         facts: What was made of the table: its name, what it is, and the options that overrule it.
         warnings: What a reader has to know, sentences.
         settings: The configuration as YAML; empty where it is unknown.
+        further: Sections behind what was selected.
     """
 
     title: str
@@ -85,6 +86,7 @@ class RunStory:
     facts: Sequence[tuple[str, str, str]] = ()
     warnings: Sequence[str] = ()
     settings: str = ""
+    further: Sequence[Section] = ()
 
 
 def build_page(story: RunStory) -> Page:
@@ -119,6 +121,7 @@ def _sections(story: RunStory) -> Iterator[Section]:
         yield Section("scores", "Scores", [Part([Paragraph(_NORMALISED, "note")]), *parts])
     if story.chosen:
         yield Section("selected", "What was selected, and why", [Part([Bullets(story.chosen)])])
+    yield from story.further
     if story.png:
         yield Section("curves", "Curves", [_curves(story)])
     warnings = [
