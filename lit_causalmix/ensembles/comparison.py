@@ -23,30 +23,34 @@ class AutoSettings:
     """What is compared, and how long.
 
     Attributes:
-        candidates: Name → recipe: the name of a configuration, a list of them, or settings, laid
-            over all others; null leaves one out that was listed before.
+        candidates: Recipes, laid over all other settings: each the name of a configuration, a list
+            of them, or settings, which may start from such by `config` and have a `name`.
         first_folds: Folds of the first rung; every rung has about twice as many as the one before.
         time_limit: Seconds for all fits; what is returned then is the best so far. null: no limit.
 
     Raises:
-        ConfigurationError: If there is no candidate, one is called as zero-shot is, or a number is
-            out of range.
+        ConfigurationError: If there is no candidate, names are not distinct, or a number is out of
+            range.
 
     Example:
-        >>> AutoSettings({"default": "baselines/default", "jitter": None}).names
-        ('default',)
+        >>> list(AutoSettings(["baselines/jitter", ["baselines/default", "finetune/ema"]]).recipes)
+        ['jitter', 'default+ema']
     """
 
-    candidates: dict[str, Any]
+    candidates: list[Any]
     first_folds: int = 2
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.candidates, Mapping) or not self.names:
+        if not isinstance(self.candidates, list) or not self.candidates:
             raise ConfigurationError(
-                f"auto.candidates maps names to recipes, one at least, got {self.candidates!r}"
+                f"auto.candidates is a list of recipes, one at least, got {self.candidates!r}"
             )
-        if ZERO_SHOT in self.names:
+        names = [_name(recipe) for recipe in self.candidates]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigurationError(f"two candidates of auto are called {name!r}: name them")
+        if ZERO_SHOT in names:
             raise ConfigurationError(f"{ZERO_SHOT} is always a candidate of auto: leave it out")
         if type(self.first_folds) is not int or self.first_folds < 1:
             raise ConfigurationError(f"auto.first_folds is at least 1, got {self.first_folds}")
@@ -54,9 +58,24 @@ class AutoSettings:
             raise ConfigurationError(f"auto.time_limit lies above 0 s, got {self.time_limit}")
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The candidates that are compared, in their order."""
-        return tuple(name for name, recipe in self.candidates.items() if recipe is not None)
+    def recipes(self) -> dict[str, Any]:
+        """The candidates by their names, in their order."""
+        return {_name(recipe): recipe for recipe in self.candidates}
+
+
+def _name(recipe: Any) -> str:
+    """The name of a candidate: the one it is given, or those of its configurations."""
+    if isinstance(recipe, Mapping):
+        if isinstance(recipe.get("name"), str) and recipe["name"]:
+            return str(recipe["name"])
+        recipe = recipe.get("config")
+    files = [recipe] if isinstance(recipe, str) else recipe
+    if not isinstance(files, list) or not files or not all(isinstance(f, str) for f in files):
+        raise ConfigurationError(
+            "a candidate of auto is the name of a configuration, a list of them, or settings with "
+            f"a name, got {recipe!r}"
+        )
+    return "+".join(file.removesuffix(".yaml").rpartition("/")[2] for file in files)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     Attributes:
         model_: What predicts, and what `save` writes.
         cut_: What `time_limit` cut, one sentence each.
+        candidates_: What the method "auto" compared, a mapping each; empty for other methods.
         n_features_in_: Number of columns of X.
         feature_names_in_: Their names, where X had any.
     """
@@ -116,7 +117,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 class_weight=class_weight,
             )
             fitted = fit_frame(frame, config, verbose=self.verbose)
-        self.model_, self.cut_ = fitted.model, fitted.cut
+        self.model_, self.cut_, self.candidates_ = fitted.model, fitted.cut, fitted.candidates
         return fitted
 
     def _keep(self, fitted: Fitted) -> None:

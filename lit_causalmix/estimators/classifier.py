@@ -37,7 +37,9 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
     Args:
         method: A recipe of the package, or several, one over the other: "causalmixft" (rows from
             structural causal models), "default" (real rows alone), "jitter", "finetune/ema", … or
-            YAML files.
+            YAML files. "auto" compares several with zero-shot on five folds, and takes the best
+            that gains more than 1 %; the scores in `candidates_` are those that it chose by, so
+            that what it is worth has to be measured on rows kept back, or by cross-validation.
         backbone: The model: a recipe ("tabpfn-v1"), a class ("Nano", "my_module.Mine"), or a class
             with arguments ({"class_path": …, "init_args": …}); None takes that of the recipe.
         synthetic_ratio: Share of synthetic rows, 0 to 1; None takes that of the recipe.
@@ -46,7 +48,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             warning, say what was left out); None sets no limit. Results under a limit depend on the
             machine.
         folds: Fits; above 1, each validates on a fold of its own, the step is chosen over all of
-            them together, and predictions are averaged.
+            them together, and predictions are averaged. With "auto" 1 takes those of the recipe.
         class_weight: "balanced" counts the classes of a training episode alike in its loss, however
             few their rows; a mapping has a weight for each label (1 where it names none); None
             counts rows alike. With it balanced accuracy selects, as log-loss would keep zero-shot,
@@ -68,6 +70,8 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         classes_: The K classes, sorted.
         model_: What predicts (`lit_causalmix.model.Predictor`).
         cut_: What `time_limit` cut, one sentence each.
+        candidates_: What the method "auto" compared, a mapping each: candidate, folds, step,
+            metric, zero_shot, score and gain (on rows that the folds held out), fate.
         n_features_in_: Number of columns of X.
         feature_names_in_: Their names, where X had any.
 

@@ -10,6 +10,7 @@ from typing import Any
 from lit_causalmix.configuration import config_folder
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import meant
+from lit_causalmix.study.candidates import KEY
 from lit_causalmix.study.fit_config import read_fragment
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.starting import starting_fragment
@@ -83,8 +84,8 @@ def fit_settings(
         backbone: See `backbone_settings`.
         synthetic_ratio: None leaves what the recipes say.
         max_steps: None leaves what the recipes say; 0 is zero-shot.
-        time_limit: Seconds, shared by the folds; None sets no limit.
-        folds: Fits, each validated on a fold of its own.
+        time_limit: Seconds, shared by the folds, with auto by all fits; None sets no limit.
+        folds: Fits, each validated on a fold of its own; with auto 1 takes those of the recipe.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         seed: Of the split and of everything else.
         verbose: 0 shows no progress.
@@ -104,11 +105,21 @@ def fit_settings(
     base = merged(starting_fragment(*asked, said), *asked)
     # The whole of X is for training and validation: whoever wants a test keeps rows back.
     own: dict[str, Any] = {
-        "data": {"seed": seed, "split": {"seed": seed, "test_fraction": 0.0}, "folds": folds},
+        "data": {"seed": seed, "split": {"seed": seed, "test_fraction": 0.0}},
         "trainer": _device(device) | {"enable_progress_bar": verbose > 0},
         "seed_everything": False,  # nothing here draws from global generators, or moves them
     }
     own["data"]["progress"] = verbose > 0
+    auto = merged(base, said).get(KEY) is not None
+    if folds != 1 or not auto:  # one fit compares nothing
+        own["data"]["folds"] = folds
+    if auto and synthetic_ratio is not None:
+        raise ConfigurationError(
+            "synthetic_ratio belongs to one recipe, and auto compares several: name it in the "
+            "candidates of settings['auto']"
+        )
+    if auto and time_limit is not None:
+        own[KEY], time_limit = {"time_limit": time_limit}, None
     if synthetic_ratio is not None:
         own["data"]["synthetic_ratio"] = synthetic_ratio
     if class_weight is not None:

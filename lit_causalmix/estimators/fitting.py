@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,21 @@ from lit_causalmix.callbacks import FitProgress, TimeLimit
 from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.datamodules.kept_model import kept_model
-from lit_causalmix.ensembles import Predicted
+from lit_causalmix.ensembles import AutoSettings, Predicted
 from lit_causalmix.ensembles.choice import pooled
 from lit_causalmix.episode import Episode
 from lit_causalmix.model import Predictor
 from lit_causalmix.quiet import without_tips
+from lit_causalmix.study.auto import fit_auto
+from lit_causalmix.study.candidates import KEY, without_auto
 from lit_causalmix.study.fit_config import FitCLI, portable
 from lit_causalmix.study.folds import FoldSettings, fit_ensemble
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.training.runs import run_folder as of_run
 from lit_causalmix.training.task import CausalMixTask
+
+_log = logging.getLogger(__name__)
 
 SOURCE = "frame"
 """Stands for the table in the configuration; the frame itself goes to the datamodule."""
@@ -50,12 +55,14 @@ class Fitted:
             predicted when they selected.
         cut: What a time limit cut, one sentence each.
         folder: Of the run; it may be temporary.
+        candidates: What `auto` compared, a mapping each (`Standing.to_json`); empty otherwise.
     """
 
     model: Predictor
     held_out: Callable[[], Predicted]
     cut: tuple[str, ...]
     folder: Path
+    candidates: tuple[dict[str, Any], ...] = ()
 
 
 @contextmanager
@@ -100,7 +107,10 @@ def _is_own(file: str) -> bool:
 
 
 def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -> Fitted:
+    auto, config = without_auto(config)
     cli = built(config, frame)
+    if auto is not None:
+        return _fitted_auto(auto, frame, config, cli)
     if cli.datamodule.folds > 1:
         return _fitted_folds(frame, config, cli, progress=progress)
     data, task, trainer = cli.datamodule, cli.model, cli.trainer
@@ -132,6 +142,27 @@ def _fitted_folds(
         return pooled(ensemble.held_out, ensemble.choice.step)
 
     return Fitted(model, held_out, _cuts(folds.limits), folder)
+
+
+def _fitted_auto(
+    auto: AutoSettings, frame: pd.DataFrame, config: Mapping[str, Any], cli: FitCLI
+) -> Fitted:
+    def make(settings: Mapping[str, Any]) -> FrameFolds:
+        return FrameFolds(settings, progress=False, frame=frame)
+
+    folder = Path(config["trainer"]["default_root_dir"])
+    found = fit_auto(auto, config, folder, cli.model, cli.datamodule, make=make)
+    standings, choice = found.comparison.to_json(), found.comparison.choice
+    told = portable(cli.values(with_defaults=True)) | {KEY: asdict(auto)}
+    model = found.ensemble.model(told, {KEY: standings}).to(cli.trainer.strategy.root_device)
+
+    def held_out() -> Predicted:
+        return pooled(found.ensemble.held_out, choice.step)
+
+    cut = (found.comparison.cut,) if found.comparison.cut else ()
+    for sentence in cut:
+        _log.warning("The time limit of %.3g s cut this fit: %s", auto.time_limit, sentence)
+    return Fitted(model, held_out, cut, folder, tuple(standings))
 
 
 def built(config: Mapping[str, Any], frame: pd.DataFrame) -> FitCLI:

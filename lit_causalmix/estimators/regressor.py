@@ -26,6 +26,8 @@ class CausalMixRegressor(RegressorMixin, CausalMixEstimator):  # type: ignore[mi
     Attributes:
         model_: What predicts (`lit_causalmix.model.Predictor`).
         cut_: What `time_limit` cut, one sentence each.
+        candidates_: What the method "auto" compared, a mapping each: candidate, folds, step,
+            metric, zero_shot, score and gain (on rows that the folds held out), fate.
         n_features_in_: Number of columns of X.
         feature_names_in_: Their names, where X had any.
 

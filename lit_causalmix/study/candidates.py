@@ -48,8 +48,9 @@ def without_auto(
     unknown = [name for name in given if name not in known] if isinstance(given, Mapping) else [""]
     if unknown:
         raise ConfigurationError(f"auto takes {', '.join(known)}, got {given!r}")
-    settings = AutoSettings(**{"candidates": {}, **given})
-    return replace(settings, candidates=read_candidates(settings)), rest
+    settings = AutoSettings(**{"candidates": [], **given})
+    read = [{"name": name, **found} for name, found in read_candidates(settings).items()]
+    return replace(settings, candidates=read), rest
 
 
 def read_candidates(settings: AutoSettings) -> dict[str, dict[str, Any]]:
@@ -58,11 +59,12 @@ def read_candidates(settings: AutoSettings) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigurationError: For a recipe that there is not, or one that changes what all share.
     """
-    return {name: _read(name, settings.candidates[name]) for name in settings.names}
+    return {name: _read(name, recipe) for name, recipe in settings.recipes.items()}
 
 
 def _read(name: str, recipe: Any) -> dict[str, Any]:
     found = read_fragment({"config": recipe} if isinstance(recipe, list) else recipe)
+    found.pop("name", None)
     for section, values in found.items():
         if section not in _OWN:
             raise ConfigurationError(

@@ -16,15 +16,18 @@ from lit_causalmix.commands.main import main
 from lit_causalmix.configuration import config_folder
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
-HARMFUL = {"config": "baselines/default", "model": {"optimizer": {"init_args": {"lr": 50.0}}}}
+HARMFUL = {
+    "name": "harmful",
+    "config": "baselines/default",
+    "model": {"optimizer": {"init_args": {"lr": 50.0}}},
+}
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
-    candidates = {"harmful": HARMFUL, "default": "baselines/default", "jitter": "baselines/jitter"}
-    declare(candidates=candidates, first_folds=1)
+    declare(candidates=[HARMFUL, "baselines/default", "baselines/jitter"], first_folds=1)
 
 
 def declare(**auto: Any) -> None:
@@ -115,7 +118,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_bits() -> None:
         "config": "baselines/jitter",
         "trainer": {"callbacks+": ["stopper_of_auto.Stopper"]},
     }
-    declare(candidates={"default": "baselines/default", "jitter": stopping}, first_folds=1)
+    declare(candidates=["baselines/default", stopping], first_folds=1)
     assert fit() == 130
     folder = "runs/fit/version_0"
     assert Path(folder, "candidates/default/fold_0/fold.json").exists()
@@ -129,7 +132,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_bits() -> None:
     rows = pd.read_csv("mixed.csv").head(9)
     one, two = (Predictor.load(f"runs/fit/version_{n}/model") for n in (0, 1))
     np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
-    declare(candidates={"default": "baselines/default"}, first_folds=1)
+    declare(candidates=["baselines/default"], first_folds=1)
     assert fit("--resume", folder) == 2  # weights of what was left out there are gone
 
 
@@ -179,10 +182,10 @@ def test_a_candidate_that_the_table_does_not_take_is_said(frame: pd.DataFrame) -
         {str(n): word for n, word in enumerate(("one", "two", "three"))}
     ).to_csv("words.csv", index=False)
     recipe = ["baselines/default", "finetune/retouche"]  # corrects numerical columns
-    declare(candidates={"retouche": recipe, "harmful": HARMFUL}, first_folds=1)
+    declare(candidates=[recipe, HARMFUL], first_folds=1)
     assert fit(table="words.csv") == 0
     found = told()
-    assert fates(found)["retouche"].startswith("cannot be fitted: ")
+    assert fates(found)["default+retouche"].startswith("cannot be fitted: ")
     assert found["auto"]["chosen"] == "zero-shot"
     assert found["best_step"] == 0
     assert {r["normalized"]["value"] for r in found["rows"]} == {0.0}
@@ -191,7 +194,7 @@ def test_a_candidate_that_the_table_does_not_take_is_said(frame: pd.DataFrame) -
 def test_without_test_rows_the_scores_are_said_to_be_those_of_the_choice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    declare(candidates={"default": "baselines/default"}, first_folds=2)
+    declare(candidates=["baselines/default"], first_folds=2)
     assert fit("--data.split.test_fraction", "0") == 0
     assert "There are no test rows: the scores of all folds" in capsys.readouterr().out
     assert "There are no test rows" in Path("runs/fit/version_0/report.html").read_text()
@@ -200,21 +203,31 @@ def test_without_test_rows_the_scores_are_said_to_be_those_of_the_choice(
 @pytest.mark.parametrize(
     ("auto", "more", "message"),
     [
-        ({"candidates": {"a": "baselines/nope"}}, (), "no configuration 'baselines/nope'"),
-        ({"candidates": {"a": "stopping/fixed-budget"}}, (), "sets model.selection, which all"),
-        ({"candidates": {"a": {"data": {"folds": 3}}}}, (), "sets data.folds, which all"),
-        ({"candidates": {"a": {"seed_everything": 3}}}, (), "a recipe sets model, data, trainer"),
-        ({"candidates": {"a": {"data": {"speed": 3}}}}, (), "speed"),
-        ({"candidates": {}}, (), "one at least"),
-        ({"candidate": {"a": "x"}}, (), "candidate"),
-        ({"candidates": {"a": "baselines/default"}}, ("--folds", "1"), "at least 2"),
+        ({"candidates": ["baselines/nope"]}, (), "no configuration 'baselines/nope'"),
+        ({"candidates": ["stopping/fixed-budget"]}, (), "sets model.selection, which all"),
+        ({"candidates": [{"name": "a", "data": {"folds": 3}}]}, (), "sets data.folds, which all"),
         (
-            {"candidates": {"a": "baselines/default"}},
+            {"candidates": [{"name": "a", "seed_everything": 3}]},
+            (),
+            "a recipe sets model, data, trainer",
+        ),
+        ({"candidates": [{"name": "a", "data": {"speed": 3}}]}, (), "speed"),
+        ({"candidates": []}, (), "one at least"),
+        (
+            {"candidates": ["baselines/jitter"] * 2},
+            (),
+            "two candidates of auto are called 'jitter'",
+        ),
+        ({"candidates": [{"data": {"synthetic_ratio": 0}}]}, (), "settings with a name"),
+        ({"candidate": ["x"]}, (), "candidate"),
+        ({"candidates": ["baselines/default"]}, ("--folds", "1"), "at least 2"),
+        (
+            {"candidates": ["baselines/default"]},
             ("--model.selection", "FixedBudget"),
             "model.selection is FixedBudget",
         ),
         (
-            {"candidates": {"a": "finetune/interpolation"}},
+            {"candidates": ["finetune/interpolation"]},
             (),
             "WeightInterpolation knows one model alone",
         ),

@@ -160,11 +160,13 @@ def test_a_candidate_that_cannot_be_fitted_is_left_out_and_said() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"candidates": {}}, "maps names to recipes, one at least"),
-        ({"candidates": {"a": None}}, "maps names to recipes, one at least"),
-        ({"candidates": {"zero-shot": "x"}}, "zero-shot is always a candidate"),
-        ({"candidates": {"a": "x"}, "first_folds": 0}, "first_folds is at least 1, got 0"),
-        ({"candidates": {"a": "x"}, "time_limit": 0.0}, "time_limit lies above 0 s, got 0.0"),
+        ({"candidates": []}, "a list of recipes, one at least"),
+        ({"candidates": {"a": "x"}}, "a list of recipes, one at least"),
+        ({"candidates": [{"name": "zero-shot"}]}, "zero-shot is always a candidate"),
+        ({"candidates": ["a/x", "b/x"]}, "two candidates of auto are called 'x'"),
+        ({"candidates": [3]}, "name of a configuration, a list of them, or settings with a name"),
+        ({"candidates": ["x"], "first_folds": 0}, "first_folds is at least 1, got 0"),
+        ({"candidates": ["x"], "time_limit": 0.0}, "time_limit lies above 0 s, got 0.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(fields: dict[str, object], message: str) -> None:
