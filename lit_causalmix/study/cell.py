@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import gc
-import platform
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 
 import lightning.pytorch as pl
 
-import lit_causalmix
 from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.run_report import AddsContent
 from lit_causalmix.errors import FileError
-from lit_causalmix.files import fingerprint
 from lit_causalmix.files.atomic import finite
-from lit_causalmix.metrics import Score
+from lit_causalmix.study.auto_cell import compared
+from lit_causalmix.study.candidates import without_auto
+from lit_causalmix.study.cell_facts import values, versions
 from lit_causalmix.study.checked_json import RecordError
 from lit_causalmix.study.fit_config import FitCLI, portable
 from lit_causalmix.study.grid import Cell
@@ -30,7 +28,6 @@ from lit_causalmix.study.record import FAILED, OK, Record, check_record
 from lit_causalmix.study.store import Store
 from lit_causalmix.training.scoreboard import Scoreboard, Stage
 
-_PACKAGES = ("torch", "lightning", "numpy", "pandas", "scikit-learn")
 _STAGES: tuple[Stage, ...] = ("val", "test")
 _ASKED = ("table", "method", "backbone", "seed", "ratio", "size", "key")
 _TRACEBACK_LINES = 12
@@ -52,7 +49,8 @@ def run_cell(cell: Cell, store: Store) -> Record:
         `traceback`; of a finished one `domain`, `task`, `n_train`, `n_columns`, `n_classes`,
         `device`, `weights` (checksum before training), `best_step`, and by stage (val, test) and
         "domain/metric" the scores `zero_shot`, `scores` and `normalized`, null where undefined;
-        besides what further callbacks report (`trajectory`, …).
+        besides what further callbacks report (`trajectory`, …), and of a cell that compares
+        candidates `auto` (how each fared) and `chosen`.
 
     Raises:
         FileError: If something cannot be written, for a full disk say.
@@ -93,20 +91,13 @@ def _checked(record: Record) -> Record:
     return record
 
 
-def versions(*parts: object) -> dict[str, str]:
-    """Versions of this package, Python and what every cell computes with.
-
-    Args:
-        parts: Objects of the cell that may declare further `libraries`, its generator for one.
-    """
-    further = [name for part in parts for name in getattr(part, "libraries", ())]
-    own = {"lit-causalmix": lit_causalmix.__version__, "python": platform.python_version()}
-    return own | fingerprint.versions((*_PACKAGES, *further))
-
-
 def _fit(cell: Cell, store: Store, scratch: Path) -> Record:
     start = time.perf_counter()
-    cli = FitCLI(merged(cell.config, {"trainer": {"default_root_dir": str(scratch)}}))
+    auto, config = without_auto(cell.config)
+    config = merged(config, {"trainer": {"default_root_dir": str(scratch)}})
+    if auto is not None:
+        return compared(auto, config, scratch)
+    cli = FitCLI(config)
     trainer, data = cli.trainer, cli.datamodule
     probe = CellProbe(store)
     all_callbacks(trainer).insert(0, probe)
@@ -159,11 +150,6 @@ def _further(trainer: pl.Trainer) -> Record:
         if isinstance(callback, AddsContent):
             content |= callback.report_content(trainer)
     return content
-
-
-def values(scores: Mapping[str, Score]) -> dict[str, float]:
-    """The values of scores by key; NaN where undefined."""
-    return {key: score.value for key, score in scores.items()}
 
 
 def _told(error: Exception) -> Record:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, TypeVar
 
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
+from lit_causalmix.study.candidates import KEY, without_auto
 from lit_causalmix.study.checksums import Checksum, Start, built
 from lit_causalmix.study.fit_config import ParsedFit, parsed_table, read_fragment
+from lit_causalmix.study.folds import OF_ONE_MODEL
 from lit_causalmix.study.identity import asked_backbone, asked_for, cell_key, generator_key
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
@@ -76,9 +78,13 @@ class _Recipe:
     ratio: float
     size: float | None
     val_synthetic_rows: int
+    compares: bool
 
     def axes(self, spec: StudySpec) -> Iterator[tuple[float, float | None]]:
-        """The ratios and sizes that this method is varied over."""
+        """The ratios and sizes that this method is varied over; candidates have their own."""
+        if self.compares:
+            yield 0.0, 0.0
+            return
         draws = self.ratio > 0 and self.size != 0
         ratios = spec.ratios if draws and self.ratio < 1 and spec.ratios else [self.ratio]
         sizes = spec.sizes if draws and spec.sizes else [self.size]
@@ -162,22 +168,26 @@ class _Recipes:
         if "table" in own.get("data", {}):
             raise ConfigurationError("data.table belongs to the tables of the study or to its base")
         start = starting_fragment(self._base, own)
-        config = merged(start, self._base, own, _QUIET)
-        config["trainer"]["callbacks"] = _without_writers(config["trainer"].get("callbacks"))
+        auto, config = without_auto(merged(start, self._base, own, _QUIET))
+        left_out = WRITERS if auto is None else (*WRITERS, *OF_ONE_MODEL)
+        callbacks = _without(left_out, config["trainer"].get("callbacks"))
+        config["trainer"]["callbacks"] = callbacks
         complete = merged(config, {"data": {"table": table}})
         parsed = ParsedFit(complete)
         asked = parsed.values(with_defaults=False)
         values = parsed.values(with_defaults=True)
         data = values["data"]
-        if data["folds"] > 1:
+        if data["folds"] > 1 and auto is None:
             raise ConfigurationError("a cell is one fit: a study takes no data.folds above 1")
+        compared = {} if auto is None else {KEY: asdict(auto)}
         return _Recipe(
-            config=config,
-            asked=asked,
+            config=config | compared,
+            asked=asked | compared,
             checksum=self._checksum(Start(complete, asked_backbone(values))),
             ratio=data["synthetic_ratio"],
             size=data.get("synthetic_size"),  # a dump leaves nulls out
             val_synthetic_rows=data["val_synthetic_rows"],
+            compares=auto is not None,
         )
 
 
@@ -190,13 +200,12 @@ def _cell(
     size: float | None,
 ) -> dict[str, Any]:
     """Configuration, key and generator of one cell."""
-    data: dict[str, Any] = {
-        "seed": seed,
-        "split": {"seed": seed},
-        "synthetic_ratio": ratio,
-        "synthetic_size": size,
-    }
-    if ratio == 0 < recipe.ratio and not recipe.val_synthetic_rows:
+    data: dict[str, Any] = {"seed": seed, "split": {"seed": seed}}
+    if recipe.compares:
+        data["synthetic_ratio"] = recipe.ratio
+    else:
+        data |= {"synthetic_ratio": ratio, "synthetic_size": size}
+    if not recipe.compares and ratio == 0 < recipe.ratio and not recipe.val_synthetic_rows:
         data["generator"] = None  # the axis leaves no synthetic row: real rows alone
     config = merged(recipe.config, {"data": data | {"table": table}})
     asked = asked_for(merged(recipe.asked, {"data": data}), asked_table)
@@ -208,13 +217,13 @@ def _cell(
     }
 
 
-def _without_writers(callbacks: list[Any] | None) -> list[Any]:
+def _without(left_out: Sequence[str], callbacks: list[Any] | None) -> list[Any]:
     """The callbacks of a cell.
 
     Raises:
         ConfigurationError: If those that measure are not among them.
     """
-    kept = [c for c in callbacks or [] if _class_name(c) not in WRITERS]
+    kept = [c for c in callbacks or [] if _class_name(c) not in left_out]
     names = [_class_name(c) for c in kept]
     missing = [name for name in _NEEDED if name not in names]
     if missing:

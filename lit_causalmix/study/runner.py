@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 from lit_causalmix.errors import ConfigurationError, FileError
 from lit_causalmix.orphans import end_with
 from lit_causalmix.study.backends import share_of_cores, side_by_side
-from lit_causalmix.study.cell import run_cell, versions
+from lit_causalmix.study.cell import run_cell
+from lit_causalmix.study.cell_facts import versions
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.identity import RECIPE
