@@ -41,6 +41,7 @@ class BestWeights(Checkpoint, FitCallback):
     Attributes:
         best_model_path: The checkpoint file, empty before there is one; Lightning's
             `ckpt_path="best"` reads it.
+        writes: Whether there is a file; the task keeps the selected weights either way.
     """
 
     def __init__(self, monitor: str = "val/loss", filename: str = "best.ckpt") -> None:
@@ -48,6 +49,7 @@ class BestWeights(Checkpoint, FitCallback):
         self.monitor = monitor
         self.filename = filename
         self.best_model_path = ""
+        self.writes = True
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         if task.scoreboard.selected is not None:
@@ -65,7 +67,7 @@ class BestWeights(Checkpoint, FitCallback):
 
     def on_settled(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         selected = task.scoreboard.selected
-        if selected is None:
+        if selected is None or not self.writes:
             return
         path = run_folder(trainer) / self.filename
         there = trainer.is_global_zero and _holds(path, selected)
@@ -79,7 +81,7 @@ class BestWeights(Checkpoint, FitCallback):
 
     def _write(self, trainer: pl.Trainer) -> None:
         """Writes the present weights as the best ones; every rank has to call it."""
-        if not is_trial(trainer):
+        if self.writes and not is_trial(trainer):
             self.best_model_path = str(run_folder(trainer) / self.filename)
             trainer.save_checkpoint(self.best_model_path, weights_only=True)
 

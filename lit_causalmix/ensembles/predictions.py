@@ -12,7 +12,7 @@ from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec, Score
 from lit_causalmix.metrics.catalogue import specs
-from lit_causalmix.metrics.rowwise import NO_ROWS, RowMetric
+from lit_causalmix.metrics.rowwise import NO_ROWS, Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +96,12 @@ def scored(
     """
     domains = {origin.name.lower(): predicted.origin == origin for origin in RowOrigin}
     domains |= dict.fromkeys(labels, predicted.origin == RowOrigin.REAL)
+    chosen = specs(classification, further)
     scores: dict[str, Score] = {}
     for domain, rows in domains.items():
-        for spec in specs(classification, further):
-            metric = RowMetric(spec)
-            metric.update(predicted.predictions[rows], predicted.target[rows])
-            score = metric.score()
+        collected = Rows()
+        collected.update(predicted.predictions[rows], predicted.target[rows])
+        for spec, score in zip(chosen, collected.scores(chosen), strict=True):
             if score.note != NO_ROWS:
                 scores[f"{domain}/{spec.name}"] = score
     return scores

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
-from typing import cast
 
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.metrics.catalogue import MetricSpec
+from lit_causalmix.metrics.catalogue import MetricSpec, specs
 from lit_causalmix.metrics.functional import Score
-from lit_causalmix.metrics.rowwise import NO_ROWS, RowMetric, row_metrics
+from lit_causalmix.metrics.rowwise import NO_ROWS, Rows
 
 
 class DomainScores:
@@ -94,10 +92,9 @@ class _Table:
         self, is_classification: bool, labels: Sequence[str], further: Sequence[MetricSpec]
     ) -> None:
         self.labels = tuple(labels)
+        self.specs = sorted(specs(is_classification, further), key=lambda spec: spec.name)
         names = [origin.name.lower() for origin in RowOrigin] + list(self.labels)
-        self.collections: dict[str, MetricCollection] = {
-            name: row_metrics(is_classification, further) for name in dict.fromkeys(names)
-        }
+        self.rows = {name: Rows() for name in dict.fromkeys(names)}
 
     def update(self, predictions: Tensor, targets: Tensor, episode: Episode) -> None:
         counted = episode.query_row != PADDING_ROW
@@ -108,22 +105,18 @@ class _Table:
             masks[label] = masks[label] | here if label in masks else here
         for name, mask in masks.items():
             rows = mask & counted
-            self.collections[name].update(predictions[rows], targets[rows])
+            self.rows[name].update(predictions[rows], targets[rows])
 
     def compute(self) -> dict[str, Score]:
         scores: dict[str, Score] = {}
-        for domain, metric in self._metrics():
-            with metric.sync_context():
-                score = metric.score()
-            if score.note != NO_ROWS:
-                scores[f"{domain}/{metric.spec.name}"] = score
+        for domain, rows in self.rows.items():
+            with rows.sync_context():
+                found = rows.scores(self.specs)
+            for spec, score in zip(self.specs, found, strict=True):
+                if score.note != NO_ROWS:
+                    scores[f"{domain}/{spec.name}"] = score
         return scores
 
     def reset(self) -> None:
-        for collection in self.collections.values():
-            collection.reset()
-
-    def _metrics(self) -> Iterable[tuple[str, RowMetric]]:
-        for domain, collection in self.collections.items():
-            for metric in collection.values():
-                yield domain, cast("RowMetric", metric)
+        for rows in self.rows.values():
+            rows.reset()

@@ -44,6 +44,20 @@ class Rows(Metric):
         """All predictions (N, …) and facts (N,), of all ranks once synced."""
         return dim_zero_cat(self.predictions), dim_zero_cat(self.facts)
 
+    def scores(self, specs: Sequence[MetricSpec]) -> list[Score]:
+        """A score of each metric, over the rows of this process (all rows once synced).
+
+        The facts have to be targets.
+        """
+        if not len(self.facts):  # a list of batches, or one tensor once the ranks are synced
+            return [Score(math.nan, NO_ROWS)] * len(specs)
+        predictions, targets = dim_zero_cat(self.predictions), dim_zero_cat(self.facts)
+        if not len(targets):
+            return [Score(math.nan, NO_ROWS)] * len(specs)
+        if not bool(torch.isfinite(predictions).all()):
+            return [Score(math.nan, "some predictions are not finite")] * len(specs)
+        return [spec.function(predictions, targets) for spec in specs]
+
 
 class RowMetric(Rows):
     """A score over all rows seen since the last reset, on all ranks.
@@ -61,14 +75,7 @@ class RowMetric(Rows):
 
     def score(self) -> Score:
         """The score with its note, over the rows of this process (all rows once synced)."""
-        if not len(self.facts):  # a list of batches, or one tensor once the ranks are synced
-            return Score(math.nan, NO_ROWS)
-        predictions, targets = super().compute()
-        if not len(targets):
-            return Score(math.nan, NO_ROWS)
-        if not bool(torch.isfinite(predictions).all()):
-            return Score(math.nan, "some predictions are not finite")
-        return self.spec.function(predictions, targets)
+        return self.scores([self.spec])[0]
 
     def compute(self) -> Tensor:
         """The score as a float64 scalar, NaN where it is undefined."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from lit_causalmix.tables import TableSpec
 from lit_causalmix.training.task import CausalMixTask
 
 _SECTIONS = ("model", "data", "trainer")
+_made = threading.local()
 
 
 class FitCLI(ConfiguredCLI):
@@ -55,6 +57,15 @@ class FitCLI(ConfiguredCLI):
             )
         except MisconfigurationException as error:
             raise ConfigurationError(str(error)) from error
+
+    def setup_parser(
+        self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
+    ) -> None:
+        """Takes the parser of all fits of this thread: making one takes as long as parsing."""
+        if not hasattr(_made, "parser"):
+            super().setup_parser(add_subcommands, main_kwargs, subparser_kwargs)
+            _made.parser = self.parser
+        self.parser = _made.parser
 
     def instantiate_classes(self) -> None:
         """Builds the objects; the parsed configuration stays as it was read."""
