@@ -19,6 +19,7 @@ from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bi
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
+from lit_causalmix.backbones.native import compiler
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
@@ -74,11 +75,15 @@ class AxialTransformer(Backbone):
             `config.json`, and the arguments are not read; `task` must agree with it.
         seed: Source of the random weights where `weights` is None.
         activation_checkpointing: Trade time for memory in training.
+        native: Let kernels in C compute attention and norms on a CPU, by one thread, which takes
+            about half the time; they are compiled on this machine at the first use. Results differ
+            from torch's by rounding.
         max_context_rows: Limit on context rows.
         max_columns: Limit on feature columns.
 
     Raises:
-        ConfigurationError: If the sizes do not fit together.
+        ConfigurationError: If the sizes do not fit together, or not into native kernels, or there
+            is no C compiler for these.
         WeightsError: If the weights are missing, cut, incompatible or for another task.
     """
 
@@ -94,6 +99,7 @@ class AxialTransformer(Backbone):
         weights: str | None = None,
         seed: int = 0,
         activation_checkpointing: bool = False,
+        native: bool = False,
         max_context_rows: int = 10_000,
         max_columns: int = 500,
     ) -> None:
@@ -119,6 +125,11 @@ class AxialTransformer(Backbone):
         with torch.device("meta"):
             self.network = AxialNetwork(self.config)
         self.network.activation_checkpointing = activation_checkpointing
+        self.network.native = native
+        if native:
+            compiler()
+            if problem := self.config.native_problem():
+                raise ConfigurationError(f"AxialTransformer: {problem}")
         expected = self.network.state_dict()
         self.network.to_empty(device="cpu")
         if weights is None:
