@@ -10,16 +10,24 @@ can group by them. A change of the method itself, or of a default, raises `RECIP
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.causal.models.selection import FULL_ROWS
 from lit_causalmix.files.digests import of_json
 from lit_causalmix.generators import SCMGenerator
 from lit_causalmix.names import key_name
 
 RECIPE = 2
 """Version of what a cell does. Raise it when code or defaults change what a cell computes."""
+
+FAMILIES = 2
+"""Version of how mechanisms are chosen with more than `FULL_ROWS` rows, in the keys of such cells.
+
+Cells with fewer compute what they did, so that `RECIPE` stays and their results with it.
+"""
 
 _DEFAULT_BACKBONE = {"class_path": key_name(Nano), "init_args": {}}
 _DEFAULT_GENERATOR = {"class_path": key_name(SCMGenerator), "init_args": {}}
@@ -87,7 +95,15 @@ def cell_key(asked: Mapping[str, Any], checksum: str | None) -> str:
         checksum: Of the backbone's weights; None where they are not known yet, which no finished
             cell has.
     """
-    return content_hash({"recipe": RECIPE, "asked": asked, "weights": checksum})
+    content = {"recipe": RECIPE, "asked": asked, "weights": checksum}
+    return content_hash(content | ({"families": FAMILIES} if _screens(asked["data"]) else {}))
+
+
+def _screens(data: Mapping[str, Any]) -> bool:
+    """Whether mechanisms of a cell's structural causal models may be chosen by screening."""
+    rows = (data.get("split") or {}).get("max_train_rows")
+    causal = key_name(SCMGenerator) in json.dumps(data.get("generator"))
+    return causal and (rows is None or rows > FULL_ROWS)
 
 
 def generator_key(asked: Mapping[str, Any]) -> str:

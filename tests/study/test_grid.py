@@ -8,9 +8,10 @@ import torch
 from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.files.digests import of_module
+from lit_causalmix.generators import Generator, JitterGenerator, SCMGenerator
 from lit_causalmix.names import key_name
 from lit_causalmix.study.grid import Cell, plan
-from lit_causalmix.study.identity import asked_for
+from lit_causalmix.study.identity import RECIPE, asked_for, cell_key, content_hash
 from lit_causalmix.study.runner import distinct, in_order
 from lit_causalmix.study.spec import StudySpec
 
@@ -128,6 +129,19 @@ def test_a_key_names_permuted_codes_where_more_than_one_view_has_them(
     backbone = {"class_path": key_name(Nano), "init_args": arguments}
     config = {"model": {"backbone": backbone}, "data": {"synthetic_ratio": 0.0}}
     assert asked_for(config, {})["model"]["backbone"]["init_args"] == asked
+
+
+@pytest.mark.parametrize("rows", [None, 300, 301])
+@pytest.mark.parametrize("generator", [SCMGenerator, JitterGenerator])
+def test_only_keys_of_many_rows_say_how_mechanisms_are_chosen(
+    generator: type[Generator], rows: int | None
+) -> None:
+    chosen = {"class_path": key_name(generator), "init_args": {}}
+    split = {} if rows is None else {"max_train_rows": rows}
+    asked = {"data": {"generator": chosen, "split": {"seed": 0, **split}}}
+    plain = content_hash({"recipe": RECIPE, "asked": asked, "weights": "sum"})
+    screened = generator is SCMGenerator and rows != 300
+    assert (cell_key(asked, "sum") != plain) is screened
 
 
 def test_a_key_follows_the_tables_content_not_its_path(spec: Spec, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Families of mechanisms, and the choice between them by cross-validation."""
+"""Families of mechanisms, and the choice between them for one node by cross-validation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from lit_causalmix.causal.sampler.scores import Bins, Scores
 FOLDS = 3
 GAIN = 0.01
 """Share of the loss by which boosting must be better to be chosen [our choice]."""
+
+LEAST_LIKELIHOOD = 1e-6
+"""What a class that a fold lacks counts in the log-loss."""
 
 MAX_BOOSTED_CLASSES = 10
 """Boosting grows one tree per class and iteration; beyond this it is not tried [our choice]."""
@@ -91,22 +94,47 @@ def choose_family(
     Returns:
         "linear", unless boosting is better by more than `GAIN`.
     """
-    if not FAMILIES["boosting"].takes(cardinalities, n_classes) or len(child) < 10 * FOLDS:
+    if not comparable(cardinalities, n_classes, len(child)):
         return "linear"
     fold = rng.permutation(len(child)) % FOLDS
-    loss = dict.fromkeys(CANDIDATES, 0.0)
+    if not varies(child, fold):
+        return "linear"
+    linear, boosting = (
+        held_out_loss(FAMILIES[name], parents, child, cardinalities, n_classes, fold)
+        for name in CANDIDATES
+    )
+    return "boosting" if boosting < (1 - GAIN) * linear else "linear"
+
+
+def comparable(cardinalities: Sequence[int], n_classes: int, rows: int) -> bool:
+    """Whether boosting takes the columns of a node, and there are rows enough to tell."""
+    return FAMILIES["boosting"].takes(cardinalities, n_classes) and rows >= 10 * FOLDS
+
+
+def varies(child: NDArray[np.float64], fold: NDArray[np.intp]) -> bool:
+    """Whether the child, float64 (n,), is not constant without any of its folds, (n,)."""
+    return all(np.ptp(child[fold != k]) > 0 for k in range(FOLDS))
+
+
+def held_out_loss(
+    family: Family,
+    parents: NDArray[np.float64],
+    child: NDArray[np.float64],
+    cardinalities: Sequence[int],
+    n_classes: int,
+    fold: NDArray[np.intp],
+) -> float:
+    """Returns the squared error, or the log-loss, of a family, summed over the held-out folds."""
+    losses = _log_loss if n_classes else _squared_error
+    total = 0.0
     for held_out in (fold == k for k in range(FOLDS)):
-        if np.ptp(child[~held_out]) == 0:
-            return "linear"
-        for name in CANDIDATES:
-            losses = _log_loss if n_classes else _squared_error
-            loss[name] += losses(
-                FAMILIES[name],
-                cardinalities,
-                (parents[~held_out], child[~held_out]),
-                (parents[held_out], child[held_out]),
-            )
-    return "boosting" if loss["boosting"] < (1 - GAIN) * loss["linear"] else "linear"
+        total += losses(
+            family,
+            cardinalities,
+            (parents[~held_out], child[~held_out]),
+            (parents[held_out], child[held_out]),
+        )
+    return total
 
 
 _Rows = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -125,4 +153,4 @@ def _log_loss(family: Family, cardinalities: Sequence[int], train: _Rows, test: 
     estimator.fit(*train)
     matches = estimator.classes[None, :] == test[1][:, None]
     likelihood = (estimator.predict(test[0]) * matches).sum(axis=1)
-    return float(-np.log(np.maximum(likelihood, 1e-6)).sum())  # a class the fold lacks counts 1e-6
+    return float(-np.log(np.maximum(likelihood, LEAST_LIKELIHOOD)).sum())

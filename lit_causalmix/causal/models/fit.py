@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.dags import topological_order
-from lit_causalmix.causal.models.families import FAMILIES, choose_family
+from lit_causalmix.causal.models.families import FAMILIES
+from lit_causalmix.causal.models.selection import choose_families
 from lit_causalmix.causal.sampler.ensemble import Ensemble
 from lit_causalmix.quiet import quiet_dowhy
 from lit_causalmix.seeding import derived_seed
@@ -121,7 +122,9 @@ def fit_scms(
     """
     import networkx as nx
     from dowhy import gcm
+    from dowhy.gcm.causal_models import PARENTS_DURING_FIT
     from dowhy.gcm.fitting_sampling import fit_causal_model_of_target
+    from dowhy.graph import get_ordered_predecessors
 
     k, d = len(dags), len(data.columns)
     shared: dict[tuple[int, tuple[int, ...]], Any] = {}
@@ -143,11 +146,15 @@ def fit_scms(
             model = gcm.StructuralCausalModel(graph)
             for node in range(d):
                 key = (node, data.parents(adjacency, node))
-                if key not in shared:
+                name, fitted = data.names[node], key in shared
+                if not fitted:
                     shared[key] = _mechanism(data, *key, families, noise)
-                model.set_causal_mechanism(data.names[node], shared[key])
-                frame = data.frame(node) if data.missing[:, node].any() else complete
-                fit_causal_model_of_target(model, data.names[node], frame)
+                model.set_causal_mechanism(name, shared[key])
+                if fitted:
+                    graph.nodes[name][PARENTS_DURING_FIT] = get_ordered_predecessors(graph, name)
+                else:
+                    frame = data.frame(node) if data.missing[:, node].any() else complete
+                    fit_causal_model_of_target(model, name, frame)
                 bar.update()
             models.append(model)
     return FittedScms(tuple(models), _compile(data, dags, shared), families)
@@ -158,27 +165,20 @@ def _families(
 ) -> dict[str, str]:
     """Names the family of each node that has parents, and moves the bar by one per node."""
     union: NDArray[np.bool_] = np.logical_or.reduce(dags, axis=0)
-    chosen: dict[str, str] = {}
-    for node in range(len(data.columns)):
-        bar.update()
-        parents = list(data.parents(union, node))
-        if not parents:
-            continue
-        cardinalities = [data.cardinality(p) for p in parents]
-        n_classes, known = data.cardinality(node), ~data.missing[:, node]
-        name = data.columns[node].name
-        if mechanism != "auto":
-            takes = FAMILIES[mechanism].takes(cardinalities, n_classes)
-            chosen[name] = mechanism if takes else "linear"
-            continue
-        chosen[name] = choose_family(
-            data.values[:, parents][known],
-            data.values[known, node],
-            cardinalities,
-            n_classes,
-            rng_for(seed, "family", node),
-        )
-    return chosen
+    nodes = range(len(data.columns))
+    parents = {j: own for j in nodes if (own := data.parents(union, j))}
+    sizes = [data.cardinality(j) for j in nodes]
+    if mechanism == "auto":
+        rng = functools.partial(rng_for, seed, "family")
+        found = choose_families(data.values, data.missing, sizes, parents, rng, bar.update)
+    else:
+        takes = FAMILIES[mechanism].takes
+        found = {
+            j: mechanism if takes([sizes[p] for p in own], sizes[j]) else "linear"
+            for j, own in parents.items()
+        }
+    bar.update(len(data.columns) - bar.n)
+    return {data.columns[j].name: family for j, family in found.items()}
 
 
 def _mechanism(

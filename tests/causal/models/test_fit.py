@@ -118,7 +118,7 @@ def propagated_by_dowhy(
 @pytest.mark.parametrize("graph", EDGES)
 def test_same_noise_same_rows_as_dowhy(graph: str, mechanism: str, noise: str) -> None:
     """DoWhy knows no varying size of noise: there the reference is our class of its model."""
-    data = mixed_data()
+    data = mixed_data(300)
     fitted = fit(data, graph, mechanism=mechanism, noise=noise)
     compiled = fitted.ensemble.model(0)
     drawn = compiled.draw_noise(3000, np.random.default_rng(1))
