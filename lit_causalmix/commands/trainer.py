@@ -82,7 +82,7 @@ class TrainerCLI(ConfiguredCLI):
     def __init__(
         self, *args: Any, options: FoldOptions, notes: Sequence[str], **kwargs: Any
     ) -> None:
-        self._options, self._notes = options, notes
+        self.only, self._options, self._notes = kwargs["args"][0], options, notes
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -258,7 +258,7 @@ def main(args: ArgsType) -> int:
                 save_config_callback=SavedSettings,
                 save_config_kwargs={"save_to_log_dir": False},
                 parser_class=Parser,
-                parser_kwargs={name: dict(defaults) for name in TrainerCLI.subcommands()},
+                parser_kwargs={args[0]: defaults},
                 seed_everything_default=0,
                 auto_configure_optimizers=False,
                 # A checkpoint's stored hyper-parameters would silently override the YAML.

@@ -121,7 +121,18 @@ def _described(error: BaseException) -> str:
 
 
 class ConfiguredCLI(LightningCLI):
-    """LightningCLI whose refusals and interruptions reach the caller as what they are."""
+    """LightningCLI whose refusals and interruptions reach the caller as what they are.
+
+    Attributes:
+        only: The subcommand that is run, where it is known: no parser is made for the others.
+    """
+
+    only: str | None = None
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The subcommands, each with the arguments of its method that are none of it."""
+        every = super().subcommands()
+        return every if self.only is None else {self.only: every[self.only]}
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and refuses classes of another kind before anything else is done."""
