@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler, KeyedStream
 from lit_causalmix.datamodules.preflight import preflight
 from lit_causalmix.episode import Episode
@@ -121,7 +122,13 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
 
     def _ready(self) -> None:
         self.read()
-        preflight(self.trainer, self.training_tables(), self.generators(), self.episode_context)
+        preflight(
+            self.trainer,
+            self.training_tables(),
+            self.generators(),
+            self.episode_context,
+            self.largest_steps(),
+        )
         self.make()
 
     def read(self) -> None:
@@ -135,6 +142,13 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     def episode_context(self) -> int:
         """Context rows of the largest training episode, after `read`; 0 where nothing bounds it."""
         return 0
+
+    def largest_steps(self) -> Iterable[StepShape]:
+        """The largest steps of the run, after `read`, for a forecast of what they take of memory.
+
+        Nothing is foreseen of steps that are not among them.
+        """
+        return ()
 
     def generators(self) -> Iterable[Generator]:
         """The generators that `make` is going to use."""

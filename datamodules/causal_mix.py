@@ -8,8 +8,7 @@ from typing import Any
 from lit_causalmix.datamodules.checks import check_choices, check_least
 from lit_causalmix.datamodules.class_balance import ClassBalance
 from lit_causalmix.datamodules.context import ContextRule, ContextSelection
-from lit_causalmix.datamodules.one_table import TableDataModule
-from lit_causalmix.datamodules.preflight import context_limit
+from lit_causalmix.datamodules.mixed_episodes import MixedEpisodes
 from lit_causalmix.datamodules.stream import MixtureStream
 from lit_causalmix.datamodules.synthetic import SyntheticSource
 from lit_causalmix.deadlines import OutOfTimeError, until
@@ -24,15 +23,13 @@ from lit_causalmix.training.mixing import (
     Mode,
     Placement,
     SyntheticClasses,
-    episode_sizes,
     mixture_counts,
-    sizes_within,
 )
 from lit_causalmix.training.schedules import EpisodeSchedule
 from lit_causalmix.training.scoreboard import Stage
 
 
-class CausalMixDataModule(TableDataModule):
+class CausalMixDataModule(MixedEpisodes):
     """Streams episodes of one table, with a tunable share of synthetic rows.
 
     It needs no trainer: call `prepare_data()` and `setup()`, then loop over loaders or streams. An
@@ -205,29 +202,6 @@ class CausalMixDataModule(TableDataModule):
 
             self.generator = SCMGenerator()
         return [self.generator]
-
-    @property
-    def episode_context(self) -> int:
-        ratio = self.synthetic_ratio if self.trains_on_synthetic_rows else 0.0
-        sizes = self.training_sizes()
-        counts = mixture_counts(*sizes, ratio, self.synthetic_in, self.synthetic_mode)
-        in_training = counts.real_context + counts.synthetic_context
-        return max(in_training, self.nearest_context() or len(self.context_table("val")))
-
-    def training_sizes(self) -> tuple[int, int]:
-        """Context and query rows of a training episode, with "add" the real ones."""
-        sizes = episode_sizes(
-            self.episode_rows or len(self.splits.train),
-            query_fraction=self.query_fraction,
-            max_query_rows=self.max_query_rows,
-            n_classes=self.encoder.n_classes,
-        )
-        limit = context_limit(self.trainer)
-        if self.episode_rows is not None or limit is None:
-            return sizes
-        added = self.synthetic_mode == "add" and self.synthetic_in != "query"
-        real = limit * (1 - self.synthetic_ratio) if added and self.synthetic_size != 0 else limit
-        return sizes_within(int(real), sizes, query_fraction=self.query_fraction)
 
     def make(self) -> None:
         """Fits the generator or finds it in the cache, and draws the rows that are drawn once."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import DataLoader
 
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.causal_mix import CausalMixDataModule
 from lit_causalmix.datamodules.chained import ChainedStream, TablesStream
@@ -204,6 +206,11 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
     def generators(self) -> Iterable[Generator]:
         for member in self.members:
             yield from member.generators()
+
+    def largest_steps(self) -> Iterable[StepShape]:
+        for member in self.members:
+            for shape in member.largest_steps():
+                yield replace(shape, name=f"{shape.name} of {member.table_names[0]}")
 
     @property
     def episode_context(self) -> int:

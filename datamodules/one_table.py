@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader
 
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.belonging import TableBound
 from lit_causalmix.datamodules.context import (
@@ -14,7 +16,7 @@ from lit_causalmix.datamodules.context import (
     final_context,
     selecting_context,
 )
-from lit_causalmix.datamodules.preflight import context_limit
+from lit_causalmix.datamodules.preflight import scored_context_limit
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import array_bytes, of_parts
@@ -95,6 +97,43 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     def training_tables(self) -> list[tuple[Table, Encoder]]:
         return [(self.splits.train, self.encoder)]
 
+    def largest_steps(self) -> Iterator[StepShape]:
+        """Those of the rows to score; a fit of the command line tests, too."""
+        command = self._command()
+        train, val, test = (len(p) for p in (self.splits.train, self.splits.val, self.splits.test))
+        both = train + (val if self.context == "both" else 0)
+        if command in ("fit", "validate"):
+            yield from self._scored("validation", train, val)
+        if command in ("fit", "test"):
+            yield from self._scored("a test", both, test)
+        if command == "predict":  # of rows that are not read yet: one at least
+            yield from self._scored("prediction", both, 1)
+
+    def _scored(self, name: str, n_context: int, n_query: int) -> Iterator[StepShape]:
+        if n_query:
+            limit = scored_context_limit(self.trainer)
+            yield self.step_shape(
+                name,
+                n_context if limit is None else min(n_context, limit),
+                min(n_query, self.max_query_rows),
+                training=False,
+                encoded=n_query > self.max_query_rows and self.context_selection != "nearest",
+            )
+
+    def step_shape(
+        self, name: str, n_context: int, n_query: int, *, training: bool, encoded: bool = False
+    ) -> StepShape:
+        """The shape of an episode of this table."""
+        return StepShape(
+            n_context,
+            n_query,
+            columns=len(self.encoder.columns),
+            n_classes=self.encoder.n_classes,
+            training=training,
+            encoded=encoded,
+            name=name,
+        )
+
     # -- rows to score --------------------------------------------------------------------------
 
     def evaluation_parts(self, stage: Stage) -> list[EpisodeParts]:
@@ -116,7 +155,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
 
         The validation rows select, so they are scored with the training rows alone.
         """
-        limit = context_limit(self.trainer)
+        limit = scored_context_limit(self.trainer)
         if (stage, limit) not in self._contexts:
             self._contexts[stage, limit] = self._context(stage, limit)
         return self._contexts[stage, limit]
@@ -130,7 +169,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
 
     def nearest_context(self) -> int | None:
         """Context rows that each episode chooses for its query rows; None where all have all."""
-        return context_limit(self.trainer) if self.context_selection == "nearest" else None
+        return scored_context_limit(self.trainer) if self.context_selection == "nearest" else None
 
     @property
     def has_test_rows(self) -> bool:

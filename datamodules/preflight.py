@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import lightning.pytorch as pl
 
 from lit_causalmix.backbones.base import Backbone
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.backbone import BackboneGenerator
 from lit_causalmix.tables import Encoder, Table
@@ -39,11 +40,23 @@ class TakesTables(Protocol):
         """The backbone without anything that was added for training."""
 
 
+@runtime_checkable
+class KnowsMemory(Protocol):
+    """A module that foresees what steps take of memory."""
+
+    def check_memory(self, shapes: Iterable[StepShape]) -> None:
+        """Raises a `LitCausalMixError` for steps that memory has no room for, or cuts them."""
+
+    def scored_context_limit(self) -> int | None:
+        """Most context rows of validation, test and prediction; None where nothing limits them."""
+
+
 def preflight(
     trainer: pl.Trainer | None,
     tables: Iterable[tuple[Table, Encoder]] = (),
     generators: Iterable[Generator] = (),
     episode_context: int = 0,
+    shapes: Iterable[StepShape] = (),
 ) -> None:
     """Asks all who may refuse a run, and hands the module's backbone to generators that want one.
 
@@ -54,6 +67,7 @@ def preflight(
         tables: Training splits with their encoders.
         generators: Are about to be fitted or found in the cache.
         episode_context: Context rows of the largest episode; 0 where that is not known.
+        shapes: The largest steps of the run, as far as they are known.
 
     Raises:
         LitCausalMixError: If a callback or the module refuses.
@@ -71,9 +85,18 @@ def preflight(
         for generator in generators:
             if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
                 generator.use(module.plain_backbone())
+    if isinstance(module, KnowsMemory):
+        module.check_memory(shapes)
 
 
 def context_limit(trainer: pl.Trainer | None) -> int | None:
     """Most context rows that a trainer's module takes; None where nothing limits them."""
     module = None if trainer is None else getattr(trainer, "lightning_module", None)
     return module.context_limit() if isinstance(module, TakesTables) else None
+
+
+def scored_context_limit(trainer: pl.Trainer | None) -> int | None:
+    """The same for rows that are scored or predicted, where memory may have less room."""
+    module = None if trainer is None else getattr(trainer, "lightning_module", None)
+    known = isinstance(module, KnowsMemory)
+    return module.scored_context_limit() if known else context_limit(trainer)  # type: ignore[union-attr]

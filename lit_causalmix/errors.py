@@ -38,6 +38,10 @@ class LimitError(LitCausalMixError, ValueError):
     """A table exceeds what a backbone takes (rows, columns, classes or task)."""
 
 
+class MemoryLimitError(LitCausalMixError, MemoryError):
+    """A step takes more memory than the device has."""
+
+
 class GeneratorError(LitCausalMixError, RuntimeError):
     """A generator could not be fitted, or cannot produce the rows asked for."""
 

@@ -31,7 +31,18 @@ def _imports(path: Path, *, lazy: bool = True) -> set[str]:
 
 
 FLOORS = (
-    ("bars", "deadlines", "errors", "episode", "names", "orphans", "paths", "quiet", "seeding"),
+    (
+        "bars",
+        "deadlines",
+        "devices",
+        "errors",
+        "episode",
+        "names",
+        "orphans",
+        "paths",
+        "quiet",
+        "seeding",
+    ),
     ("files", "configuration"),
     ("tables", "prior", "weights", "pages"),
     ("causal", "backbones", "metrics"),

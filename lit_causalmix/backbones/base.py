@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.tables.schema import Schema
@@ -134,6 +135,24 @@ class Backbone(nn.Module, ABC):
     def context_bytes(self, episode: Episode) -> int:
         """Bytes that `encode_context` keeps; 0 where it keeps nothing, and so saves nothing."""
         return 0
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        """Bytes that a step holds at its peak beside weights, gradients and optimiser states.
+
+        None where that is not known: nothing is claimed then, and nothing refused. A backbone that
+        knows it has measured coefficients (`memory.StepBytes`).
+        """
+        return None
+
+    @property
+    def checkpointing(self) -> bool | None:
+        """Whether a backward pass computes activations again; None where it cannot.
+
+        That is an attribute `activation_checkpointing`, of the backbone or of a module within.
+        """
+        name = "activation_checkpointing"
+        found = [getattr(module, name) for module in self.modules() if hasattr(module, name)]
+        return any(found) if found else None
 
     def predict_with(self, encoded: EncodedContext, episode: Episode) -> Tensor:
         """`predict` for the query rows of an episode, whose context was encoded before."""

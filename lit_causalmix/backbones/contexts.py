@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext
+from lit_causalmix.backbones.memory import MOST_BYTES
 from lit_causalmix.episode import Episode
-
-MOST_BYTES = 2**31
-"""An encoded context that takes more is not kept: each chunk reads the context again."""
 
 
 class ContextMemory:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.description import described, rebuilt
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.wrapping import WrappingBackbone
 from lit_causalmix.episode import Episode
 from lit_causalmix.seeding import rng
@@ -48,6 +49,16 @@ def codebook(n_classes: int, n_symbols: int) -> NDArray[np.int64]:
         np.stack([generator.permutation(even) for _ in range(n_rows)]) for _ in range(_CANDIDATES)
     ]
     return max(books, key=_least_distance)
+
+
+def n_words(n_classes: int, n_symbols: int | None) -> int:
+    """Forward passes that so many classes take: 1 where there are symbols for all of them.
+
+    Example:
+        >>> n_words(10, 10), n_words(30, 10)
+        (1, 8)
+    """
+    return len(codebook(n_classes, n_symbols)) if n_symbols and n_classes > n_symbols else 1
 
 
 def _fewest_rows(n_classes: int, n_symbols: int) -> int:
@@ -157,10 +168,18 @@ class ManyClasses(WrappingBackbone):
         return EncodedWords.of(self.backbone.encode_context, episode, own)
 
     def context_bytes(self, episode: Episode) -> int:
-        own, kept = self.backbone.limits.classes, self.backbone.context_bytes(episode)
-        if not own or episode.n_classes <= own:
-            return kept
-        return kept * len(codebook(episode.n_classes, own))
+        kept = self.backbone.context_bytes(episode)
+        return kept * n_words(episode.n_classes, self.backbone.limits.classes)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        words = n_words(shape.n_classes, self.backbone.limits.classes)
+        found = self.backbone.step_bytes(shape)
+        if found is None or words == 1:
+            return found
+        if shape.training:  # the graphs of all words
+            return found * words
+        kept = self.context_bytes(shape.context()) if shape.encoded else 0
+        return found + kept - kept // words
 
     def losses(self, episodes: Sequence[Episode]) -> Tensor:
         own = self.backbone.limits.classes

@@ -22,7 +22,8 @@ from lit_causalmix.backbones.columns import (
     permuted_codes,
 )
 from lit_causalmix.backbones.folder import WEIGHTS_FILE
-from lit_causalmix.backbones.many_classes import EncodedWords, codebook, decoded_logits
+from lit_causalmix.backbones.many_classes import EncodedWords, decoded_logits, n_words
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.tab2d import Tab2D
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -181,10 +182,17 @@ class Nano(Backbone):
         return encoded if kept is None else EncodedColumns(encoded, kept)
 
     def context_bytes(self, episode: Episode) -> int:
-        kept = keep_columns(episode, self.read_columns)
-        most = self.classifier.config.dim_output
-        words = len(codebook(episode.n_classes, most)) if episode.n_classes > most else 1
-        return self._half(episode).context_bytes(kept) * self.n_ensemble * words
+        read = replace(episode, x_context=episode.x_context[:, : self.read_columns])
+        return self._half(episode).context_bytes(read) * self.n_ensemble * self._words(episode)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        context = shape.context()
+        read = replace(shape, columns=min(shape.columns, self.read_columns))
+        found = self._half(context).network_bytes(read, self.context_bytes(context))
+        return found * self._words(context) if shape.training else found
+
+    def _words(self, episode: Episode) -> int:
+        return n_words(episode.n_classes, self.classifier.config.dim_output)
 
     def _encoded_views(self, episode: Episode) -> EncodedViews:
         half = self._half(episode)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext
 from lit_causalmix.backbones.description import described, rebuilt
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.wrapping import WrappingBackbone
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
@@ -157,6 +158,10 @@ class Retouched(WrappingBackbone):
 
     def context_bytes(self, episode: Episode) -> int:
         return self.backbone.context_bytes(episode)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        # A frozen backbone keeps less for the backward pass than one in training: not measured.
+        return None if shape.training else self.backbone.step_bytes(shape)
 
     def check(self, schema: Schema, n_context: int, *, n_columns: int | None = None) -> None:
         self.backbone.check(schema, n_context, n_columns=n_columns)

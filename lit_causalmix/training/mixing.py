@@ -40,6 +40,14 @@ class MixtureCounts:
         return self.real_context + self.real_query
 
     @property
+    def context(self) -> int:
+        return self.real_context + self.synthetic_context
+
+    @property
+    def query(self) -> int:
+        return self.real_query + self.synthetic_query
+
+    @property
     def synthetic(self) -> int:
         return self.synthetic_context + self.synthetic_query
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self, TypedDict, get_args
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
-from lit_causalmix.backbones.contexts import ContextMemory
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
@@ -21,7 +20,8 @@ from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.class_weight import ClassWeight
 from lit_causalmix.training.gate import Gate
 from lit_causalmix.training.l2_sp import L2SP
-from lit_causalmix.training.selecting import SelectingModule
+from lit_causalmix.training.memory import MemoryRule
+from lit_causalmix.training.memory_module import MemoryModule
 from lit_causalmix.training.selection import RealValidation, Selection
 
 
@@ -42,7 +42,7 @@ def _adamw(parameters: object) -> Optimizer:
     return AdamW(parameters, lr=1e-5, weight_decay=0.01)  # type: ignore[arg-type]
 
 
-class CausalMixTask(SelectingModule):
+class CausalMixTask(MemoryModule):
     """Fine-tunes a backbone; what it scored and selected stands in its `scoreboard`.
 
     Callbacks measure, select and report, in any order.
@@ -67,6 +67,9 @@ class CausalMixTask(SelectingModule):
         class_weight: Weight of each class in the training loss: balanced counts all classes of an
             episode's query rows alike, a mapping has a weight for each label (1 where it names
             none); null counts all rows alike. Classification alone, and not with a gate.
+        memory: What is done about steps that memory has no room for, by a forecast before the
+            first: refuse says what would fit, fit halves the larger part of their rows until they
+            fit, and once more should memory run out all the same; ignore does nothing.
 
     Raises:
         ConfigurationError: If a group to freeze does not exist, nothing is left to train, or a
@@ -85,6 +88,7 @@ class CausalMixTask(SelectingModule):
         metrics: Sequence[MetricSpec] = (),
         gate: Gate | None = None,
         class_weight: Literal["balanced"] | Mapping[str, float] | None = None,
+        memory: MemoryRule = "refuse",
     ) -> None:
         super().__init__()
         backbone = Nano() if backbone is None else backbone
@@ -95,6 +99,9 @@ class CausalMixTask(SelectingModule):
         self.selection: Selection = RealValidation() if selection is None else selection
         self.metrics: Sequence[MetricSpec] = tuple(metrics)
         self.gate = gate
+        if memory not in get_args(MemoryRule):
+            raise ConfigurationError(f"memory must be refuse, fit or ignore, got {memory!r}")
+        self.memory_rule = memory
         self.class_weight = None if class_weight is None else ClassWeight(class_weight)
         if gate is not None and class_weight is not None:
             raise ConfigurationError(
@@ -116,7 +123,10 @@ class CausalMixTask(SelectingModule):
                 f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
             )
         self.l2_sp = L2SP(self.backbone, l2_sp)
-        self._contexts = ContextMemory()
+        self._trains_all = not freeze and adapter is None and gate is None
+
+    def _trains_a_part(self) -> bool:
+        return not self._trains_all
 
     def plain_backbone(self) -> Backbone:
         """The backbone without the parts of an adapter (`Adapter.plain`)."""
@@ -159,11 +169,10 @@ class CausalMixTask(SelectingModule):
         return prediction
 
     def _output(self, episode: Episode) -> Tensor:
-        """The backbone's output; in evaluation a context that several chunks share is read once."""
         if self.training or torch.is_grad_enabled():
             output: Tensor = self.backbone(episode)
             return output
-        return self._contexts.output(self.backbone, episode)
+        return self.evaluated(episode)
 
     def evaluate(self, episode: Episode) -> StepOutput:
         """One forward pass with its loss; every labelled step goes through here."""
@@ -175,7 +184,7 @@ class CausalMixTask(SelectingModule):
 
     def training_step(self, batch: Episode | list[Episode], batch_idx: int) -> Tensor:
         """The loss of an episode, or the mean loss of several that make one step."""
-        episodes = [batch] if isinstance(batch, Episode) else batch
+        episodes = self.within_room([batch] if isinstance(batch, Episode) else batch)
         n_query = sum(episode.n_query for episode in episodes)
         if self.class_weight is not None:
             loss = self.class_weight.losses(self.backbone, episodes).mean()

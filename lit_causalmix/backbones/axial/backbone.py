@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.axial.batch import Batch, batches
 from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
+from lit_causalmix.backbones.axial.memory import step_bytes
 from lit_causalmix.backbones.axial.network import AxialNetwork, Keys, initialise
 from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import compiler
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
@@ -217,6 +219,11 @@ class AxialTransformer(Backbone):
         rows, columns = episode.x_context.shape
         cells = rows * ((self.config.n_layers - 1) * (columns + 1) + 1)  # the last: targets alone
         return 8 * self.config.attention_dim * cells
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        if self.network.native and shape.training:
+            return None  # its kernels keep other things
+        return step_bytes(self.config, shape, self.context_bytes(shape.context()))
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Cross-entropy over classes or bins."""

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
-from lit_causalmix.backbones.many_classes import EncodedWords, codebook, decoded_logits
+from lit_causalmix.backbones.many_classes import EncodedWords, decoded_logits, n_words
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.mitra.reduction import (
     MOST_COLUMNS,
     MOST_ROWS,
@@ -124,9 +125,13 @@ class Mitra(Tab2D):
         return super().encode_context(episode)
 
     def context_bytes(self, episode: Episode) -> int:
-        most = self._symbols(episode)
-        words = len(codebook(episode.n_classes, most)) if most else 1
+        words = n_words(episode.n_classes, self.config.dim_output)
         return super().context_bytes(episode) * words
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        found = self.network_bytes(shape, self.context_bytes(shape.context()))
+        words = n_words(shape.n_classes, self.config.dim_output)
+        return found * words if shape.training else found
 
     def _symbols(self, episode: Episode) -> int:
         """Classes of the model where the episode has more; 0 where it has not."""
@@ -228,6 +233,13 @@ class MitraV2(Mitra):
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         return super().predict(output, read_rows(episode))
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        if shape.n_classes and shape.columns > self.read_columns:
+            return None  # how many of them are read hangs on their values
+        most = MOST_ROWS_BINARY if shape.n_classes == 2 else MOST_ROWS
+        rows, columns = min(shape.context_rows, most), min(shape.columns, self.read_columns)
+        return super().step_bytes(replace(shape, context_rows=rows, columns=columns))
 
     def context_bytes(self, episode: Episode) -> int:
         rows, columns = episode.x_context.shape

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
 from lit_causalmix.backbones.tab2d.encoded import EncodedTab2D
 from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
+from lit_causalmix.backbones.tab2d.memory import MEMORY
 from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
 from lit_causalmix.backbones.tab2d.preprocessing import (
     bin_edges,
@@ -44,8 +46,7 @@ class Tab2D(Backbone):
 
     Predictions do not depend on the order of context rows or of columns, and no query row
     influences another. The gradient in `x_query` follows a smoothed quantile place
-    (`tab2d_preprocessing.quantile_features`). Memory grows with rows x columns: one layer keeps
-    about 20 x dim numbers per cell for the backward pass, one with activation checkpointing.
+    (`tab2d_preprocessing.quantile_features`). Memory grows with rows x columns (`memory`).
 
     Args:
         dim: Width of the embedding, a multiple of `n_heads` (Mitra: 512).
@@ -215,6 +216,14 @@ class Tab2D(Backbone):
     def context_bytes(self, episode: Episode) -> int:
         rows, columns = episode.x_context.shape
         return 8 * self.config.n_layers * self.config.dim * rows * (columns + 1)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        return self.network_bytes(shape, self.context_bytes(shape.context()))
+
+    def network_bytes(self, shape: StepShape, kept: int) -> int:
+        """`step_bytes` of the network, where so many bytes of an encoded context are kept."""
+        sizes = (self.config.dim, self.config.n_layers, shape.columns + 1)
+        return MEMORY[shape.precision].at_most(shape, *sizes, kept=kept)
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Training loss: cross-entropy over classes or bins, or squared error.

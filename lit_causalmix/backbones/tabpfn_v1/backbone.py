@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.folder import origin_of
+from lit_causalmix.backbones.memory import StepShape
+from lit_causalmix.backbones.tabpfn_v1.memory import MEMORY
 from lit_causalmix.backbones.tabpfn_v1.network import (
     Keys,
     TabPFNV1Architecture,
@@ -254,6 +256,13 @@ class TabPFNV1(Backbone):
     def context_bytes(self, episode: Episode) -> int:
         sizes = self.architecture
         return 8 * self.n_ensemble * sizes.n_layers * sizes.dim * len(episode.x_context)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        sizes = self.architecture
+        if sizes.dim_hidden != 2 * sizes.dim:
+            return None  # not measured
+        kept = self.context_bytes(shape.context())
+        return MEMORY[shape.precision].at_most(shape, sizes.dim, sizes.n_layers, kept=kept)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Returns the groups "encoder", "layers" and "decoder"."""

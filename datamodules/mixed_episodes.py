@@ -1,0 +1,74 @@
+"""How large the training episodes of one table are, before any is made."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+from lit_causalmix.backbones.memory import StepShape
+from lit_causalmix.datamodules.one_table import TableDataModule
+from lit_causalmix.datamodules.preflight import context_limit
+from lit_causalmix.training.mixing import (
+    MixtureCounts,
+    Mode,
+    Placement,
+    episode_sizes,
+    mixture_counts,
+    sizes_within,
+)
+
+
+class MixedEpisodes(TableDataModule):
+    """Sizes of episodes of real rows mixed with synthetic ones.
+
+    Attributes:
+        synthetic_ratio: Share of synthetic rows where they may stand.
+        synthetic_size: Synthetic rows in all, as a multiple of the training rows.
+        synthetic_in: Where synthetic rows may stand.
+        synthetic_mode: Whether they take the place of real rows or come on top.
+        episode_rows: Context and query rows of a training episode; None takes all training rows.
+        query_fraction: Share of an episode's rows that are query rows.
+    """
+
+    synthetic_ratio: float
+    synthetic_size: float | None
+    synthetic_in: Placement
+    synthetic_mode: Mode
+    episode_rows: int | None
+    query_fraction: float
+
+    @property
+    @abstractmethod
+    def trains_on_synthetic_rows(self) -> bool:
+        """Whether training episodes hold synthetic rows."""
+
+    def _counts(self) -> MixtureCounts:
+        ratio, sizes = self.synthetic_ratio, self.training_sizes()
+        share = ratio if self.trains_on_synthetic_rows else 0.0
+        return mixture_counts(*sizes, share, self.synthetic_in, self.synthetic_mode)
+
+    @property
+    def episode_context(self) -> int:
+        scored = self.nearest_context() or len(self.context_table("val"))
+        return max(self._counts().context, scored)
+
+    def largest_steps(self) -> Iterator[StepShape]:
+        if self._command() == "fit":
+            counts = self._counts()
+            yield self.step_shape("a training step", counts.context, counts.query, training=True)
+        yield from super().largest_steps()
+
+    def training_sizes(self) -> tuple[int, int]:
+        """Context and query rows of a training episode, with "add" the real ones."""
+        sizes = episode_sizes(
+            self.episode_rows or len(self.splits.train),
+            query_fraction=self.query_fraction,
+            max_query_rows=self.max_query_rows,
+            n_classes=self.encoder.n_classes,
+        )
+        limit = context_limit(self.trainer)
+        if self.episode_rows is not None or limit is None:
+            return sizes
+        added = self.synthetic_mode == "add" and self.synthetic_in != "query"
+        real = limit * (1 - self.synthetic_ratio) if added and self.synthetic_size != 0 else limit
+        return sizes_within(int(real), sizes, query_fraction=self.query_fraction)
