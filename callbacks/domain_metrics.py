@@ -81,7 +81,8 @@ class DomainMetrics(pl.Callback):
         task = as_task(pl_module)
         scores = self._finish(task, "val")
         if trainer.state.fn == "fit":
-            task.scoreboard.add(Validation(trainer.global_step, scores))
+            passed = task.scoreboard.take_passed()
+            task.scoreboard.add(Validation(trainer.global_step, scores, passed))
         loss = task.selection.loss(scores, episode_datamodule(trainer).is_classification)
         task.log("val/loss", as_logged(loss), prog_bar=True, sync_dist=True)
 

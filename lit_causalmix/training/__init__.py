@@ -1,6 +1,7 @@
 """Fine-tuning: the task, what selects its weights, schedules, adapters, optimisers, reports."""
 
 from lit_causalmix.training.adapters import Adapter, LoRA
+from lit_causalmix.training.admission import RowAdmission
 from lit_causalmix.training.gate import Gate, GradientProjection
 from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
 from lit_causalmix.training.retouche import Retouche
@@ -32,6 +33,7 @@ __all__ = [
     "MuonAdamW",
     "RealValidation",
     "Retouche",
+    "RowAdmission",
     "Schedule",
     "Selection",
     "Step",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,12 +19,14 @@ class GatedLoss:
 
     Attributes:
         loss: Scalar; its value is the plain loss, its gradient the one that the gate lets pass.
-        passed: Share of the squared norm of the synthetic part's gradient that passed, 0 to 1; None
-            where the step has no synthetic query row.
+        passed: Share of the synthetic part that passed, 0 to 1: of the squared norm of its
+            gradient, or of its rows. None where the step has none that the gate looks at.
+        by_domain: `Episode.domain_id` → the same for the episodes of a domain, where a gate tells.
     """
 
     loss: Tensor
     passed: float | None
+    by_domain: Mapping[int, float] = field(default_factory=dict)
 
 
 class Gate(ABC):
@@ -55,14 +57,42 @@ class GradientProjection(Gate):
         if synthetic is None or real is None:
             loss = real if synthetic is None else synthetic
             assert loss is not None  # an episode has a query row
-            return GatedLoss(loss, None if synthetic is None else 1.0)
+            return _of_step(loss, None if synthetic is None else 1.0, episodes)
         trained = [p for p in backbone.parameters() if p.requires_grad]
         along, against = (_gradient(part, trained) for part in (real, synthetic))
         dot, length, other = _dot(along, against), _dot(along, along), _dot(against, against)
         taken = min(0.0, dot) / length if length > 0 else 0.0
         passed = 1.0 - taken * dot / other if other > 0 else 1.0
         # g_s − taken · g_r beside g_r is what the real part counted 1 − taken times gives.
-        return GatedLoss(real + synthetic - taken * (real - real.detach()), passed)
+        return _of_step(real + synthetic - taken * (real - real.detach()), passed, episodes)
+
+
+def _of_step(loss: Tensor, passed: float | None, episodes: Sequence[Episode]) -> GatedLoss:
+    """A share of the step as a whole, which is that of a domain where all episodes are of it."""
+    domains = {episode.domain_id for episode in episodes}
+    told = {} if passed is None or len(domains) > 1 else dict.fromkeys(domains, passed)
+    return GatedLoss(loss, passed, told)
+
+
+def shares_by_domain(
+    counts: Iterable[tuple[int, int, int]],
+) -> tuple[float | None, dict[int, float]]:
+    """The share of rows that passed, in all and by domain.
+
+    Args:
+        counts: Of each episode its domain, the rows that passed, and all that were judged.
+
+    Example:
+        >>> shares_by_domain([(0, 1, 4), (1, 3, 4), (0, 3, 4), (2, 0, 0)])
+        (0.5833333333333334, {0: 0.5, 1: 0.75})
+    """
+    sums: dict[int, tuple[int, int]] = {}
+    for domain, passed, judged in counts:
+        before = sums.get(domain, (0, 0))
+        sums[domain] = (before[0] + passed, before[1] + judged)
+    shares = {domain: passed / judged for domain, (passed, judged) in sums.items() if judged}
+    passed, judged = (sum(column) for column in zip(*sums.values(), strict=True))
+    return passed / judged if judged else None, shares
 
 
 def split_loss(

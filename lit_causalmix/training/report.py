@@ -13,6 +13,7 @@ from lit_causalmix.training.scoreboard import Validation
 
 _ACROSS = 4  # curves side by side
 _REAL = RowOrigin.REAL.name.lower()
+_PASSED = " rows that passed"
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,9 @@ def _of_reference(scores: Mapping[str, Score], row: ReportRow) -> str:
 
 
 def _with_direction(metric: str) -> str:
-    """The metric with an arrow that points to the better side."""
+    """The metric with an arrow that points to the better side; a share has none."""
+    if metric.endswith(_PASSED):
+        return metric
     return f"{metric} {'↑' if metric_named(metric).sign > 0 else '↓'}"
 
 
@@ -185,12 +188,17 @@ def curve_points(
 ) -> list[dict[str, float]]:
     """The scores of the real validation rows along a fit, as `curves` takes them.
 
+    Behind them stands what a gate let pass before each validation, by domain.
+
     Args:
         history: The validations.
         metrics: Which scores.
     """
+    domains = dict.fromkeys(domain for entry in history for domain in entry.passed)
     return [
-        {"step": entry.step} | {m.name: entry.scores[f"{_REAL}/{m.name}"].value for m in metrics}
+        {"step": entry.step}
+        | {m.name: entry.scores[f"{_REAL}/{m.name}"].value for m in metrics}
+        | {f"{domain}{_PASSED}": entry.passed.get(domain, math.nan) for domain in domains}
         for entry in history
     ]
 
@@ -200,7 +208,7 @@ def curves(history: Sequence[Mapping[str, float]], best_step: int, title: str) -
 
     Args:
         history: One mapping per validation, "step" and metric names → values; the first is
-            zero-shot at step 0.
+            zero-shot at step 0. A share that passed has no zero-shot.
         best_step: Marked by a vertical line.
         title: Above the picture.
     """
@@ -214,7 +222,8 @@ def curves(history: Sequence[Mapping[str, float]], best_step: int, title: str) -
         if points:
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, marker="o", markersize=3, label="validation")
-            axes.axhline(values[0], color="grey", linestyle=":", label="zero-shot")
+            if not name.endswith(_PASSED):
+                axes.axhline(values[0], color="grey", linestyle=":", label="zero-shot")
         axes.axvline(best_step, color="tab:green", linewidth=1, label="selected")
         axes.set_xlabel("training step")
         axes.set_title(_with_direction(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from lit_causalmix.metrics import Score, normalized_scores
@@ -40,10 +40,13 @@ class Validation:
     Attributes:
         step: Optimiser steps that led to the weights; 0 is zero-shot.
         scores: "domain/metric" → score.
+        passed: Domain → share of the synthetic rows, or of their gradient, that a gate let pass
+            since the validation before; empty without a gate.
     """
 
     step: int
     scores: dict[str, Score]
+    passed: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Scoreboard:
         history: The validations of the fit so far, zero-shot first.
         undefined: Metric name as logged → why it has no value.
         selected: The selected weights; None where nothing selects.
+        passed: Domain → sum of the shares that a gate let pass since the last validation, and
+            their number.
 
     Example:
         >>> board = Scoreboard()
@@ -98,6 +103,7 @@ class Scoreboard:
         self.history: list[Validation] = []
         self.undefined: dict[str, str] = {}
         self.selected: Selected | None = None
+        self.passed: dict[str, tuple[float, int]] = {}
 
     def sheet(self, name: str, *, rows: str, stage: Stage | None = None) -> Sheet:
         """The sheet of a name for these very rows; an empty one in its place where rows differ.
@@ -122,12 +128,27 @@ class Scoreboard:
     def add(self, validation: Validation) -> None:
         """Adds a validation to the history; one that is repeated after a restart stands once."""
         if len(self.history) > 1 and self.history[-1].step == validation.step:
-            self.history.pop()
+            before = self.history.pop()
+            validation = replace(validation, passed=validation.passed or before.passed)
         self.history.append(validation)
+
+    def note_passed(self, shares: Mapping[str, float]) -> None:
+        """Takes the shares that a gate let pass in a step, by domain."""
+        for domain, share in shares.items():
+            total, count = self.passed.get(domain, (0.0, 0))
+            self.passed[domain] = (total + share, count + 1)
+
+    def take_passed(self) -> dict[str, float]:
+        """The mean shares since the last call, by domain."""
+        found = {domain: total / count for domain, (total, count) in self.passed.items()}
+        self.passed = {}
+        return found
 
     def state(self) -> dict[str, Any]:
         """Everything as plain numbers, texts, lists and dictionaries."""
+        passed = {domain: list(shares) for domain, shares in self.passed.items()}
         return {
+            **({"passed": passed} if passed else {}),
             "sheets": {
                 name: {
                     "stage": sheet.stage,
@@ -138,7 +159,9 @@ class Scoreboard:
                 for name, sheet in self.sheets.items()
             },
             "history": [
-                {"step": entry.step, "scores": packed(entry.scores)} for entry in self.history
+                {"step": entry.step, "scores": packed(entry.scores)}
+                | ({"passed": dict(entry.passed)} if entry.passed else {})
+                for entry in self.history
             ],
             "undefined": dict(self.undefined),
             "selected": None
@@ -159,8 +182,13 @@ class Scoreboard:
                 unpacked(content["scores"]),
             )
         board.history = [
-            Validation(int(entry["step"]), unpacked(entry["scores"])) for entry in state["history"]
+            Validation(int(entry["step"]), unpacked(entry["scores"]), dict(entry.get("passed", {})))
+            for entry in state["history"]
         ]
+        board.passed = {
+            domain: (float(total), int(count))
+            for domain, (total, count) in state.get("passed", {}).items()
+        }
         board.undefined = dict(state["undefined"])
         chosen = state["selected"]
         if chosen is not None:

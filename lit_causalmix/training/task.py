@@ -18,10 +18,11 @@ from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.class_weight import ClassWeight
-from lit_causalmix.training.gate import Gate
+from lit_causalmix.training.gate import Gate, GatedLoss
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.memory import MemoryRule
 from lit_causalmix.training.memory_module import MemoryModule
+from lit_causalmix.training.scoring import scored_rows
 from lit_causalmix.training.selection import RealValidation, Selection
 
 
@@ -62,8 +63,9 @@ class CausalMixTask(MemoryModule):
             validation rows.
         metrics: Metrics that are scored beside those of the package; those for the other kind of
             task are left out.
-        gate: Decides what of the synthetic rows' gradient a step uses (`GradientProjection`), and
-            logs the share that passed as `train/synthetic_passed`; null uses all of it.
+        gate: Decides which synthetic rows a step uses (`RowAdmission`), or what of their gradient
+            (`GradientProjection`), and logs the share that passed as `train/synthetic_passed`, with
+            several domains of tables also `train/DOMAIN/synthetic_passed`; null uses all.
         class_weight: Weight of each class in the training loss: balanced counts all classes of an
             episode's query rows alike, a mapping has a weight for each label (1 where it names
             none); null counts all rows alike. Classification alone, and not with a gate.
@@ -193,14 +195,25 @@ class CausalMixTask(MemoryModule):
         else:
             gated = self.gate(self.backbone, episodes)
             loss = gated.loss
-            if gated.passed is not None:
-                self.log("train/synthetic_passed", gated.passed, batch_size=n_query)
+            self._log_passed(gated, n_query)
         self.log("train/loss", loss, prog_bar=True, batch_size=n_query)
         if self.l2_sp.coefficient == 0:
             return loss
         penalty = self.l2_sp()
         self.log("train/l2_sp", penalty, batch_size=n_query)
         return loss + penalty
+
+    def _log_passed(self, gated: GatedLoss, n_query: int) -> None:
+        """Logs the share that passed, and keeps it for the curves."""
+        if gated.passed is None:
+            return
+        self.log("train/synthetic_passed", gated.passed, batch_size=n_query)
+        shares, labels = {"synthetic": gated.passed}, scored_rows(self.trainer).domains
+        if len(labels) > 1:
+            for number, share in gated.by_domain.items():
+                shares[labels[number]] = share
+                self.log(f"train/{labels[number]}/synthetic_passed", share, batch_size=n_query)
+        self.scoreboard.note_passed(shares)
 
     def validation_step(self, episode: Episode, batch_idx: int) -> StepOutput:
         return self.evaluate(episode)

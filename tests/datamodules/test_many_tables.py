@@ -17,8 +17,9 @@ from lit_causalmix.datamodules import CausalMixDataModule, ManyTablesDataModule
 from lit_causalmix.datamodules.stream import episode_key
 from lit_causalmix.episode import PADDING_ROW
 from lit_causalmix.errors import ConfigurationError, TableError
+from lit_causalmix.generators import JitterGenerator
 from lit_causalmix.tables import SplitSpec, TableSpec
-from lit_causalmix.training import CausalMixTask
+from lit_causalmix.training import CausalMixTask, Gate, GradientProjection, RowAdmission
 from lit_causalmix.training.scoring import stage_predictions
 
 THREE = [
@@ -45,9 +46,11 @@ def fitted(
     *,
     task: Literal["classification", "regression"] = "classification",
     ckpt: Path | None = None,
+    gate: Gate | None = None,
     **settings: Any,
 ) -> tuple[pl.Trainer, CausalMixTask]:
-    module = CausalMixTask(Tab2D(16, n_layers=1, task=task), partial(torch.optim.AdamW, lr=1e-2))
+    optimizer = partial(torch.optim.AdamW, lr=1e-2)
+    module = CausalMixTask(Tab2D(16, n_layers=1, task=task), optimizer, gate=gate)
     trainer = pl.Trainer(
         accelerator="cpu",
         default_root_dir=folder,
@@ -132,6 +135,22 @@ def test_scores_are_means_over_the_tables_of_a_domain(tmp_path: Path) -> None:
     assert scores["food/accuracy"].value == pytest.approx((accuracy[0] + accuracy[2]) / 2)
     assert scores["plants/accuracy"].value == pytest.approx(accuracy[1])
     assert scores["real/accuracy"].value == pytest.approx(np.mean(accuracy))
+
+
+@pytest.mark.parametrize("gate", [RowAdmission(), GradientProjection()])
+def test_what_a_gate_lets_pass_is_told_per_domain(tmp_path: Path, gate: Gate) -> None:
+    data = many(generator=JitterGenerator(), synthetic_ratio=0.5, cache_dir=str(tmp_path / "cache"))
+    trainer, task = fitted(tmp_path, data, max_epochs=2, gate=gate)
+    told = {}
+    for entry in task.scoreboard.history[1:]:
+        told |= entry.passed
+    assert "synthetic" in told
+    assert set(told) > {"synthetic"}
+    assert set(told) <= {"synthetic", *data.domains}
+    assert all(0.0 <= share <= 1.0 for share in told.values())
+    logged = {name for name in trainer.callback_metrics if name.endswith("synthetic_passed")}
+    assert logged >= {"train/synthetic_passed"}
+    assert len(logged) > 1
 
 
 def test_errors_of_numbers_do_not_depend_on_the_units_of_a_table(
