@@ -163,3 +163,30 @@ def test_a_fit_in_chunks_scores_as_a_whole(
     rel = 1e-4 if precision == "32-true" else 5e-2
     assert found[40] == pytest.approx(found[1_000], rel=rel)
     assert len(found[40]) >= 10
+
+
+def test_many_rows_are_asked_in_blocks_of_about_equal_size(
+    episode: Episode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_rows = 2 * contexts.BLOCK_ROWS + 1
+    many = replace(
+        episode,
+        x_query=episode.x_query.repeat(n_rows // episode.n_query + 1, 1)[:n_rows],
+        y_query=episode.y_query.repeat(n_rows // episode.n_query + 1)[:n_rows],
+    )
+    backbone = Tab2D(dim=16, n_layers=2).eval()
+    asked: list[int] = []
+    query = backbone.network.query
+
+    def counted(x_query: Tensor, encoded: object) -> Tensor:
+        asked.append(x_query.shape[1])
+        return query(x_query, encoded)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backbone.network, "query", counted)
+    with torch.no_grad():
+        found = ContextMemory().output(backbone, many)
+        whole = backbone.encode_context(many).output(many)
+    assert sum(asked[:3]) == n_rows
+    assert max(asked[:3]) - min(asked[:3]) <= 1
+    assert asked[3:] == [n_rows]
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-6)
