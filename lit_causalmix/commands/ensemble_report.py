@@ -204,9 +204,8 @@ class EnsembleReport:
         ]
 
     def _keep_model(self) -> str:
-        further = {} if self.comparison is None else {"auto": self.comparison.to_json()}
         try:
-            model = self.ensemble.model(portable(self.config), further)
+            model = self.ensemble.model(portable(self.config), self.comparison)
             model.save(self.folder / "model")
         except (ConfigurationError, ModelError) as error:  # a backbone of the user's own, say
             return f"No model is kept: {error}"

@@ -182,6 +182,14 @@ class Comparison:
         """The chosen candidate."""
         return ZERO_SHOT if self.chosen is None else self.chosen
 
+    @property
+    def words(self) -> str:
+        """What was chosen, and what that means for its scores."""
+        others = (
+            f"the best of {len(self.standings)} candidates and zero-shot on held-out rows of folds"
+        )
+        return f"{self.name}, {others} (its val scores are those that it was chosen by)"
+
     def to_json(self) -> list[dict[str, Any]]:
         """The standings as JSON values; a score that is undefined is null, gains are in percent."""
         return [standing.to_json(self.metric) for standing in self.standings]

@@ -154,7 +154,7 @@ def _fitted_auto(
     found = fit_auto(auto, config, folder, cli.model, cli.datamodule, make=make)
     standings, choice = found.comparison.to_json(), found.comparison.choice
     told = portable(cli.values(with_defaults=True)) | {KEY: asdict(auto)}
-    model = found.ensemble.model(told, {KEY: standings}).to(cli.trainer.strategy.root_device)
+    model = found.ensemble.model(told, found.comparison).to(cli.trainer.strategy.root_device)
 
     def held_out() -> Predicted:
         return pooled(found.ensemble.held_out, choice.step)

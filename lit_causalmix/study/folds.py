@@ -18,6 +18,7 @@ from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.datamodules.kept_model import kept_member, record, score_texts
 from lit_causalmix.ensembles import (
     Choice,
+    Comparison,
     HeldOut,
     Predicted,
     averaged,
@@ -183,14 +184,12 @@ class Ensemble:
         """`scores` normalised by `zero_shot`, in percent."""
         return normalized_scores(self.scores, self.zero_shot)
 
-    def model(
-        self, settings: Mapping[str, Any], further: Mapping[str, Any] | None = None
-    ) -> Predictor:
+    def model(self, settings: Mapping[str, Any], comparison: Comparison | None = None) -> Predictor:
         """The model that averages the members, each with all rows in its context.
 
         Args:
             settings: JSON values; the configuration of the fit.
-            further: More JSON values for its record.
+            comparison: Of the candidates that it was chosen among, for its record.
         """
         first = self.members[0]
         members = [kept_member(member.task, member.data) for member in self.members]
@@ -204,7 +203,10 @@ class Ensemble:
         ]
         told["scoreboard"] = None
         told["data"].pop("fold", None)
-        return Predictor(members, first.data.table, {**told, **(further or {})})
+        if comparison is not None:
+            told["selected"] = f"{comparison.words}, {told['selected']}"
+            told["auto"] = comparison.to_json()
+        return Predictor(members, first.data.table, told)
 
 
 def fit_ensemble(

@@ -55,6 +55,7 @@ def test_the_choice_and_the_bits_are_those_of_the_command_line(
     kept = lit_causalmix.load_model("runs/fit/version_0/model")
     assert np.array_equal(model.predict_proba(X), kept.predict_proba(X))
     assert model.model_.record["auto"] == told["candidates"]
+    assert model.model_.record["selected"].startswith("default, the best of 2 candidates and zero")
     assert model.cut_ == ()
 
 
