@@ -1,14 +1,15 @@
 """The C kernels give what torch gives, and say what they need."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, linear, relu, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm, linear, relu, scaled_dot_product_attention
 
-from lit_causalmix.backbones import AxialTransformer, native
+from lit_causalmix.backbones import AxialTransformer, Tab2D, native
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_tasks
 
@@ -88,14 +89,20 @@ def test_sum_and_norm_are_torchs_with_their_gradients(dtype: torch.dtype) -> Non
         torch.testing.assert_close(one, other, atol=atol, rtol=rtol)
 
 
-def test_the_mlp_is_torchs_with_its_gradients_over_several_blocks() -> None:
+@pytest.mark.parametrize("activation", [gelu, relu])
+def test_the_mlp_is_torchs_with_its_gradients_over_several_blocks(
+    activation: Callable[[Tensor], Tensor],
+) -> None:
     x, up, down = random(3, 700, 16), torch.nn.Linear(16, 32), torch.nn.Linear(32, 16)
+    with torch.no_grad():
+        x.mul_(4)  # into both tails
     inputs = (x, up.weight, up.bias, down.weight)
-    rows, bias = native.mlp(x, up, down)
+    rows, bias = native.mlp(x, up, down, gelu=activation is gelu)
     assert bias is down.bias
-    expected = linear(relu(up(x)), down.weight)
+    expected = linear(activation(up(x)), down.weight)
+    torch.testing.assert_close(rows, expected, atol=3e-6, rtol=1e-5)
     for one, other in zip(gradients(rows, *inputs), gradients(expected, *inputs), strict=True):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
 
 
 def with_and_without(
@@ -132,6 +139,26 @@ def test_a_model_trains_alike_with_and_without(regression: bool, checkpointing: 
     assert not all(same)  # the kernels did compute, and round otherwise
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_tab2d_gives_the_same_with_its_gradients(task: str, checkpointing: bool) -> None:
+    tasks = PriorSettings(regression=task == "regression", columns=(3, 3))
+    episode = draw_tasks(tasks, cells=1, seed=0, epoch=0, index=0)[0]
+    found = []
+    for by_kernels in (False, True):
+        model = Tab2D(
+            dim=64, n_heads=2, n_layers=2, task=task,  # type: ignore[arg-type]
+            native=by_kernels, activation_checkpointing=checkpointing,
+        )  # fmt: skip
+        output = model(episode)
+        model.loss(output, episode).backward()  # type: ignore[no-untyped-call]
+        found.append([output, *(p.grad for p in model.parameters())])
+    for one, other in zip(*found, strict=True):
+        assert one is not None
+        assert other is not None
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+
+
 def test_the_weights_have_the_same_names() -> None:
     plain, by_kernels = (AxialTransformer(dim=32, attention_dim=32, native=on) for on in (0, 1))
     for one, other in zip(plain.state_dict().items(), by_kernels.state_dict().items(), strict=True):
@@ -141,7 +168,9 @@ def test_the_weights_have_the_same_names() -> None:
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"multiples of 16, got 64 and 24 / 2"):
+    with pytest.raises(
+        ConfigurationError, match="multiples of 16, got cells of 64 and 2 heads in 24"
+    ):
         AxialTransformer(attention_dim=24, native=True)
     model = AxialTransformer(attention_dim=32, native=True)
     tasks = draw_tasks(PriorSettings(), cells=200, seed=0, epoch=0, index=0)

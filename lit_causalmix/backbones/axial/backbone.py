@@ -21,7 +21,7 @@ from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
-from lit_causalmix.backbones.native import compiler
+from lit_causalmix.backbones.native import check
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
@@ -129,9 +129,8 @@ class AxialTransformer(Backbone):
         self.network.activation_checkpointing = activation_checkpointing
         self.network.native = native
         if native:
-            compiler()
-            if problem := self.config.native_problem():
-                raise ConfigurationError(f"AxialTransformer: {problem}")
+            sizes = self.config
+            check("AxialTransformer", sizes.dim, sizes.attention_dim, sizes.n_heads)
         expected = self.network.state_dict()
         self.network.to_empty(device="cpu")
         if weights is None:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from lit_causalmix.backbones.folder import CONFIG_FILE, read_settings
-from lit_causalmix.backbones.native.library import WIDTH
 from lit_causalmix.errors import WeightsError
 
 ARCHITECTURE = "axial"
@@ -49,16 +48,6 @@ class AxialConfig:
             return f"task must be classification or regression, got {self.task!r}"
         if self.n_outputs < 2:
             return f"n_outputs must be >= 2 (classes or bins), got {self.n_outputs}"
-        return None
-
-    def native_problem(self) -> str | None:
-        """Returns what keeps native kernels from computing such a network, or None."""
-        widths = (self.dim, self.mlp_factor * self.dim, self.attention_dim // self.n_heads)
-        if any(width % WIDTH for width in widths):
-            return (
-                f"native kernels need dim and attention_dim / n_heads that are multiples of {WIDTH}"
-                f", got {self.dim} and {self.attention_dim} / {self.n_heads}"
-            )
         return None
 
 

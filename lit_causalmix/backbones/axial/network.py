@@ -7,14 +7,11 @@ E = width. Column 0 of a cell tensor (B, S, F + 1, E) holds the target, the othe
 from __future__ import annotations
 
 import math
-from functools import partial
-from operator import call
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
-from torch.utils.checkpoint import checkpoint
 
 from lit_causalmix.backbones import native
 from lit_causalmix.backbones.axial.config import AxialConfig
@@ -73,12 +70,11 @@ class Attention(nn.Module):
 
     def attend_native(self, x: Tensor, axis: int, queries: slice, n_keys: int) -> native.Update:
         """What `forward` makes of the cells (B, S, C, E) along an axis, by the C kernels."""
-        weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        qkv = native.projected(x, (self.query, self.key, self.value))
         scale = x.new_full((self.n_heads,), (len(self.key.weight) // self.n_heads) ** -0.5)
         scale = scale.float()
         if self.sharpness is not None:
             scale = scale * (1 + self.sharpness * math.log(max(n_keys, 1) / _USUAL_KEYS))
-        qkv = nn.functional.linear(x, weight.to(x.dtype))
         out = native.attend(qkv, scale, axis, queries, n_keys)
         return nn.functional.linear(out, self.output.weight.to(out.dtype)), self.output.bias
 
@@ -117,8 +113,7 @@ class Layer(nn.Module):
 
         Cells are float32, updates bfloat16 under autocast to it and float32 otherwise.
         """
-        autocast = torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if autocast else torch.float32
+        dtype = native.product_dtype()
         read = slice(0, 1) if last else slice(None)
         rows = slice(n_context if last else 0, None)
         cells, x = native.add_norm(cells, update, self.column_norm, dtype)
@@ -126,7 +121,7 @@ class Layer(nn.Module):
         cells, x = native.add_norm(cells[:, :, read], update, self.row_norm, dtype)
         update = self.rows.attend_native(x, 1, rows, n_context)
         cells, x = native.add_norm(cells[:, rows], update, self.norm, dtype)
-        return cells, native.mlp(x, self.up, self.down)
+        return cells, native.mlp(x, self.up, self.down, gelu=False)
 
     def encode(self, cells: Tensor, last: bool) -> tuple[Tensor, Keys]:
         """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others.
@@ -197,21 +192,8 @@ class AxialNetwork(nn.Module):
         with torch.autocast(x_context.device.type, enabled=False):
             x = self.cell(self.inputs(x_context, x_query, categorical))
             cells = torch.cat([self.target(y_context, n_query), x], dim=2)
-        cells = self._through_layers(cells, n_context)
+        cells = native.through_layers(self, cells, n_context)
         return self.head(self.head_norm(cells[:, :, 0]))  # type: ignore[no-any-return]
-
-    def _through_layers(self, cells: Tensor, n_context: int) -> Tensor:
-        save = self.activation_checkpointing and torch.is_grad_enabled()
-        run = partial(checkpoint, use_reentrant=False) if save else call
-        by_kernels = self.native and cells.device.type == "cpu" and cells.dtype == torch.float32
-        update: native.Update | None = None
-        for i, module in enumerate(self.layers, start=1):
-            layer, last = cast("Layer", module), i == len(self.layers)
-            if by_kernels:
-                cells, update = run(layer.forward_native, cells, update, n_context, last)
-            else:
-                cells = run(layer, cells, n_context, last)
-        return cells if update is None else cells + update[0] + update[1]
 
     def encode(self, x_context: Tensor, y_context: Tensor, categorical: Tensor) -> list[Keys]:
         """Keys and values of the context rows in each layer; arguments as of `forward`."""

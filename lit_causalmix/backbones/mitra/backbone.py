@@ -43,6 +43,7 @@ class Mitra(Tab2D):
         n_heads: Attention heads, where weights is None.
         seed: Source of the random weights.
         activation_checkpointing: Trade time for memory in training.
+        native: Compute the layers by kernels in C on a CPU, as `Tab2D`.
         max_context_rows: Limit on context rows; 10,000 is AutoGluon's.
         max_columns: Limit on feature columns; 500 is AutoGluon's.
         max_classes: Limit on classes.
@@ -64,6 +65,7 @@ class Mitra(Tab2D):
         n_heads: int = 4,
         seed: int = 0,
         activation_checkpointing: bool = False,
+        native: bool = False,
         max_context_rows: int = 10_000,
         max_columns: int = 500,
         max_classes: int = 100,
@@ -77,6 +79,7 @@ class Mitra(Tab2D):
             weights=weights,
             seed=seed,
             activation_checkpointing=activation_checkpointing,
+            native=native,
             max_context_rows=max_context_rows,
             max_columns=max_columns,
         )
@@ -157,6 +160,7 @@ class MitraV2(Mitra):
         n_heads: Attention heads, where weights is None.
         seed: Source of the random weights.
         activation_checkpointing: Trade time for memory in training.
+        native: Compute the layers by kernels in C on a CPU, as `Tab2D`.
         max_columns: Limit on feature columns of the table [our choice].
         max_classes: Limit on classes.
         read_columns: Most columns that the model reads.
@@ -178,6 +182,7 @@ class MitraV2(Mitra):
         n_heads: int = 4,
         seed: int = 0,
         activation_checkpointing: bool = False,
+        native: bool = False,
         max_columns: int = 10_000,
         max_classes: int = 100,
         read_columns: int = MOST_COLUMNS,
@@ -190,6 +195,7 @@ class MitraV2(Mitra):
             n_heads=n_heads,
             seed=seed,
             activation_checkpointing=activation_checkpointing,
+            native=native,
             max_columns=max_columns,
             max_classes=max_classes,
         )

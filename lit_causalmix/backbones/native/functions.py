@@ -7,6 +7,7 @@ D = width of a head, I = H * D.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -135,11 +136,11 @@ class _AddNorm(torch.autograd.Function):
         return *found, None
 
 
-def _rowwise(kernel: Any, rows: Tensor, arrays: tuple[Tensor | None, ...]) -> None:
-    """Calls a kernel that takes the number of rows and their width first."""
+def _rowwise(kernel: Any, rows: Tensor, arrays: tuple[Tensor | None, ...], *more: int) -> None:
+    """Calls a kernel that takes the number of rows, their width and further integers first."""
     width = rows.shape[-1]
-    sizes = ctypes.c_int64(rows.numel() // width), ctypes.c_int64(width)
-    kernel(*sizes, *map(_pointer, arrays))
+    sizes = (rows.numel() // width, width, *more)
+    kernel(*map(ctypes.c_int64, sizes), *map(_pointer, arrays))
 
 
 def add_norm(
@@ -169,39 +170,53 @@ class _Mlp(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, up: Tensor, bias: Tensor, down: Tensor, gelu: bool) -> Tensor:
         x, up, down = x.contiguous(), up.to(x.dtype), down.to(x.dtype)
         ctx.save_for_backward(x, up, bias, down)
+        ctx.gelu = gelu
         out = torch.empty_like(x)
+        activate = kernels(x.dtype).activate
         for rows, to in zip(_blocks(x), _blocks(out), strict=True):
-            torch.mm(_hidden(rows, up, bias), down.mT, out=to)
+            hidden = rows @ up.mT
+            _rowwise(activate, hidden, (bias, hidden), gelu)
+            torch.mm(hidden, down.mT, out=to)
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, up, bias, down = ctx.saved_tensors
         d_x, d_up, d_down = torch.empty_like(x), torch.zeros(up.shape), torch.zeros(down.shape)
         d_bias = torch.zeros_like(bias)
+        activate = kernels(x.dtype).activate_backward
         for rows, d_rows, to in zip(*map(_blocks, (x, grad.contiguous(), d_x)), strict=True):
-            hidden, d_hidden = _hidden(rows, up, bias), d_rows @ down
+            hidden, d_hidden = rows @ up.mT, d_rows @ down
+            _rowwise(activate, hidden, (bias, hidden, d_hidden, d_bias), ctx.gelu)
             d_down += d_rows.mT @ hidden
-            _rowwise(kernels(x.dtype).rectifier_backward, hidden, (hidden, d_hidden, d_bias))
             d_up += d_hidden.mT @ rows
             torch.mm(d_hidden, up, out=to)
-        return d_x, d_up, d_bias, d_down
+        return d_x, d_up, d_bias, d_down, None
 
 
 def _blocks(x: Tensor) -> tuple[Tensor, ...]:
     return torch.split(x.flatten(0, -2), _MLP_ROWS)
 
 
-def _hidden(rows: Tensor, up: Tensor, bias: Tensor) -> Tensor:
-    hidden = rows @ up.mT
-    _rowwise(kernels(rows.dtype).rectifier, hidden, (bias, hidden))
-    return hidden
+def mlp(x: Tensor, up: torch.nn.Linear, down: torch.nn.Linear, *, gelu: bool) -> Update:
+    """down(gelu(up(x))), or with a rectifier, for float32 or bfloat16 (..., E), in blocks."""
+    return _Mlp.apply(x, up.weight, up.bias, down.weight, gelu), down.bias  # type: ignore[no-untyped-call]
 
 
-def mlp(x: Tensor, up: torch.nn.Linear, down: torch.nn.Linear) -> Update:
-    """down(relu(up(x))) for float32 or bfloat16 (..., E), in blocks."""
-    return _Mlp.apply(x, up.weight, up.bias, down.weight), down.bias  # type: ignore[no-untyped-call]
+def product_dtype() -> torch.dtype:
+    """What products on a CPU are to be computed in: autocast's dtype under autocast, or float32."""
+    autocast = torch.is_autocast_enabled("cpu")
+    return torch.get_autocast_dtype("cpu") if autocast else torch.float32
+
+
+def projected(x: Tensor, linears: Sequence[torch.nn.Linear]) -> Tensor:
+    """The outputs of linear maps of (..., E), side by side, in one product."""
+    weights: list[Tensor] = [linear.weight for linear in linears]
+    weight = torch.cat(weights).to(x.dtype)
+    biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]
+    bias = torch.cat(biases).to(x.dtype) if biases else None
+    return torch.nn.functional.linear(x, weight, bias)

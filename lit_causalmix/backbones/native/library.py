@@ -21,7 +21,7 @@ WIDTH = 16
 MOST_TILE_KEYS = 2 * WIDTH
 """Keys of a tile of attention, where there are more than `WIDTH`."""
 
-_SOURCES = ("attention.c", "norm.c")
+_SOURCES = ("activation.c", "attention.c", "norm.c")
 _FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 _WIDE = "-mprefer-vector-width=512"  # for x86 alone
 
@@ -40,6 +40,26 @@ def compiler() -> str:
         "native kernels need a C compiler and none of $CC, cc, gcc, clang is there: install one, "
         "or set the backbone's native to false"
     )
+
+
+def check(model: str, dim: int, attention_dim: int, n_heads: int) -> None:
+    """Refuses widths that the kernels do not take, and a machine without a compiler.
+
+    Args:
+        model: Name of the model, for the message.
+        dim: Width of a cell.
+        attention_dim: Width of attention.
+        n_heads: Its heads.
+
+    Raises:
+        ConfigurationError: With the rule and the numbers.
+    """
+    if dim % WIDTH or attention_dim % (WIDTH * n_heads):
+        raise ConfigurationError(
+            f"{model}: native kernels need cells and heads whose widths are multiples of {WIDTH}, "
+            f"got cells of {dim} and {n_heads} heads in {attention_dim}"
+        )
+    compiler()
 
 
 def kernels(dtype: torch.dtype, head_dim: int = WIDTH, n_keys: int = MOST_TILE_KEYS) -> ctypes.CDLL:
@@ -73,7 +93,8 @@ def _compiled(bf16: int, head_dim: int, tile_keys: int) -> ctypes.CDLL:
         command = [compiler(), *_FLAGS, *wide, *kind, *sources, "-o", str(target), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            first = next(iter(done.stderr.splitlines()), "no message")
+            errors = done.stderr.splitlines()
+            first = next((line for line in errors if "error" in line), " ".join(errors[:1]))
             raise ConfigurationError(
                 f"native kernels: {command[0]} fails ({first}): set CC to another compiler, or the "
                 "backbone's native to false"

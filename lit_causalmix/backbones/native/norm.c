@@ -1,4 +1,4 @@
-/* A residual sum and the norm that reads it in one pass; the rectifier with its bias. */
+/* A residual sum and the norm that reads it, in one pass. */
 #include "common.h"
 
 /* sums = cells + update + shift, normed = norm(sums), for n cells of a width; without an update,
@@ -60,23 +60,4 @@ void add_norm_backward(int64_t n, int64_t width, const float *sums, const float 
             }
         }
     }
-}
-
-/* h = max(h + bias, 0) for n rows of a width. */
-void rectifier(int64_t n, int64_t width, const float *bias, element *h) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t c = 0; c < width; c += 16)
-            write_row(h + i * width + c,
-                      larger(read_row(h + i * width + c) + LOAD(bias + c), splat(0)));
-}
-
-/* Sets d to zero where h is, and adds up the columns of d (n, width). */
-void rectifier_backward(int64_t n, int64_t width, const element *h, element *d, float *total) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t c = 0; c < width; c += 16) {
-            const ivec open = read_row(h + i * width + c) > splat(0);
-            const vec kept = (vec)((ivec)read_row(d + i * width + c) & open);
-            write_row(d + i * width + c, kept);
-            STORE(total + c, LOAD(total + c) + kept);
-        }
 }

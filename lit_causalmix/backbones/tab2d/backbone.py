@@ -13,6 +13,7 @@ from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
+from lit_causalmix.backbones.native import check
 from lit_causalmix.backbones.tab2d.batch import Stack, stacks
 from lit_causalmix.backbones.tab2d.encoded import EncodedTab2D
 from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
@@ -45,8 +46,7 @@ class Tab2D(Backbone):
     the sign of random columns and regression targets; this class does not.
 
     Predictions do not depend on the order of context rows or of columns, and no query row
-    influences another. The gradient in `x_query` follows a smoothed quantile place
-    (`tab2d_preprocessing.quantile_features`). Memory grows with rows x columns (`memory`).
+    influences another. The gradient in `x_query` follows `preprocessing.quantile_features`.
 
     Args:
         dim: Width of the embedding, a multiple of `n_heads` (Mitra: 512).
@@ -59,11 +59,12 @@ class Tab2D(Backbone):
             its `config.json`, and the arguments are not read; `task` must agree with it.
         seed: Source of the random weights where `weights` is None.
         activation_checkpointing: Trade time for memory in training.
+        native: Compute the layers on a CPU by kernels in C, compiled where they run; one thread.
         max_context_rows: Limit on context rows; 10,000 is AutoGluon's bound for Mitra.
         max_columns: Limit on feature columns; 500 is AutoGluon's bound for Mitra.
 
     Raises:
-        ConfigurationError: If the sizes do not fit together.
+        ConfigurationError: If the sizes do not fit together, or native kernels cannot be had.
         WeightsError: If the weights are missing, cut, incompatible or for another task.
     """
 
@@ -77,6 +78,7 @@ class Tab2D(Backbone):
         weights: str | None = None,
         seed: int = 0,
         activation_checkpointing: bool = False,
+        native: bool = False,
         max_context_rows: int = 10_000,
         max_columns: int = 500,
     ) -> None:
@@ -98,16 +100,16 @@ class Tab2D(Backbone):
         self.max_context_rows = max_context_rows
         self.max_columns = max_columns
         self._weights = weights
+        own = self.config
         # On the meta device nothing is drawn from torch's global generator.
         with torch.device("meta"):
             self.network = Tab2DNetwork(
-                self.config.dim,
-                self.config.dim_output,
-                self.config.n_layers,
-                self.config.n_heads,
-                classification=self._classifies,
+                own.dim, own.dim_output, own.n_layers, own.n_heads, classification=self._classifies
             )
         self.network.activation_checkpointing = activation_checkpointing
+        self.network.native = native
+        if native:
+            check("Tab2D", own.dim, own.dim, own.n_heads)
         expected = self.network.state_dict()
         self.network.to_empty(device="cpu")
         if folder is None:

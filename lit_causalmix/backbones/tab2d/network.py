@@ -14,9 +14,9 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
-from torch.utils.checkpoint import checkpoint
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
+from lit_causalmix.backbones import native
 from lit_causalmix.backbones.tab2d.preprocessing import Places, quantile_features
 
 Keys = tuple[Tensor, Tensor]
@@ -46,6 +46,13 @@ class Attention(nn.Module):
         """Attends from query (N, S, E); returns (N, S, E)."""
         mixed = _attend(self._heads(self.q(query)), *keys)
         return self.o(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def attend_native(self, x: Tensor, axis: int, queries: slice, n_keys: int) -> native.Update:
+        """What `forward` makes of the cells (B, S, C, E) along an axis, by the C kernels."""
+        qkv = native.projected(x, (self.q, self.k, self.v))
+        scale = torch.full((self.n_heads,), (x.shape[-1] // self.n_heads) ** -0.5)
+        out = native.attend(qkv, scale, axis, queries, n_keys)
+        return linear(out, self.o.weight.to(out.dtype)), self.o.bias
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
@@ -90,6 +97,24 @@ class Layer(nn.Module):
         x = self._by_column(cells)
         keys = self.attention1.keys(x[:, :n_context])
         return self._answer(cells[:, rows], x[:, rows], keys, last)
+
+    def forward_native(
+        self, cells: Tensor, update: native.Update | None, n_context: int, last: bool
+    ) -> tuple[Tensor, native.Update]:
+        """What `forward` makes of `cells + update`, by the C kernels, as such a sum again.
+
+        Cells are float32, updates bfloat16 under autocast to it and float32 otherwise.
+        """
+        dtype = native.product_dtype()
+        rows, columns = slice(n_context if last else 0, None), slice(1 if last else None)
+        cells, x = native.add_norm(cells, update, self.layer_norm1, dtype)
+        update = self.attention1.attend_native(x, 1, rows, n_context)
+        cells, x = native.add_norm(cells[:, rows], update, self.layer_norm2, dtype)
+        update = native.mlp(x, self.linear1, self.linear2, gelu=True)
+        cells, x = native.add_norm(cells, update, self.layer_norm3, dtype)
+        update = self.attention2.attend_native(x, 2, columns, cells.shape[2])
+        cells, x = native.add_norm(cells[:, :, columns], update, self.layer_norm4, dtype)
+        return cells, native.mlp(x, self.linear3, self.linear4, gelu=True)
 
     def encode(self, cells: Tensor) -> tuple[Tensor, Keys]:
         """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others."""
@@ -179,6 +204,8 @@ class Tab2DNetwork(nn.Module):
     Attributes:
         activation_checkpointing: Recompute each layer in the backward pass instead of keeping its
             activations; may be switched at any time.
+        native: Let the C kernels (`backbones.native`) compute the layers on a CPU, where the
+            weights are float32; may be switched at any time.
     """
 
     def __init__(
@@ -186,6 +213,7 @@ class Tab2DNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.activation_checkpointing = False
+        self.native = False
         self.x_embedding = CellEmbedding(dim)
         n_labels = dim_output if classification or dim_output > 1 else None
         self.y_embedding = TargetEmbedding(dim, n_labels)
@@ -207,12 +235,7 @@ class Tab2DNetwork(nn.Module):
         n_context, n_query = x_context.shape[1], x_query.shape[1]
         x = torch.cat(quantile_features(x_context, x_query), dim=1)
         cells = self._cells(self.y_embedding(y_context, n_query), x)
-        for i, layer in enumerate(self.layers, start=1):
-            last = i == len(self.layers)
-            if self.activation_checkpointing and torch.is_grad_enabled():
-                cells = checkpoint(layer, cells, n_context, last, use_reentrant=False)
-            else:
-                cells = layer(cells, n_context, last)
+        cells = native.through_layers(self, cells, n_context)
         return self._head(cells)
 
     def encode(self, x_context: Tensor, y_context: Tensor) -> EncodedTables:
