@@ -96,14 +96,22 @@ def cell_key(asked: Mapping[str, Any], checksum: str | None) -> str:
             cell has.
     """
     content = {"recipe": RECIPE, "asked": asked, "weights": checksum}
-    return content_hash(content | ({"families": FAMILIES} if _screens(asked["data"]) else {}))
+    return content_hash(content | ({"families": FAMILIES} if _screens(asked) else {}))
 
 
-def _screens(data: Mapping[str, Any]) -> bool:
-    """Whether mechanisms of a cell's structural causal models may be chosen by screening."""
-    rows = (data.get("split") or {}).get("max_train_rows")
+def _screens(asked: Mapping[str, Any]) -> bool:
+    """Whether mechanisms of a cell's structural causal models may be chosen by screening.
+
+    Candidates of `auto`, which are written as the user does, train on folds of all rows but the
+    test rows.
+    """
+    data, auto = asked["data"], asked.get("auto")
+    split = data.get("split") or {}
+    limits = [split.get(name) for name in ("max_train_rows", *(["max_val_rows"] if auto else []))]
     causal = key_name(SCMGenerator) in json.dumps(data.get("generator"))
-    return causal and (rows is None or rows > FULL_ROWS)
+    causal = causal or SCMGenerator.__name__ in json.dumps(auto)
+    known = [limit for limit in limits if limit is not None]
+    return causal and (len(known) < len(limits) or sum(known) > FULL_ROWS)
 
 
 def generator_key(asked: Mapping[str, Any]) -> str:

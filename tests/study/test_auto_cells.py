@@ -9,8 +9,11 @@ import pytest
 import yaml
 
 from lit_causalmix.commands.main import main
+from lit_causalmix.ensembles import AutoSettings
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.candidates import read_candidates
 from lit_causalmix.study.grid import plan
+from lit_causalmix.study.identity import RECIPE, cell_key, content_hash
 from lit_causalmix.study.spec import StudySpec
 from lit_causalmix.study.store import Store
 
@@ -83,6 +86,27 @@ def test_a_key_holds_what_the_candidates_say(
     assert other["default"] == plain["default"]
     assert len({plain["auto"], other["auto"], keys(first_folds=2)["auto"]}) == 3
     assert json.loads(json.dumps(plain)) == plain
+
+
+@pytest.mark.parametrize(
+    ("candidate", "rows", "screens"),
+    [
+        ("baselines/causalmixft", (200, 150), True),  # folds of 350 rows
+        ("baselines/causalmixft", (200, 100), False),
+        ("baselines/causalmixft", (200, None), True),
+        ("baselines/jitter", (200, None), False),
+    ],
+)
+def test_a_key_says_how_mechanisms_of_candidates_are_chosen(
+    candidate: str, rows: tuple[int, int | None], screens: bool
+) -> None:
+    recipe = read_candidates(AutoSettings([candidate]))
+    asked = {
+        "data": {"split": {"max_train_rows": rows[0], "max_val_rows": rows[1]}},
+        "auto": {"candidates": [{"name": name, **found} for name, found in recipe.items()]},
+    }
+    plain = content_hash({"recipe": RECIPE, "asked": asked, "weights": "w"})
+    assert (cell_key(asked, "w") != plain) == screens
 
 
 @pytest.mark.parametrize(
