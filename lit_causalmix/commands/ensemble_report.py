@@ -161,7 +161,10 @@ class EnsembleReport:
         choice, kinds = self.ensemble.choice, specs(self.data.is_classification)
         history = curve_points(choice.history, kinds)
         told = "Each row is predicted by the fold that did not train on it; the step is chosen by "
-        told += "them." if self.comparison is None else "them, and the candidate: they look better."
+        optimistic = (
+            "them, and so is the candidate: these scores look better than those of new rows."
+        )
+        told += "them." if self.comparison is None else optimistic
         stages = [
             *scores_of_test(self._rows["test"], self._member.context_of("test"), self._references),
             StageScores(
