@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim import Muon
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_tasks
-from lit_causalmix.training.optim import MuonAdamW, WarmupStableDecay
+from lit_causalmix.training.optim import MuonAdamW, MuonByShape, WarmupStableDecay
 
 
 def parts(**settings: Any) -> tuple[Tab2D, MuonAdamW, OneCycleLR]:
@@ -52,6 +53,26 @@ def test_muon_takes_the_matrices_of_the_layers_alone() -> None:
     assert len(muon["params"]) == 2 * 12
     everything = {id(p) for p in [*muon["params"], *adamw["params"]]}
     assert everything == {id(p) for p in model.parameters()}
+
+
+def test_matrices_of_one_shape_together_are_torchs_one_by_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(64, 128), (128, 64), (64, 128), (32, 96), (16, 16)]
+    start = [torch.randn(shape, generator=generator) for shape in shapes]
+    moved = []
+    settings = {"lr": 0.01, "weight_decay": 0.1, "momentum": 0.9, "adjust_lr_fn": "match_rms_adamw"}
+    for kind in (Muon, MuonByShape):
+        parameters = [torch.nn.Parameter(matrix.clone()) for matrix in start]
+        optimizer = kind(parameters, **settings)  # type: ignore[arg-type]
+        generator.manual_seed(1)
+        for _ in range(3):
+            for parameter in parameters:
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            optimizer.step()  # type: ignore[no-untyped-call]
+        states = [optimizer.state[p]["momentum_buffer"] for p in parameters]
+        moved.append([p.detach() for p in parameters] + states)
+    for one, other in zip(*moved, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
 
 def test_it_resumes_with_the_same_bits() -> None:
