@@ -10,8 +10,8 @@ system (`devices.return_freed_memory`, which a fit does where memory is short); 
 factor the C library's own way takes more. On a GPU it is `torch.cuda.max_memory_allocated`.
 
 The forecast counts weights, gradients, AdamW's two averages, and what the backbone says of the
-step. The page has the largest and the median difference between forecast and peak, and what they
-were in each cell stands in the file beside it (.jsonl, peaks and forecasts in MiB).
+step. The page has the largest and the median difference between forecast and peak; what the
+peaks were in each cell stands in the file beside it (.jsonl, in MiB).
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ import ctypes
 import gc
 import json
 import os
-import platform
-import statistics
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from memory_report import HEAP_MODES, Cell, key, report
 from torch.optim import AdamW
 
 from lit_causalmix.backbones import (
@@ -48,7 +46,6 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.training.memory import COPIES, Forecast, held_bytes, state_shares
 
-Cell = dict[str, Any]
 MIB = 2**20
 TRAIN = {"training": True, "checkpointing": False, "precision": "32", "encoded": False}
 MODES: dict[str, Cell] = {
@@ -66,29 +63,24 @@ PREDICTED = ((400, 100, 20, 0),)
 """Context rows, query rows, columns, tables in a training step; 0 where only predictions are."""
 
 BACKBONES: dict[str, tuple[Callable[[], Backbone], int, Sequence[tuple[int, ...]]]] = {
-    "Nano, classification": (Nano, 3, SIZES),
-    "Nano, regression": (Nano, 0, SIZES[:2]),
-    "Tab2D 64 × 3": (lambda: Tab2D(dim=64, n_layers=3), 3, SIZES),
-    "Tab2D 128 × 4": (lambda: Tab2D(dim=128, n_layers=4), 3, SIZES[:3]),
-    "Tab2D 256 × 2, 100 bins": (
-        lambda: Tab2D(dim=256, n_layers=2, n_outputs=100, task="regression"),
-        0,
-        SIZES[:2],
-    ),
-    "Mitra 512 × 12": (lambda: Mitra(None), 3, SMALL),
-    "AxialTransformer 64 × 4": (AxialTransformer, 3, SIZES),
+    "Nano, classification": (Nano, 2, SIZES),
+    "Nano, regression": (Nano, 0, SIZES[:1]),
+    "Tab2D 64 × 3": (lambda: Tab2D(dim=64, n_layers=3), 2, SIZES),
+    "Tab2D 128 × 4": (lambda: Tab2D(dim=128, n_layers=4), 2, SIZES[:3]),
+    "Mitra 512 × 12": (lambda: Mitra(None), 2, SMALL[:1]),
+    "AxialTransformer 64 × 4": (AxialTransformer, 2, SIZES),
     "AxialTransformer 128 (64) × 3": (
         lambda: AxialTransformer(dim=128, attention_dim=64, n_layers=3),
-        3,
-        SIZES[:2],
+        2,
+        SIZES[:3],
     ),
-    "TabPFNV1": (lambda: TabPFNV1(None), 3, SIZES[:3]),
+    "TabPFNV1": (lambda: TabPFNV1(None), 2, SIZES[:2]),
     "TabPFN v2, regression": (lambda: TabPFN(None), 0, SMALL + PREDICTED),
-    "TabPFN v2, classification": (lambda: TabPFN(None, "classification"), 3, SMALL + PREDICTED),
-    "TabICL v2, classification": (lambda: TabICL(None), 3, SMALL + PREDICTED),
-    "TabICL v2, regression": (lambda: TabICL(None, "regression"), 0, SMALL[:1]),
+    "TabPFN v2, classification": (lambda: TabPFN(None, "classification"), 3, SMALL),
+    "TabICL v2, classification": (lambda: TabICL(None), 3, SMALL),
 }
-HEAP_MODES = ("training", "prediction")
+PLAIN_MODES = (*HEAP_MODES, "training, checkpointing")
+"""Modes of all sizes; the others are measured at the first two."""
 
 
 def episode(rows: int, n_query: int, columns: int, n_classes: int) -> Episode:
@@ -153,7 +145,7 @@ def _settled() -> int:
 
 
 def peak(cell: Cell) -> Cell:
-    """The cell with its peak and forecast, in MiB; to be called in a process of its own."""
+    """The cell with its peak, in MiB; to be called in a process of its own."""
     if not cell["heap"]:
         return_freed_memory()
     warm = {"context_rows": 24, "query_rows": 8, "columns": 3, "tables": 1}
@@ -166,16 +158,27 @@ def peak(cell: Cell) -> Cell:
         drawn = episode(*(now[n] for n in ("context_rows", "query_rows", "columns", "n_classes")))
         take_steps(backbone, [drawn.to(cell["device"])] * now["tables"], now)
         found = _status("VmHWM") - before
-        weights = sum(p.numel() * p.element_size() for p in backbone.parameters())
-        if now is not cell:
-            del backbone
+        del backbone
     if cell["device"] == "cuda":
         found = torch.cuda.max_memory_allocated()
-    states = state_shares(backbone, AdamW) if cell["training"] else None
-    held = held_bytes(backbone, torch.device("cpu"), states) - (COPIES - 1) * weights
-    forecast = Forecast(backbone, held).bytes(shape_of(cell))
-    told = None if forecast is None else round(forecast / MIB, 1)
-    return cell | {"peak": round(found / MIB, 1), "forecast": told}
+    return cell | {"peak": round(found / MIB, 1)}
+
+
+def foreseen(rows: Sequence[Cell]) -> list[Cell]:
+    """The cells with the forecast of the present coefficients, in MiB; None where there is none."""
+    backbones: dict[tuple[str, bool], Backbone] = {}
+    found = []
+    for cell in rows:
+        key = (cell["backbone"], cell["checkpointing"])
+        if key not in backbones:
+            backbones[key] = made(cell)
+        states = state_shares(backbones[key], AdamW) if cell["training"] else None
+        weights = sum(p.numel() * p.element_size() for p in backbones[key].parameters())
+        # A task's copies of the weights are not there, but the weights are.
+        held = held_bytes(backbones[key], torch.device("cpu"), states) - (COPIES - 1) * weights
+        told = Forecast(backbones[key], held).bytes(shape_of(cell))
+        found.append(cell | {"forecast": None if told is None else round(told / MIB, 1)})
+    return found
 
 
 def in_its_own_process(cell: Cell) -> Cell:
@@ -205,6 +208,7 @@ def cells(names: Sequence[str], device: str, *, quick: bool) -> list[Cell]:
             size = {"context_rows": rows, "query_rows": n_query, "columns": columns}
             for mode, settings in MODES.items():
                 wanted = tables > 0 if settings["training"] else tables < 2
+                wanted &= place < 2 or mode in PLAIN_MODES
                 if not wanted or (quick and mode not in HEAP_MODES):
                     continue
                 cell = {"backbone": name, "n_classes": n_classes, "mode": mode}
@@ -214,60 +218,6 @@ def cells(names: Sequence[str], device: str, *, quick: bool) -> list[Cell]:
                 if place == 1 and mode in HEAP_MODES and device == "cpu":
                     found.append(cell | {"heap": True})
     return found
-
-
-def report(rows: Sequence[Cell], command: str) -> str:
-    """The page."""
-    facts = f"Python {platform.python_version()}, torch {torch.__version__}"
-    lines = ["# Forecasts of memory", "", f"`{command}`", "", f"{facts}.", ""]
-    lines += (__doc__ or "").split("\n\n", 2)[-1].strip().splitlines()
-    lines += [
-        "",
-        "| backbone | cells | peaks, MiB | median | largest | heap, training | prediction |",
-    ]
-    lines += ["|---" * 7 + "|"]
-    known = [r for r in rows if r["peak"] is not None]
-    for name in dict.fromkeys(r["backbone"] for r in known):
-        own = [r for r in known if r["backbone"] == name]
-        plain = [r for r in own if not r["heap"]]
-        told = [r["forecast"] / r["peak"] - 1 for r in plain if r["forecast"] is not None]
-        peaks = [r["peak"] for r in plain]
-        words = [f"{len(told)} of {len(plain)}", f"{min(peaks):.0f} to {max(peaks):.0f}"]
-        if told:
-            words += [f"{statistics.median(map(abs, told)):.1%}", f"{max(told, key=abs):+.1%}"]
-        else:
-            words += ["no forecast", ""]
-        words += [_heap(own, mode) for mode in HEAP_MODES]
-        lines.append(f"| {name} | {' | '.join(words)} |")
-    lines += ["", *_by_mode(known)]
-    return "\n".join(lines) + "\n"
-
-
-def _heap(rows: Sequence[Cell], mode: str) -> str:
-    """By which factor the heap takes more, where that was measured."""
-    by_heap = [
-        {_key(r): r["peak"] for r in rows if r["mode"] == mode and r["heap"] is heap}
-        for heap in (False, True)
-    ]
-    return ", ".join(f"{by_heap[1][k] / by_heap[0][k]:.1f}" for k in by_heap[1] if k in by_heap[0])
-
-
-def _key(cell: Cell) -> tuple[int, ...]:
-    return tuple(cell[n] for n in ("context_rows", "query_rows", "columns", "tables"))
-
-
-def _by_mode(rows: Sequence[Cell]) -> list[str]:
-    lines = ["| mode | cells | median | largest |", "|---|---|---|---|"]
-    for mode in MODES:
-        told = [
-            r["forecast"] / r["peak"] - 1
-            for r in rows
-            if r["mode"] == mode and not r["heap"] and r["forecast"] is not None
-        ]
-        if told:
-            middle, most = statistics.median(map(abs, told)), max(told, key=abs)
-            lines.append(f"| {mode} | {len(told)} | {middle:.1%} | {most:+.1%} |")
-    return lines
 
 
 def main() -> None:
@@ -290,8 +240,10 @@ def main() -> None:
         rows.append(in_its_own_process(cell))
         with store.open("a") as stream:
             stream.write(json.dumps(rows[-1]) + "\n")
-        print(cell["backbone"], _key(cell), cell["mode"], rows[-1], file=sys.stderr)
-    text = report(rows, "python benchmarks/memory.py " + " ".join(sys.argv[1:]))
+        print(cell["backbone"], key(cell), cell["mode"], rows[-1], file=sys.stderr)
+    text = report(
+        foreseen(rows), "python benchmarks/memory.py " + " ".join(sys.argv[1:]), __doc__ or ""
+    )
     options.out.with_suffix(".md").write_text(text)
     print(text)
 

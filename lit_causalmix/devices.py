@@ -117,7 +117,7 @@ def return_freed_memory() -> None:
     """Lets the C library give tensors back as soon as they are freed, for good; glibc alone.
 
     By default it keeps them for later in pieces that new ones do not fit into: a training step then
-    holds 1.3 to 1.6 times, a prediction up to three times the bytes of its tensors
+    holds 1.1 to 1.6 times, a prediction up to 2.4 times the bytes of its tensors
     (docs/results/memory.md). Bits are the same; a step takes a little longer, as the system clears
     the memory that it hands out.
     """

@@ -173,11 +173,11 @@ class ManyClasses(WrappingBackbone):
 
     def step_bytes(self, shape: StepShape) -> int | None:
         words = n_words(shape.n_classes, self.backbone.limits.classes)
-        found = self.backbone.step_bytes(shape)
-        if found is None or words == 1:
+        if words == 1:
+            return self.backbone.step_bytes(shape)
+        found = self.backbone.step_bytes(shape.words(words))
+        if found is None or shape.training:
             return found
-        if shape.training:  # the graphs of all words
-            return found * words
         kept = self.context_bytes(shape.context()) if shape.encoded else 0
         return found + kept - kept // words
 

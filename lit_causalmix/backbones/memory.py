@@ -10,7 +10,7 @@ Shape legend: B = tables in one step, R = context rows, Q = query rows, F = colu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -37,6 +37,7 @@ class StepShape:
         n_classes: Of the target; 0 for regression.
         training: Whether it has a backward pass; without, nothing has a gradient.
         tables: B.
+        apart: Whether the network computes one table after the other, not all in one pass.
         encoded: Whether the context is kept for several chunks of query rows; not in training.
         precision: See `Precision`.
         checkpointing: Whether a backward pass computes each layer again.
@@ -49,6 +50,7 @@ class StepShape:
     n_classes: int = 0
     training: bool = True
     tables: int = 1
+    apart: bool = False
     encoded: bool = False
     precision: Precision = "32"
     checkpointing: bool = False
@@ -62,6 +64,13 @@ class StepShape:
     def cells(self) -> int:
         """Cells of all tables, targets among them."""
         return self.tables * self.rows * (self.columns + 1)
+
+    def words(self, n_words: int) -> StepShape:
+        """The shape where so many code words pass the network, one after the other.
+
+        In training the graphs of all are there at once, as if each were a table.
+        """
+        return replace(self, tables=self.tables * n_words, apart=True) if self.training else self
 
     def context(self) -> Episode:
         """An episode with a context of this shape and no values, for `Backbone.context_bytes`."""
@@ -118,11 +127,13 @@ class StepBytes:
         unit = shape.tables * width * n_columns
         rows, context, query = shape.rows, shape.context_rows, shape.query_rows
         keeps = not shape.training and shape.encoded and 0 < kept <= MOST_BYTES
-        passing = self.passing.of(max(context, query) if keeps else rows, context)
+        plain = self.passing.of(rows, context)
+        passing = self.passing.row * max(context, query) if keeps else plain
         if not shape.training:
             return keeps * kept + round(unit * passing)
         if shape.checkpointing:
-            per_unit = self.recomputed.of(rows, context) + _INPUT * n_layers * rows
+            at_once = 1 / shape.tables if shape.apart else 1
+            per_unit = at_once * self.recomputed.of(rows, context) + _INPUT * n_layers * rows
         else:
             last = (1 - self.short) * rows + self.short * query
             per_unit = self.kept.of((n_layers - 1) * rows + last, n_layers * context)

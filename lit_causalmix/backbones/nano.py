@@ -188,8 +188,8 @@ class Nano(Backbone):
     def step_bytes(self, shape: StepShape) -> int | None:
         context = shape.context()
         read = replace(shape, columns=min(shape.columns, self.read_columns))
-        found = self._half(context).network_bytes(read, self.context_bytes(context))
-        return found * self._words(context) if shape.training else found
+        read = read.words(self._words(context))  # also of one word: tables pass one by one
+        return self._half(context).network_bytes(read, self.context_bytes(context))
 
     def _words(self, episode: Episode) -> int:
         return n_words(episode.n_classes, self.classifier.config.dim_output)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import pandas as pd
 import pytest
 import torch
 
@@ -15,7 +16,9 @@ from lit_causalmix.backbones import Tab2D
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import ManyTablesDataModule
+from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, MemoryLimitError
+from lit_causalmix.estimators import CausalMixClassifier
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.training import memory_module
 from lit_causalmix.training.memory import Forecast, held_bytes, state_shares
@@ -161,6 +164,39 @@ def test_the_largest_of_several_tables_is_named(
     trainer = pl.Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path)
     with pytest.raises(MemoryLimitError, match="a training step of breast_cancer of 273 context"):
         trainer.fit(CausalMixTask(Tab2D(dim=16, n_layers=1)), datamodule=data)
+
+
+class Small(Tab2D):
+    """Stands for a device with room for ten query rows."""
+
+    def forward(self, episode: Episode) -> torch.Tensor:
+        if episode.n_query > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(episode)
+
+
+def test_predictions_go_on_with_fewer_query_rows_at_once() -> None:
+    x, y = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 2
+    episode = Episode.of_rows(x, y, 32, 2)
+    with torch.no_grad():
+        whole = CausalMixTask(Tab2D(dim=16, n_layers=2)).eval()(episode)
+        task = CausalMixTask(Small(dim=16, n_layers=2), memory="fit").eval()
+        assert torch.allclose(task(episode), whole, atol=1e-6)
+        assert task.room == Room(query_rows=9)
+        assert torch.allclose(task(episode), whole, atol=1e-6)
+        with pytest.raises(torch.OutOfMemoryError):
+            CausalMixTask(Small(dim=16, n_layers=2), memory="ignore").eval()(episode)
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_an_estimator_is_told_the_same(
+    frame: pd.DataFrame, short: Callable[[float], None], folds: int
+) -> None:
+    short(1.1)
+    backbone = {"class_path": "Tab2D", "init_args": {"dim": 16, "n_layers": 1}}
+    model = CausalMixClassifier("default", backbone=backbone, max_steps=1, folds=folds)
+    with pytest.raises(MemoryLimitError, match=r"\(forecast\), this machine has 1 MiB"):
+        model.fit(frame.drop(columns="target"), frame["target"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")

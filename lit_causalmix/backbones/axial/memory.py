@@ -15,8 +15,8 @@ CELLS: Coefficients = {
 """In units of the cells' width."""
 
 ATTENTION: Coefficients = {
-    "32": StepBytes(Bytes(15.4, 12.0), Bytes(23.2, 27.4), Bytes(0.2, 8.1)),
-    "half": StepBytes(Bytes(24.3, 0.0), Bytes(23.2, 27.4), Bytes(0.3, 1.9)),
+    "32": StepBytes(Bytes(15.4, 12.0), Bytes(12.5, 27.4), Bytes(0.2, 8.1)),
+    "half": StepBytes(Bytes(24.3, 0.0), Bytes(12.5, 27.4), Bytes(0.3, 1.9)),
 }
 """In units of attention's width. Both: least squares over the cells of docs/results/memory.md."""
 

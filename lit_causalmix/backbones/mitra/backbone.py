@@ -132,9 +132,9 @@ class Mitra(Tab2D):
         return super().context_bytes(episode) * words
 
     def step_bytes(self, shape: StepShape) -> int | None:
-        found = self.network_bytes(shape, self.context_bytes(shape.context()))
         words = n_words(shape.n_classes, self.config.dim_output)
-        return found * words if shape.training else found
+        kept = self.context_bytes(shape.context())
+        return self.network_bytes(shape.words(words) if words > 1 else shape, kept)
 
     def _symbols(self, episode: Episode) -> int:
         """Classes of the model where the episode has more; 0 where it has not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,8 +16,10 @@ from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
 from lit_causalmix.backbones.extras import needed
 from lit_causalmix.backbones.folder import WEIGHTS_FILE, origin_of
+from lit_causalmix.backbones.memory import MOST_BYTES, StepShape
 from lit_causalmix.backbones.present import numbered, spread
 from lit_causalmix.backbones.tabpfn.checkpoint import (
+    V2,
     Checkpoint,
     TabPFNSizes,
     blank,
@@ -27,6 +30,7 @@ from lit_causalmix.backbones.tabpfn.checkpoint import (
 )
 from lit_causalmix.backbones.tabpfn.encoded import EncodedTabPFN
 from lit_causalmix.backbones.tabpfn.member import Member, fit_member
+from lit_causalmix.backbones.tabpfn.memory import step_bytes
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.weights.licences import announce
@@ -193,6 +197,12 @@ class TabPFN(Backbone):
         config, (rows, columns) = self.checkpoint.config, episode.x_context.shape
         width = int(config.get("emsize", config.get("embed_dim", 192)))
         return 8 * int(config.get("nlayers", 24)) * width * rows * (2 * columns + 2)
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        if self.checkpoint.architecture != V2:
+            return None
+        keeps = shape.encoded and self.context_bytes(shape.context()) <= MOST_BYTES
+        return step_bytes(self.checkpoint.config, replace(shape, encoded=keeps, apart=True))
 
     @property
     def _caches(self) -> bool:

@@ -27,7 +27,7 @@ from lit_causalmix.weights import REGISTRY, load
 from lit_causalmix.weights.hub import official_file
 from lit_causalmix.weights.licences import PRIOR_LABS, PRIOR_LABS_NON_COMMERCIAL, Licence
 
-_V2, _V2_5 = "tabpfn_v2", "tabpfn_v2_5"
+V2, _V2_5 = "tabpfn_v2", "tabpfn_v2_5"
 _CRITERION = "criterion."
 _OLD_SETTINGS = {"CONSTANT_FEATURE_COUNT": "FEATURE_SUBSAMPLING_CONSTANT_FEATURE_COUNT"}
 
@@ -70,12 +70,12 @@ class Checkpoint:
     @property
     def licence(self) -> Licence:
         """Of the weights, which the version tells: those after v2 are for non-commercial use."""
-        return PRIOR_LABS if self.architecture == _V2 else PRIOR_LABS_NON_COMMERCIAL
+        return PRIOR_LABS if self.architecture == V2 else PRIOR_LABS_NON_COMMERCIAL
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Checkpoint:
         """Takes the entries of an official file; a missing name means v2, "base" v2.5."""
-        name = content.get("architecture_name", _V2)
+        name = content.get("architecture_name", V2)
         return cls(
             architecture=_V2_5 if name == "base" else name,
             config=dict(content["config"]),
@@ -137,7 +137,7 @@ def random_checkpoint(sizes: TabPFNSizes, *, regression: bool, seed: int) -> Che
         "num_buckets": sizes.n_buckets,
     }
     tensors = {}
-    for name, tensor in _network(_V2, config).state_dict().items():
+    for name, tensor in _network(V2, config).state_dict().items():
         tensors[name] = torch.zeros_like(tensor)
         if tensor.ndim == 2:
             draw = rng(seed, "tabpfn", name).standard_normal(tuple(tensor.shape))
@@ -147,7 +147,7 @@ def random_checkpoint(sizes: TabPFNSizes, *, regression: bool, seed: int) -> Che
         borders = torch.special.ndtri(shares.clamp(1e-4, 1 - 1e-4))
         borders[[0, -1]] += torch.tensor([-0.1, 0.1])
         tensors[f"{_CRITERION}borders"] = borders.float()
-    return Checkpoint(_V2, config, tensors)
+    return Checkpoint(V2, config, tensors)
 
 
 def blank(kept: Checkpoint, *, regression: bool) -> Checkpoint:
@@ -218,7 +218,7 @@ def _inference_config(checkpoint: Checkpoint, regression: bool) -> Any:
         settings = {_OLD_SETTINGS.get(k, k): v for k, v in checkpoint.inference.items()}
         return module.InferenceConfig(**settings)
     versions = needed("tabpfn.constants", extra="tabpfn").ModelVersion
-    version = versions.V2 if checkpoint.architecture == _V2 else versions.V2_5
+    version = versions.V2 if checkpoint.architecture == V2 else versions.V2_5
     return module.InferenceConfig.get_default("regression" if regression else "multiclass", version)
 
 

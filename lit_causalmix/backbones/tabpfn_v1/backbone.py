@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any, Self
 
@@ -262,6 +262,7 @@ class TabPFNV1(Backbone):
         if sizes.dim_hidden != 2 * sizes.dim:
             return None  # not measured
         kept = self.context_bytes(shape.context())
+        shape = replace(shape, apart=True)
         return MEMORY[shape.precision].at_most(shape, sizes.dim, sizes.n_layers, kept=kept)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
