@@ -159,6 +159,33 @@ def test_tab2d_gives_the_same_with_its_gradients(task: str, checkpointing: bool)
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
 
 
+class Doubled(torch.nn.Module):
+    """A map in the place of another, as adapters put there, with the other's weight."""
+
+    def __init__(self, base: torch.nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.bias = base.bias
+
+    @property
+    def weight(self) -> Tensor:
+        return self.base.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * self.base(x)  # type: ignore[no-any-return]
+
+
+def test_a_map_that_an_adapter_replaced_is_computed_by_itself() -> None:
+    episode = draw_tasks(PriorSettings(columns=(3, 3)), cells=1, seed=0, epoch=0, index=0)[0]
+    outputs = []
+    for by_kernels in (False, True):
+        model = Tab2D(dim=64, n_layers=2, native=by_kernels)
+        attention = model.network.layers[0].get_submodule("attention1")
+        attention.v = Doubled(attention.v)  # type: ignore[arg-type]
+        outputs.append(model(episode))
+    assert torch.equal(*outputs)
+
+
 def test_the_weights_have_the_same_names() -> None:
     plain, by_kernels = (AxialTransformer(dim=32, attention_dim=32, native=on) for on in (0, 1))
     for one, other in zip(plain.state_dict().items(), by_kernels.state_dict().items(), strict=True):

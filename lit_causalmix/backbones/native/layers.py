@@ -24,9 +24,10 @@ class Network(Protocol):
 def through_layers(network: Network, cells: Tensor, n_context: int) -> Tensor:
     """What the layers make of the cells, the last one told that it is.
 
-    The kernels take float32 weights on a CPU; with others torch computes.
+    The kernels take float32 weights of plain maps and norms on a CPU; with others (an adapter's
+    parts, say) torch computes.
     """
-    if network.native and _takes_kernels(next(network.layers.parameters())):
+    if network.native and _take_kernels(network.layers):
         return _by_kernels(network, cells.float(), n_context)
     for i, layer in enumerate(network.layers, start=1):
         last = i == len(network.layers)
@@ -37,8 +38,15 @@ def through_layers(network: Network, cells: Tensor, n_context: int) -> Tensor:
     return cells
 
 
-def _takes_kernels(weight: Tensor) -> bool:
-    return weight.device.type == "cpu" and weight.dtype == torch.float32
+def _take_kernels(layers: nn.Module) -> bool:
+    """Whether the layers are what the kernels read: an adapter's parts have a weight, too."""
+    parts = [module for module in layers.modules() if hasattr(module, "weight")]
+    return all(
+        type(part) in (nn.Linear, nn.LayerNorm)
+        and part.weight.device.type == "cpu"
+        and part.weight.dtype == torch.float32
+        for part in parts
+    )
 
 
 def _by_kernels(network: Network, cells: Tensor, n_context: int) -> Tensor:
