@@ -21,16 +21,17 @@ from importlib import machinery
 from pathlib import Path
 from typing import Any
 
+SCORING = "zero-shot and trajectory"
 PROBES = {
     "lit_causalmix.training.task": {"CausalMixTask.training_step": "forward"},
     "lightning.pytorch.core.module": {"LightningModule.backward": "backward"},
     "torch.optim.adam": {"Adam.step": "optimiser"},
     "lightning.pytorch.loops.evaluation_loop": {"_EvaluationLoop.run": "validation and test"},
     "lit_causalmix.training.selecting": {
-        "SelectingModule.zero_shot": "zero-shot",
+        "SelectingModule.zero_shot": SCORING,
         "SelectingModule.select": "checkpoints",
     },
-    "lit_causalmix.training.scoring": {"score_stage": "trajectory"},
+    "lit_causalmix.training.scoring": {"score_stage": SCORING},
     "lit_causalmix.callbacks.fgsm": {"FGSM.on_test_epoch_end": "FGSM"},
     "lit_causalmix.study.fit_config": {"FitCLI.values": "configuration"},
     "lit_causalmix.commands.study": {"_prepared": "plan"},

@@ -1,6 +1,8 @@
 """What a cell leaves out beside the fit itself, and that its record is the same without."""
 
 import gc
+import json
+import subprocess
 import sys
 import weakref
 from collections.abc import Callable
@@ -108,3 +110,14 @@ def test_fits_share_a_parser_and_nothing_else(spec: Spec, monkeypatch: pytest.Mo
     again = FitCLI(cell.config)
     assert again.trainer.max_epochs == first.trainer.max_epochs
     assert again.values(with_defaults=True) == values
+
+
+@pytest.mark.slow
+def test_a_second_fit_of_a_process_imports_nothing(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "resident.py"
+    command = [sys.executable, str(script), "3", "sklearn:wine", str(tmp_path / "marks")]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    marks = json.loads((tmp_path / "marks.json").read_text(encoding="utf-8"))
+    assert marks["new modules"] == 0
+    assert marks["1"] > 0
