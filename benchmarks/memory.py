@@ -59,6 +59,7 @@ MODES: dict[str, Cell] = {
 }
 SIZES = ((200, 50, 10, 1), (800, 200, 10, 1), (200, 200, 40, 1), (100, 25, 8, 4))
 SMALL = ((60, 15, 8, 1), (150, 40, 4, 1))
+LARGER = ((300, 80, 12, 1), (200, 50, 30, 1))
 PREDICTED = ((400, 100, 20, 0),)
 """Context rows, query rows, columns, tables in a training step; 0 where only predictions are."""
 
@@ -77,7 +78,8 @@ BACKBONES: dict[str, tuple[Callable[[], Backbone], int, Sequence[tuple[int, ...]
     "TabPFNV1": (lambda: TabPFNV1(None), 2, SIZES[:2]),
     "TabPFN v2, regression": (lambda: TabPFN(None), 0, SMALL + PREDICTED),
     "TabPFN v2, classification": (lambda: TabPFN(None, "classification"), 3, SMALL),
-    "TabICL v2, classification": (lambda: TabICL(None), 3, SMALL),
+    "TabICL v2, classification": (lambda: TabICL(None), 3, SMALL + LARGER),
+    "TabICL v2, regression": (lambda: TabICL(None, "regression"), 0, LARGER[:1]),
 }
 PLAIN_MODES = (*HEAP_MODES, "training, checkpointing")
 """Modes of all sizes; the others are measured at the first two."""

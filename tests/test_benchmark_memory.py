@@ -43,7 +43,7 @@ def test_every_measured_peak_is_foreseen_within_a_quarter(benchmark: ModuleType,
         pytest.importorskip(package)
     cells = [cell for cell in KEPT if cell["backbone"] == name and cell["peak"] is not None]
     found = errors(benchmark.foreseen(cells))
-    assert found or package == "tabicl"
+    assert found
     assert {cell: error for cell, error in found.items() if abs(error) > MOST} == {}
 
 

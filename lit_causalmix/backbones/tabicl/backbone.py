@@ -16,8 +16,10 @@ from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.extras import needed
 from lit_causalmix.backbones.folder import origin_of
+from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.present import numbered, spread
 from lit_causalmix.backbones.tabicl.checkpoint import TabICLSizes, random_network, read, write
+from lit_causalmix.backbones.tabicl.memory import step_bytes
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.weights.hub import official_file
@@ -135,6 +137,10 @@ class TabICL(Backbone):
             "rows": list(net.row_interactor.parameters()),
             "context": list(net.icl_predictor.parameters()),
         }
+
+    def step_bytes(self, shape: StepShape) -> int | None:
+        weights = sum(p.numel() * p.element_size() for p in self.network.parameters())
+        return step_bytes(self.config, shape, weights)
 
     def forward(self, episode: Episode) -> Tensor:
         """Predicts the query rows.
