@@ -44,7 +44,7 @@ class TakesTables(Protocol):
 class KnowsMemory(Protocol):
     """A module that foresees what steps take of memory."""
 
-    def check_memory(self, shapes: Iterable[StepShape]) -> None:
+    def check_memory(self, trainer: pl.Trainer, shapes: Iterable[StepShape]) -> None:
         """Raises a `LitCausalMixError` for steps that memory has no room for, or cuts them."""
 
     def scored_context_limit(self) -> int | None:
@@ -86,7 +86,7 @@ def preflight(
             if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
                 generator.use(module.plain_backbone())
     if isinstance(module, KnowsMemory):
-        module.check_memory(shapes)
+        module.check_memory(trainer, shapes)
 
 
 def context_limit(trainer: pl.Trainer | None) -> int | None:

@@ -1,14 +1,18 @@
 """What the page on rates reads off a cell: shorter fits, rules of selection, the last weights."""
 
-import sys
+import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from rates import common, last, selected, told
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    return importlib.import_module("rates")
+
 
 RECORD: dict[str, Any] = {
     "task": "binary",
@@ -38,24 +42,24 @@ RECORD: dict[str, Any] = {
     ],
 )
 def test_the_best_of_the_first_steps_counts(
-    steps: int, rule: tuple[str, float], score: float
+    script: ModuleType, steps: int, rule: tuple[str, float], score: float
 ) -> None:
-    assert selected(RECORD, steps, rule) == score
+    assert script.selected(RECORD, steps, rule) == score
 
 
-def test_the_last_weights_are_those_of_the_step() -> None:
-    assert [last(RECORD, steps) for steps in (10, 20, 30)] == [0.3, -0.5, 1.5]
+def test_the_last_weights_are_those_of_the_step(script: ModuleType) -> None:
+    assert [script.last(RECORD, steps) for steps in (10, 20, 30)] == [0.3, -0.5, 1.5]
 
 
-def test_tables_that_a_recipe_lacks_are_left_out() -> None:
+def test_tables_that_a_recipe_lacks_are_left_out(script: ModuleType) -> None:
     others = [RECORD | {"method": "b", "table": name} for name in ("t", "u")]
-    found = common([RECORD, *others], "classification")
+    found = script.common([RECORD, *others], "classification")
     assert {name: [r["table"] for r in cells] for name, cells in found.items()} == {
         "a": ["t"],
         "b": ["t"],
     }
-    assert common([RECORD], "regression") == {}
+    assert script.common([RECORD], "regression") == {}
 
 
-def test_a_table_is_worse_by_more_than_a_tenth() -> None:
-    assert told([0.0, -0.05, -0.2, 1.0])[1] == "25%"
+def test_a_table_is_worse_by_more_than_a_tenth(script: ModuleType) -> None:
+    assert script.told([0.0, -0.05, -0.2, 1.0])[1] == "25%"

@@ -62,10 +62,11 @@ class MemoryModule(SelectingModule):
 
     # -- before the first step ------------------------------------------------------------------
 
-    def check_memory(self, shapes: Iterable[StepShape]) -> None:
+    def check_memory(self, trainer: pl.Trainer, shapes: Iterable[StepShape]) -> None:
         """Refuses, or cuts, what memory has no room for; once a run, before anything slow.
 
         Args:
+            trainer: Of the run; a module that is only connected to it has none of its own yet.
             shapes: The largest steps of the run. Their precision and checkpointing are set here.
 
         Raises:
@@ -73,17 +74,17 @@ class MemoryModule(SelectingModule):
             ConfigurationError: If rows would have to be halved where they cannot be.
         """
         if self.memory_rule == "fit":
-            _check_halving(self.trainer)
+            _check_halving(trainer)
         if self._compared or self.memory_rule == "ignore":
             return
         self._compared = True
-        device = self.trainer.strategy.root_device
+        device = trainer.strategy.root_device
         available = available_bytes(device)
-        precision = PRECISIONS.get(str(self.trainer.precision))
+        precision = PRECISIONS.get(str(trainer.precision))
         if available is None or precision is None:
             return
         if device.type == "cpu":  # all processes of this machine take theirs
-            available //= self.trainer.num_devices
+            available //= trainer.num_devices
         forecast = self._forecast(device)
         for shape in shapes:
             shape = replace(

@@ -81,7 +81,7 @@ def detectable_effect(values: Floats, level: float = 0.95, power: float = POWER)
     Example:
         >>> spread = np.array([-1.0, 1.0] * 17)  # 34 tables, standard deviation 1.015
         >>> round(detectable_effect(spread), 3)
-        0.503
+        0.502
     """
     from scipy.optimize import brentq
     from scipy.stats import nct
