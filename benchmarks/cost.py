@@ -193,9 +193,13 @@ def picture(points: Sequence[Point], by_graphs: Sequence[dict[str, float]]) -> b
     panels[3].set_xlabel("graphs")
     panels[3].set_ylabel("processor seconds")
     panels[3].legend(fontsize=8)
-    for panel in panels:
+    for panel, sizes in zip(panels, (*AXES.values(), GRAPHS), strict=True):
         panel.set_xscale("log")
         panel.set_yscale("log")
+        panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        panel.yaxis.set_major_formatter("{x:g}")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_minor_formatter("")
         panel.grid(alpha=0.3)
     return png(figure)
 
@@ -232,12 +236,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="without an ending")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--draw", action="store_true", help="what the .json holds, once more")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    points, by_graphs = list(steps(options.repeats)), graphs(options.repeats)
-    content = {"steps": [asdict(p) for p in points], "graphs": by_graphs}
-    options.out.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+    numbers = options.out.with_suffix(".json")
+    if options.draw:
+        content = json.loads(numbers.read_text())
+        points, by_graphs = [Point(**p) for p in content["steps"]], content["graphs"]
+    else:
+        points, by_graphs = list(steps(options.repeats)), graphs(options.repeats)
+        content = {"steps": [asdict(p) for p in points], "graphs": by_graphs}
+        numbers.write_text(json.dumps(content, indent=1) + "\n")
     options.out.with_suffix(".png").write_bytes(picture(points, by_graphs))
     options.out.with_suffix(".md").write_text(page(points, by_graphs, options.out.name))
 
