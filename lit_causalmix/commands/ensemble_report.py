@@ -21,6 +21,7 @@ from lit_causalmix.metrics import Score, normalized_scores, specs
 from lit_causalmix.pages.html import render
 from lit_causalmix.study.fit_config import portable
 from lit_causalmix.study.folds import Ensemble, FoldSettings
+from lit_causalmix.study.report.words import count
 from lit_causalmix.training.report import (
     ReportRow,
     brief,
@@ -96,7 +97,8 @@ class EnsembleReport:
 
     @property
     def _title(self) -> str:
-        return f"{self.data.table_names[0]}: {self._method}, {len(self.ensemble.members)} folds"
+        folds = count(len(self.ensemble.members), "fold")
+        return f"{self.data.table_names[0]}: {self._method}, {folds}"
 
     @property
     def _warnings(self) -> list[str]:
