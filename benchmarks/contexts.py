@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from output import write_lines
 
 from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, TabPFN, TabPFNV1
 from lit_causalmix.episode import Episode
@@ -110,11 +111,7 @@ def main() -> None:
                 sys.stderr.write(f"{name} left out: {error}\n")
                 continue
             sys.stderr.write(f"{lines[-1]}\n")
-    text = "\n".join(lines) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_lines(lines, arguments.out)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import yaml
+from output import write_lines
 
 from lit_causalmix.backbones import AxialTransformer
 from lit_causalmix.episode import Episode
@@ -138,11 +139,7 @@ def main() -> None:
     for number in arguments.stages:
         lines.append(stage_row(number, curriculum[number - 1], kinds, arguments.steps))
         sys.stderr.write(f"{lines[-1]}\n")
-    text = "\n".join(lines) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_lines(lines, arguments.out)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ from lit_causalmix.study.statistics import (
     paired_effects,
     scaling_curve,
     summarise,
-    verdict,
 )
 from lit_causalmix.study.statistics.scaling import Amount
 from lit_causalmix.study.store import Store
@@ -140,9 +139,8 @@ def difference(block: Block, name: str) -> tuple[str, str]:
     """Mean difference of a method to the reference, and on how many tables it is better."""
     if name == block.reference:
         return "", ""
-    effects = paired_effects(block.main, block.score, name, block.reference)
-    paired = summarise(effects)
-    return estimate(verdict(effects).overall), f"{paired.wins} / {paired.ties} / {paired.losses}"
+    paired = summarise(paired_effects(block.main, block.score, name, block.reference))
+    return estimate(paired.mean), f"{paired.wins} / {paired.ties} / {paired.losses}"
 
 
 def verdicts(block: Block) -> Iterator[Element]:

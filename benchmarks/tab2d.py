@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from output import write_lines
 from torch import Tensor
 
 from lit_causalmix.backbones import Tab2D
@@ -155,11 +156,7 @@ def main() -> None:
                 f"{statistics.median(ratios):.2f}",
             ]
         lines.append(f"| {' | '.join(cells)} | {memory[name]:.0f} MiB |")
-    text = "\n".join(lines) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write_lines(lines, arguments.out)
 
 
 if __name__ == "__main__":
