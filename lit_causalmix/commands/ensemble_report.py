@@ -173,11 +173,11 @@ class EnsembleReport:
                 "All folds together", told, self._rows["val"], self._member.context_of("val")
             ),
         ]
-        count = len(self.ensemble.members)
+        n_members = len(self.ensemble.members)
         return RunStory(
             self._title,
             stages,
-            [*self._chosen(), f"The model averages the predictions of its {count} members."],
+            [*self._chosen(), f"The model averages the predictions of its {n_members} members."],
             png=curves(history, choice.step, self._title),
             history=history,
             facts=list(facts(self.data, self.task.backbone)),

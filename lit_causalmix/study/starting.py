@@ -7,7 +7,6 @@ line, estimators and studies lay them under everything that the user says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from lit_causalmix import backbones
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.backbones.wrapping import WrappingBackbone
 from lit_causalmix.configuration import config_folder
+from lit_causalmix.configuration.classes import resolve_class
 from lit_causalmix.configuration.files import read_mapping
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.merging import merged
 
 _DEFAULT = "default"
@@ -67,9 +68,8 @@ def _recommended(asked: Any) -> str | None:
 def _class(asked: Any) -> type[Backbone] | None:
     """The class of a backbone; None for what is none, which the parser refuses with the reason."""
     path = str(asked.get("class_path") if isinstance(asked, Mapping) else asked)
-    module, _, name = path.rpartition(".")
     try:
-        found = getattr(import_module(module) if module else backbones, name, None)
-    except (ImportError, ValueError):
+        found = resolve_class(path) if "." in path else getattr(backbones, path, None)
+    except ConfigurationError:
         return None
     return found if isinstance(found, type) and issubclass(found, Backbone) else None

@@ -96,7 +96,7 @@ def answers(block: Block) -> Iterator[Answer]:
 def fine_tuning(block: Block) -> Answer:
     """Fine-tuning on real rows alone in place of zero-shot, whose normalised score is 0."""
     about = f"{block.reference} in place of zero-shot"
-    return _compared("tune", "tune", about, lambda: _to_zero_shot(block))
+    return _compared("tune", about, lambda: _to_zero_shot(block))
 
 
 def mixing(block: Block) -> Answer:
@@ -104,18 +104,17 @@ def mixing(block: Block) -> Answer:
     about = f"{block.method} in place of {block.reference}"
     return _compared(
         "mix",
-        "mix",
         about,
         lambda: paired_effects(block.main, block.score, block.method, block.reference),
     )
 
 
-def _compared(question: Question, name: str, about: str, effects: Callable[[], Effects]) -> Answer:
+def _compared(question: Question, about: str, effects: Callable[[], Effects]) -> Answer:
     try:
         found = effects()
-        return Answer(question, name, about, verdict(found), paired=summarise(found))
+        return Answer(question, question, about, verdict(found), paired=summarise(found))
     except ConfigurationError as error:
-        return Answer(question, name, about, None, str(error))
+        return Answer(question, question, about, None, str(error))
 
 
 def _to_zero_shot(block: Block) -> Effects:
