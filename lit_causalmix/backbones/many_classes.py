@@ -22,6 +22,7 @@ from lit_causalmix.backbones.description import described, rebuilt
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.wrapping import WrappingBackbone
 from lit_causalmix.episode import Episode
+from lit_causalmix.files.digests import number_of, of_array
 from lit_causalmix.seeding import rng
 
 REDUNDANCY = 4
@@ -51,14 +52,42 @@ def codebook(n_classes: int, n_symbols: int) -> NDArray[np.int64]:
     return max(books, key=_least_distance)
 
 
-def n_words(n_classes: int, n_symbols: int | None) -> int:
+def n_words(n_classes: int, n_symbols: int | None, *, training: bool = False) -> int:
     """Forward passes that so many classes take: 1 where there are symbols for all of them.
 
+    Args:
+        n_classes: Classes of the table; 0 for regression.
+        n_symbols: Classes of the backbone; None or 0 is no limit.
+        training: Whether it is for a step of training, which takes the fewest (`step_words`).
+
     Example:
-        >>> n_words(10, 10), n_words(30, 10)
-        (1, 8)
+        >>> n_words(10, 10), n_words(30, 10), n_words(30, 10, training=True)
+        (1, 8, 2)
     """
-    return len(codebook(n_classes, n_symbols)) if n_symbols and n_classes > n_symbols else 1
+    if not n_symbols or n_classes <= n_symbols:
+        return 1
+    fewest = _fewest_rows(n_classes, n_symbols)
+    return fewest if training else REDUNDANCY * fewest
+
+
+def step_words(episode: Episode, n_symbols: int) -> list[int]:
+    """The code words by which an episode trains: as many as tell the classes apart at least.
+
+    A random subset for each episode, so that the mean over episodes of what decoding adds up is
+    that of all words, at the cost of a few [our choice]. A pure function of the context's labels,
+    whose order every episode draws anew.
+
+    Args:
+        episode: A classification episode of more than `n_symbols` classes.
+        n_symbols: Classes of the backbone.
+
+    Returns:
+        Ascending row numbers of `codebook`.
+    """
+    labels = number_of(of_array(episode.y_context.cpu().numpy()))
+    fewest = _fewest_rows(episode.n_classes, n_symbols)
+    chosen = rng(labels, "code words").choice(REDUNDANCY * fewest, size=fewest, replace=False)
+    return sorted(chosen.tolist())
 
 
 def _fewest_rows(n_classes: int, n_symbols: int) -> int:
@@ -76,32 +105,40 @@ def _least_distance(book: NDArray[np.int64]) -> int:
 
 
 def decoded_logits(
-    forward: Callable[[Episode], Tensor], episode: Episode, n_symbols: int
+    forward: Callable[[Episode], Tensor],
+    episode: Episode,
+    n_symbols: int,
+    *,
+    training: bool = False,
 ) -> Tensor:
     """Logits of all classes from forward passes over at most `n_symbols`: float32 (Q, n_classes).
 
     The logarithms of a class's symbols are averaged over the code words and weighted as the fewest
     that tell the classes apart: as if redundant ones told nothing new [our choice]. Differentiable
-    as `forward` is; time and memory are those of E forward passes.
+    as `forward` is; time and memory are those of so many forward passes.
 
     Args:
         forward: Maps an episode to logits (Q, n_classes of the episode).
         episode: A classification episode.
         n_symbols: Most classes that `forward` takes.
+        training: Whether `step_words` alone are passed.
     """
-    return _decoded([forward] * len(codebook(episode.n_classes, n_symbols)), episode, n_symbols)
+    n_rows = n_words(episode.n_classes, n_symbols)
+    words = step_words(episode, n_symbols) if training else range(n_rows)
+    return _decoded(dict.fromkeys(words, forward), episode, n_symbols)
 
 
 def _decoded(
-    forwards: Sequence[Callable[[Episode], Tensor]], episode: Episode, n_symbols: int
+    forwards: Mapping[int, Callable[[Episode], Tensor]], episode: Episode, n_symbols: int
 ) -> Tensor:
     """`decoded_logits` with a function for each code word, as contexts may be encoded apart."""
     book = torch.from_numpy(codebook(episode.n_classes, n_symbols)).to(episode.x_query.device)
     total = torch.zeros(episode.n_query, episode.n_classes, device=episode.x_query.device)
-    for forward, row in zip(forwards, book, strict=True):
+    for word, forward in forwards.items():
+        row = book[word]
         logits = forward(_coded(episode, row, n_symbols))
         total = total + logits.float().log_softmax(dim=-1)[:, row]
-    return total * (_fewest_rows(episode.n_classes, n_symbols) / len(book))
+    return total * (_fewest_rows(episode.n_classes, n_symbols) / len(forwards))
 
 
 def _coded(episode: Episode, row: Tensor, n_symbols: int) -> Episode:
@@ -129,15 +166,16 @@ class EncodedWords:
         return cls([encode(_coded(episode, row, n_symbols)) for row in book], n_symbols)
 
     def output(self, episode: Episode) -> Tensor:
-        return _decoded([word.output for word in self.words], episode, self.n_symbols)
+        outputs = {index: word.output for index, word in enumerate(self.words)}
+        return _decoded(outputs, episode, self.n_symbols)
 
 
 class ManyClasses(WrappingBackbone):
     """Lets a classifier of few classes take many, zero-shot and in fine-tuning.
 
     Episodes within the backbone's own limit pass unchanged; others take 8 forward passes up to 100
-    classes for a backbone of 10 (see `decoded_logits`). Rare classes stay hard: each needs context
-    rows of its own.
+    classes for a backbone of 10, and 2 in training (see `decoded_logits`, `step_words`). Rare
+    classes stay hard: each needs context rows of its own.
 
     Args:
         backbone: The classifier.
@@ -159,7 +197,7 @@ class ManyClasses(WrappingBackbone):
         if not own or episode.n_classes <= own:
             output: Tensor = self.backbone(episode)
             return output
-        return decoded_logits(self.backbone, episode, own)
+        return decoded_logits(self.backbone, episode, own, training=self.training)
 
     def encode_context(self, episode: Episode) -> EncodedContext:
         own = self.backbone.limits.classes
@@ -172,7 +210,8 @@ class ManyClasses(WrappingBackbone):
         return kept * n_words(episode.n_classes, self.backbone.limits.classes)
 
     def step_bytes(self, shape: StepShape) -> int | None:
-        words = n_words(shape.n_classes, self.backbone.limits.classes)
+        own = self.backbone.limits.classes
+        words = n_words(shape.n_classes, own, training=shape.training)
         if words == 1:
             return self.backbone.step_bytes(shape)
         found = self.backbone.step_bytes(shape.words(words))

@@ -49,7 +49,7 @@ class Nano(Backbone):
     - Columns: of more than `read_columns`, each context chooses the ones that its targets tell most
       about, one at a time (`columns`), with a warning; pre-training saw at most 48 columns.
     - Classes: more than 10 are predicted through error-correcting codes (`many_classes`), in 8
-      forward passes; pre-training saw at most 10.
+      forward passes, of which a step of training takes 2; pre-training saw at most 10.
     - Rows: more context rows than `max_context_rows` are refused, with the setting that takes a
       stratified subsample; pre-training saw at most 512.
 
@@ -157,7 +157,7 @@ class Nano(Backbone):
         episode = keep_columns(episode, self.read_columns)
         most = self.classifier.config.dim_output
         if episode.n_classes > most:
-            return decoded_logits(self._averaged, episode, most)
+            return decoded_logits(self._averaged, episode, most, training=self.training)
         return self._averaged(episode)
 
     def _averaged(self, episode: Episode) -> Tensor:
@@ -186,9 +186,10 @@ class Nano(Backbone):
         return self._half(episode).context_bytes(read) * self.n_ensemble * self._words(episode)
 
     def step_bytes(self, shape: StepShape) -> int | None:
-        context = shape.context()
+        context, most = shape.context(), self.classifier.config.dim_output
         read = replace(shape, columns=min(shape.columns, self.read_columns))
-        read = read.words(self._words(context))  # also of one word: tables pass one by one
+        words = n_words(shape.n_classes, most, training=shape.training)
+        read = read.words(words)  # also of one word: tables pass one by one
         return self._half(context).network_bytes(read, self.context_bytes(context))
 
     def _words(self, episode: Episode) -> int:

@@ -1,12 +1,14 @@
 """Error-correcting output codes: known answers, and a backbone beyond its own limit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from lit_causalmix.backbones import ManyClasses, Tab2D
-from lit_causalmix.backbones.many_classes import codebook, decoded_logits
+from lit_causalmix.backbones.many_classes import codebook, decoded_logits, n_words, step_words
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import LimitError
 from lit_causalmix.prior import PriorSettings, draw_episode
@@ -69,6 +71,45 @@ def test_decoding_finds_the_classes_that_the_symbols_stand_for() -> None:
     logits = decoded_logits(neighbours, e, 10)
     assert logits.shape == (e.n_query, N_CLASSES)
     assert (logits.argmax(dim=1) == e.y_query).all()
+
+
+def shuffled(e: Episode, seed: int) -> Episode:
+    order = torch.randperm(len(e.y_context), generator=torch.Generator().manual_seed(seed))
+    return replace(e, x_context=e.x_context[order], y_context=e.y_context[order])
+
+
+def test_a_step_takes_the_fewest_words_and_every_word_as_often() -> None:
+    e = episode()
+    assert step_words(e, 10) == step_words(e, 10)
+    chosen = [step_words(shuffled(e, seed), 10) for seed in range(400)]
+    assert all(len(set(words)) == 2 == n_words(N_CLASSES, 10, training=True) for words in chosen)
+    counts = np.bincount(np.ravel(chosen), minlength=8)
+    assert (np.abs(counts - 100) < 40).all()  # 4.6 standard deviations
+
+
+def test_the_mean_over_words_of_steps_is_what_all_words_say() -> None:
+    e = episode()
+    alike = [shuffled(e, seed) for seed in range(300)]
+    steps = torch.stack([decoded_logits(neighbours, each, 10, training=True) for each in alike])
+    whole = decoded_logits(neighbours, e, 10)
+    deviation = steps.std(dim=0) / len(alike) ** 0.5
+    assert ((steps.mean(dim=0) - whole).abs() < 6 * deviation + 1e-4).all()
+
+
+def test_training_passes_two_words_and_evaluation_eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, e = ManyClasses(Tab2D(dim=16, n_layers=1, n_heads=2)), episode()
+    passed: list[int] = []
+    plain = model.backbone.forward
+
+    def counted(episode: Episode) -> Tensor:
+        passed.append(episode.n_classes)
+        output: Tensor = plain(episode)
+        return output
+
+    monkeypatch.setattr(model.backbone, "forward", counted)
+    model.train()(e)
+    model.eval()(e)
+    assert passed == [10] * (2 + 8)
 
 
 def test_more_classes_than_symbols_can_be_fine_tuned() -> None:

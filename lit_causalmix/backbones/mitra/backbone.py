@@ -113,7 +113,7 @@ class Mitra(Tab2D):
     def forward(self, episode: Episode) -> Tensor:
         most = self._symbols(episode)
         if most:
-            return decoded_logits(super().forward, episode, most)
+            return decoded_logits(super().forward, episode, most, training=self.training)
         return super().forward(episode)
 
     def losses(self, episodes: Sequence[Episode]) -> Tensor:
@@ -132,7 +132,7 @@ class Mitra(Tab2D):
         return super().context_bytes(episode) * words
 
     def step_bytes(self, shape: StepShape) -> int | None:
-        words = n_words(shape.n_classes, self.config.dim_output)
+        words = n_words(shape.n_classes, self.config.dim_output, training=shape.training)
         kept = self.context_bytes(shape.context())
         return self.network_bytes(shape.words(words) if words > 1 else shape, kept)
 
