@@ -48,6 +48,15 @@ def test_an_overruled_kind_changes_the_prediction() -> None:
     assert not torch.allclose(model()(e), model()(category), atol=1e-3)
 
 
+def test_a_unit_far_below_zero_goes_on_learning() -> None:
+    made, e = model(), episode()
+    for layer in made.network.layers:
+        torch.nn.init.constant_(layer.up.bias, -3.0)  # where a rectifier would pass no gradient
+    made.loss(made(e), e).backward()
+    for layer in made.network.layers:
+        assert (layer.up.weight.grad.abs().amax(dim=1) > 0).all()
+
+
 def test_a_gap_is_not_the_mean() -> None:
     e = episode(categorical_share=0, missing_share=0)
     mean = e.x_context[:, 0].mean()

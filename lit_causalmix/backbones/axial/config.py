@@ -8,7 +8,8 @@ from pathlib import Path
 from lit_causalmix.backbones.folder import CONFIG_FILE, read_settings
 from lit_causalmix.errors import WeightsError
 
-ARCHITECTURE = "axial"
+ARCHITECTURE = "axial-gelu"
+"""Weights of "axial" were trained with rectifiers, which die (docs/pretraining.md)."""
 
 
 @dataclass(frozen=True)

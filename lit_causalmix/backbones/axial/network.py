@@ -11,7 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from lit_causalmix.backbones import native
 from lit_causalmix.backbones.axial.config import AxialConfig
@@ -121,7 +121,7 @@ class Layer(nn.Module):
         cells, x = native.add_norm(cells[:, :, read], update, self.row_norm, dtype)
         update = self.rows.attend_native(x, 1, rows, n_context)
         cells, x = native.add_norm(cells[:, rows], update, self.norm, dtype)
-        return cells, native.mlp(x, self.up, self.down, gelu=False)
+        return cells, native.mlp(x, self.up, self.down)
 
     def encode(self, cells: Tensor, last: bool) -> tuple[Tensor, Keys]:
         """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others.
@@ -148,7 +148,7 @@ class Layer(nn.Module):
         x = self.rows.attend(x, keys)
         by_column = x.reshape(cells.shape[0], cells.shape[2], *x.shape[1:])
         cells = cells + by_column.transpose(1, 2)
-        return cells + self.down(relu(self.up(self.norm(cells))))  # type: ignore[no-any-return]
+        return cells + self.down(gelu(self.up(self.norm(cells))))  # type: ignore[no-any-return]
 
 
 class AxialNetwork(nn.Module):

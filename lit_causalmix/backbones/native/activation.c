@@ -1,4 +1,4 @@
-/* The hidden cells of an MLP: a bias and an activation in one pass, in place; GELU or the rectifier. */
+/* The hidden cells of an MLP: a bias and GELU in one pass, in place. */
 #include "common.h"
 
 /* The distribution function of a normal variable and its density, from one exponential.
@@ -19,36 +19,28 @@ ALWAYS void normal(vec x, vec *below, vec *density) {
     *density = 0.3989422804f * bell;
 }
 
-/* h = activation(h + bias) for n rows of a width. */
-void activate(int64_t n, int64_t width, int64_t gelu, const float *bias, element *h) {
+/* h = gelu(h + bias) for n rows of a width. */
+void activate(int64_t n, int64_t width, const float *bias, element *h) {
     for (int64_t i = 0; i < n; i++)
         for (int64_t c = 0; c < width; c += 16) {
             const vec x = read_row(h + i * width + c) + LOAD(bias + c);
-            vec found = larger(x, splat(0)), below, density;
-            if (gelu) {
-                normal(x, &below, &density);
-                found = x * below;
-            }
-            write_row(h + i * width + c, found);
+            vec below, density;
+            normal(x, &below, &density);
+            write_row(h + i * width + c, x * below);
         }
 }
 
 /* The same, and d, the gradient of what comes out, becomes that of what went in, whose columns are
    added up to `total`. */
-void activate_backward(int64_t n, int64_t width, int64_t gelu, const float *bias, element *h,
+void activate_backward(int64_t n, int64_t width, const float *bias, element *h,
                        element *d, float *total) {
     for (int64_t i = 0; i < n; i++)
         for (int64_t c = 0; c < width; c += 16) {
             const vec x = read_row(h + i * width + c) + LOAD(bias + c);
             vec found = read_row(d + i * width + c), below, density;
-            if (gelu) {
-                normal(x, &below, &density);
-                found *= below + x * density;
-                write_row(h + i * width + c, x * below);
-            } else {
-                found = (vec)((ivec)found & (ivec)(x > splat(0)));
-                write_row(h + i * width + c, larger(x, splat(0)));
-            }
+            normal(x, &below, &density);
+            found *= below + x * density;
+            write_row(h + i * width + c, x * below);
             write_row(d + i * width + c, found);
             STORE(total + c, LOAD(total + c) + found);
         }

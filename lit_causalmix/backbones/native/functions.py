@@ -136,10 +136,10 @@ class _AddNorm(torch.autograd.Function):
         return *found, None
 
 
-def _rowwise(kernel: Any, rows: Tensor, arrays: tuple[Tensor | None, ...], *more: int) -> None:
-    """Calls a kernel that takes the number of rows, their width and further integers first."""
+def _rowwise(kernel: Any, rows: Tensor, arrays: tuple[Tensor | None, ...]) -> None:
+    """Calls a kernel that takes the number of rows and their width first."""
     width = rows.shape[-1]
-    sizes = (rows.numel() // width, width, *more)
+    sizes = (rows.numel() // width, width)
     kernel(*map(ctypes.c_int64, sizes), *map(_pointer, arrays))
 
 
@@ -170,15 +170,14 @@ class _Mlp(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, up: Tensor, bias: Tensor, down: Tensor, gelu: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, up: Tensor, bias: Tensor, down: Tensor) -> Tensor:
         x, up, down = x.contiguous(), up.to(x.dtype), down.to(x.dtype)
         ctx.save_for_backward(x, up, bias, down)
-        ctx.gelu = gelu
         out = torch.empty_like(x)
         activate = kernels(x.dtype).activate
         for rows, to in zip(_blocks(x), _blocks(out), strict=True):
             hidden = rows @ up.mT
-            _rowwise(activate, hidden, (bias, hidden), gelu)
+            _rowwise(activate, hidden, (bias, hidden))
             torch.mm(hidden, down.mT, out=to)
         return out
 
@@ -191,20 +190,20 @@ class _Mlp(torch.autograd.Function):
         activate = kernels(x.dtype).activate_backward
         for rows, d_rows, to in zip(*map(_blocks, (x, grad.contiguous(), d_x)), strict=True):
             hidden, d_hidden = rows @ up.mT, d_rows @ down
-            _rowwise(activate, hidden, (bias, hidden, d_hidden, d_bias), ctx.gelu)
+            _rowwise(activate, hidden, (bias, hidden, d_hidden, d_bias))
             d_down += d_rows.mT @ hidden
             d_up += d_hidden.mT @ rows
             torch.mm(d_hidden, up, out=to)
-        return d_x, d_up, d_bias, d_down, None
+        return d_x, d_up, d_bias, d_down
 
 
 def _blocks(x: Tensor) -> tuple[Tensor, ...]:
     return torch.split(x.flatten(0, -2), _MLP_ROWS)
 
 
-def mlp(x: Tensor, up: torch.nn.Linear, down: torch.nn.Linear, *, gelu: bool) -> Update:
-    """down(gelu(up(x))), or with a rectifier, for float32 or bfloat16 (..., E), in blocks."""
-    return _Mlp.apply(x, up.weight, up.bias, down.weight, gelu), down.bias  # type: ignore[no-untyped-call]
+def mlp(x: Tensor, up: torch.nn.Linear, down: torch.nn.Linear) -> Update:
+    """down(gelu(up(x))) for float32 or bfloat16 (..., E), in blocks."""
+    return _Mlp.apply(x, up.weight, up.bias, down.weight), down.bias  # type: ignore[no-untyped-call]
 
 
 def product_dtype() -> torch.dtype:

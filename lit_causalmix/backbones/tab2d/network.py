@@ -110,11 +110,11 @@ class Layer(nn.Module):
         cells, x = native.add_norm(cells, update, self.layer_norm1, dtype)
         update = self.attention1.attend_native(x, 1, rows, n_context)
         cells, x = native.add_norm(cells[:, rows], update, self.layer_norm2, dtype)
-        update = native.mlp(x, self.linear1, self.linear2, gelu=True)
+        update = native.mlp(x, self.linear1, self.linear2)
         cells, x = native.add_norm(cells, update, self.layer_norm3, dtype)
         update = self.attention2.attend_native(x, 2, columns, cells.shape[2])
         cells, x = native.add_norm(cells[:, :, columns], update, self.layer_norm4, dtype)
-        return cells, native.mlp(x, self.linear3, self.linear4, gelu=True)
+        return cells, native.mlp(x, self.linear3, self.linear4)
 
     def encode(self, cells: Tensor) -> tuple[Tensor, Keys]:
         """What `forward` makes of context rows (B, R, F + 1, E), and their keys for others."""
