@@ -71,11 +71,12 @@ def summary(results: pd.DataFrame) -> str:
             for name, statistic in (("mean", np.mean), ("median", np.median)):
                 values = [interval(relative[method], statistic) for method in table.index]
                 table.insert(2, f"{name} MAE / lowest", values)
-        seeds = complete.index.get_level_values("seed").nunique()
+        seeds = sorted(set(complete.groupby("table").size()))
+        seed_text = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
         title = "Classification" if is_classification else "Regression"
         n_tables = complete.index.get_level_values("table").nunique()
         parts += [
-            f"### {title}: {n_tables} tables that every method takes, {seeds} seeds",
+            f"### {title}: {n_tables} tables that every method takes, {seed_text}",
             markdown(table),
             f"{metric} per table, mean (standard deviation) over the seeds:",
             markdown(_per_table(scores, "{:.3f}")),
