@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +69,13 @@ def real_data() -> Path:
         if (Path(folder) / "credit_g.csv").is_file():
             return Path(folder)
     pytest.skip("the real benchmark tables are absent: set LIT_CAUSALMIX_DATA to their folder")
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a script of `benchmarks/` by its name."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    return importlib.import_module
 
 
 FrameMaker = Callable[..., pd.DataFrame]

@@ -1,7 +1,6 @@
 """The operations that benchmarks/cost.py counts, against hand counts."""
 
-import importlib
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
@@ -10,9 +9,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    return importlib.import_module("cost")
+def script(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("cost")
 
 
 def test_a_product_counts_two_a_term_and_twice_that_backward(script: ModuleType) -> None:

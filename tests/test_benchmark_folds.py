@@ -1,12 +1,8 @@
 """The figures of folds against one split, from records whose answer is known."""
 
-import importlib
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
-
-import pytest
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def entry(table: str, seed: int, one: float, five: float, *, kind: str) -> dict[str, Any]:
@@ -20,10 +16,9 @@ def entry(table: str, seed: int, one: float, five: float, *, kind: str) -> dict[
 
 
 def test_figures_count_each_table_once_and_follow_the_better_side(
-    monkeypatch: pytest.MonkeyPatch,
+    benchmark: Callable[[str], ModuleType],
 ) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    summary = importlib.import_module("folds_summary").summary
+    summary = benchmark("folds_summary").summary
     records = [
         entry("a", 0, 0.50, 0.55, kind="classification"),
         entry("a", 1, 0.50, 0.55, kind="classification"),

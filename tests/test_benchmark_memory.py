@@ -1,10 +1,10 @@
 """Forecasts of memory beside peaks that were measured, kept and fresh."""
 
-import importlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,9 +21,8 @@ MOST = 0.25
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    return importlib.import_module("memory")
+def memory(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("memory")
 
 
 def errors(cells: list[dict[str, Any]]) -> dict[str, float]:
@@ -37,12 +36,12 @@ def errors(cells: list[dict[str, Any]]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", dict.fromkeys(cell["backbone"] for cell in KEPT))
-def test_every_measured_peak_is_foreseen_within_a_quarter(benchmark: ModuleType, name: str) -> None:
+def test_every_measured_peak_is_foreseen_within_a_quarter(memory: ModuleType, name: str) -> None:
     package = {"TabPFN v2": "tabpfn", "TabICL v2": "tabicl"}.get(name.partition(",")[0])
     if package is not None:
         pytest.importorskip(package)
     cells = [cell for cell in KEPT if cell["backbone"] == name and cell["peak"] is not None]
-    found = errors(benchmark.foreseen(cells))
+    found = errors(memory.foreseen(cells))
     assert found
     assert {cell: error for cell, error in found.items() if abs(error) > MOST} == {}
 

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,13 +13,10 @@ import pytest
 
 from lit_causalmix.backbones import AxialTransformer
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
 
 @pytest.fixture
-def nano(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("nano")
+def nano(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("nano")
 
 
 def folder(path: Path, names: list[str]) -> Path:

@@ -1,7 +1,6 @@
 """What the page on rates reads off a cell: shorter fits, rules of selection, the last weights."""
 
-import importlib
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -9,9 +8,8 @@ import pytest
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    return importlib.import_module("rates")
+def script(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("rates")
 
 
 RECORD: dict[str, Any] = {

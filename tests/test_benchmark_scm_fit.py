@@ -1,22 +1,11 @@
 """The comparison of fits with an earlier commit, from cases whose answer is known."""
 
-import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from lit_causalmix.generators import SCMGenerator
 from lit_causalmix.tables import SplitSpec, load_splits
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 def test_a_table_of_the_report_has_ratios_and_says_where_edges_differ(benchmark: Any) -> None:

@@ -1,6 +1,6 @@
 """The scores and averages of the structure benchmark, on cases that can be told by hand."""
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,16 +11,9 @@ import pytest
 from lit_causalmix.study.spec import read_study
 from lit_causalmix.tables import ColumnKind, SplitSpec, TableSpec, load_splits
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
-
-def module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module(name)
-
-
-def test_scores_of_a_collider(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = module("structure_scores", monkeypatch)
+def test_scores_of_a_collider(benchmark: Callable[[str], ModuleType]) -> None:
+    scores = benchmark("structure_scores")
     dag = np.zeros((4, 4), dtype=bool)
     dag[0, 2] = dag[1, 2] = True  # both compelled; 3 stands alone
     compelled = scores.cpdag(dag)
@@ -43,8 +36,8 @@ def row(method: str, seed: int, f1: float, seconds: float | None = 1.0) -> dict[
     return facts | measures | {"seconds": seconds}
 
 
-def test_differences_are_paired_by_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = module("structure_report", monkeypatch)
+def test_differences_are_paired_by_table(benchmark: Callable[[str], ModuleType]) -> None:
+    report = benchmark("structure_report")
     assert report.interval([1.0, 3.0]) == pytest.approx((2.0, 12.706), abs=1e-3)
     rows = [row("a", 1, 0.8), row("a", 2, 0.9), row("b", 1, 0.5), row("b", 2, 0.0, None)]
     lines = report.section(rows, ["a", "b"], "a", "b")
@@ -53,8 +46,8 @@ def test_differences_are_paired_by_table(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lines[4].startswith("| *a − b* | 1 | 0.300 | 0.000 | 0.0 | 0.0000 |")
 
 
-def test_studies_of_known_graphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    networks, known = (module(n, monkeypatch) for n in ("structure_networks", "known_graphs"))
+def test_studies_of_known_graphs(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    networks, known = (benchmark(n) for n in ("structure_networks", "known_graphs"))
     states = ["x", "y", "z"]
     network = {
         "a": networks.Node([], states),
