@@ -36,7 +36,7 @@ from lit_causalmix.pages.drawing import new_figure, png
 from lit_causalmix.seeding import rng
 from lit_causalmix.tables import SplitSpec, TableSpec, load_splits
 
-ROWS, COLUMNS, CLASSES = 500, 20, 2
+USUAL = {"rows": 500, "columns": 20, "classes": 2}
 """Sizes that stay where another one varies; four rows in five are context."""
 
 AXES = {
@@ -124,10 +124,8 @@ def operations(step: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def step_point(name: str, backbone: Backbone, axis: str, size: int, repeats: int) -> Point:
-    """One training step of a size."""
-    sizes = {"rows": ROWS, "columns": COLUMNS, "classes": CLASSES} | {axis: size}
-    drawn = episode(sizes["rows"], sizes["columns"], sizes["classes"])
+def cost_of(backbone: Backbone, drawn: Episode, repeats: int) -> tuple[float, float, float]:
+    """Seconds and operations of one training step, and the machine's rate meanwhile."""
 
     def step() -> None:
         backbone.zero_grad()
@@ -138,22 +136,22 @@ def step_point(name: str, backbone: Backbone, axis: str, size: int, repeats: int
     for _ in range(repeats):
         rates.append(machine_rate())
         seconds.append(processor_seconds(step))
-    found = statistics.median(seconds), counted, statistics.median(rates)
-    return Point(name, axis, size, *found)
+    return statistics.median(seconds), counted, statistics.median(rates)
 
 
 def steps(repeats: int) -> Iterator[Point]:
     """All points of both models, within their limits."""
-    models = {"Nano": (Nano(read_columns=max(AXES["columns"])), 2_048, 100)}
-    models["TabPFN v1"] = (TabPFNV1(None), 1_024, 10)
-    for name, (backbone, most_rows, most_classes) in models.items():
+    models: dict[str, Backbone] = {"Nano": Nano(read_columns=max(AXES["columns"]))}
+    models["TabPFN v1"] = TabPFNV1(None)
+    for name, backbone in models.items():
         backbone.train()
+        most = backbone.limits
         for axis, sizes in AXES.items():
             for size in sizes:
-                rows, classes = (size if axis == a else d for a, d in (("rows", 0), ("classes", 0)))
-                if rows * 4 // 5 > most_rows or classes > most_classes:
+                drawn = episode(**USUAL | {axis: size})
+                if len(drawn.y_context) > most.context_rows or drawn.n_classes > most.classes:
                     continue
-                point = step_point(name, backbone, axis, size, repeats)
+                point = Point(name, axis, size, *cost_of(backbone, drawn, repeats))
                 print(f"{name}, {size} {axis}: {point.seconds:.2f} s, {point.share:.0%}")
                 yield point
 

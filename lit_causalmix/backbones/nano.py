@@ -183,17 +183,17 @@ class Nano(Backbone):
 
     def context_bytes(self, episode: Episode) -> int:
         read = replace(episode, x_context=episode.x_context[:, : self.read_columns])
-        return self._half(episode).context_bytes(read) * self.n_ensemble * self._words(episode)
+        n_passes = self.n_ensemble * self._words(episode.n_classes)
+        return self._half(episode).context_bytes(read) * n_passes
 
     def step_bytes(self, shape: StepShape) -> int | None:
-        context, most = shape.context(), self.classifier.config.dim_output
+        context, words = shape.context(), self._words(shape.n_classes, training=shape.training)
         read = replace(shape, columns=min(shape.columns, self.read_columns))
-        words = n_words(shape.n_classes, most, training=shape.training)
         read = read.words(words)  # also of one word: tables pass one by one
         return self._half(context).network_bytes(read, self.context_bytes(context))
 
-    def _words(self, episode: Episode) -> int:
-        return n_words(episode.n_classes, self.classifier.config.dim_output)
+    def _words(self, n_classes: int, *, training: bool = False) -> int:
+        return n_words(n_classes, self.classifier.config.dim_output, training=training)
 
     def _encoded_views(self, episode: Episode) -> EncodedViews:
         half = self._half(episode)
