@@ -40,8 +40,6 @@ HEADING = """# The embedded model, zero-shot
 `python benchmarks/nano.py --out docs/results/nano.csv`
 
 At most 500 training rows, scored on at most 2,000 others; 95 % bootstrap intervals over the tables.
-Five seeds of the first 30 tables (where `nano` was measured before its views permuted the codes of
-unordered categories, which changes little) and one of the others.
 """
 FIELDS = ["table", "seed", "task", "method", "version", "n_train", "n_test", "n_columns", "roc_auc"]
 FIELDS += ["log_loss", "accuracy", "balanced_accuracy", "r2", "mae", "rmse", "seconds", "note"]

@@ -175,7 +175,10 @@ def test_the_model_card_and_the_published_scores_are_of_these_weights(task: str)
     nano = results[results["method"] == "nano"]
     measured = nano[(nano["task"] == "regression") == (task == "regression")]
     assert set(measured["version"]) == {digits}
-    assert measured["table"].nunique() == (70 if task == "regression" else 133)
+    seeds = measured.groupby("table")["seed"].nunique()
+    assert set(seeds) == {1, 5}
+    assert (seeds == 5).sum() == (7 if task == "regression" else 23)
+    assert len(seeds) == (70 if task == "regression" else 133)
 
 
 def test_a_kind_that_is_overruled_reaches_the_predictions() -> None:
