@@ -196,8 +196,9 @@ def picture(points: Sequence[Point], by_graphs: Sequence[dict[str, float]]) -> b
         panel.set_yscale("log")
         panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
         panel.yaxis.set_major_formatter("{x:g}")
-        for axis in (panel.xaxis, panel.yaxis):
-            axis.set_minor_formatter("")
+        low, high = panel.get_ylim()
+        panel.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")
+        panel.xaxis.set_minor_formatter("")
         panel.grid(alpha=0.3)
     return png(figure)
 
