@@ -81,7 +81,7 @@ class Fits:
     def task(self) -> CausalMixTask:
         """The model before training."""
         return CausalMixTask(
-            Nano(n_ensemble=1, read_columns=24),
+            Nano(1, n_ensemble=1, read_columns=24),
             partial(torch.optim.AdamW, lr=1e-4, weight_decay=0.01),
         )
 

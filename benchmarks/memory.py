@@ -64,8 +64,8 @@ PREDICTED = ((400, 100, 20, 0),)
 """Context rows, query rows, columns, tables in a training step; 0 where only predictions are."""
 
 BACKBONES: dict[str, tuple[Callable[[], Backbone], int, Sequence[tuple[int, ...]]]] = {
-    "Nano, classification": (Nano, 2, SIZES),
-    "Nano, regression": (Nano, 0, SIZES[:1]),
+    "Nano, classification": (lambda: Nano(1), 2, SIZES),  # version 2 is two AxialTransformer
+    "Nano, regression": (lambda: Nano(1), 0, SIZES[:1]),
     "Tab2D 64 × 3": (lambda: Tab2D(dim=64, n_layers=3), 2, SIZES),
     "Tab2D 128 × 4": (lambda: Tab2D(dim=128, n_layers=4), 2, SIZES[:3]),
     "Mitra 512 × 12": (lambda: Mitra(None), 2, SMALL[:1]),

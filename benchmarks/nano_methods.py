@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, TabPFNV1
-from lit_causalmix.backbones.nano import embedded_weights
+from lit_causalmix.backbones.folder import WEIGHTS_FILE
+from lit_causalmix.backbones.nano import LATEST, VERSIONS, embedded_weights
 from lit_causalmix.errors import WeightsError
 from lit_causalmix.tables import Encoder, TableSplits
 from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
@@ -59,7 +60,7 @@ def in_context(backbone: Backbone, splits: TableSplits, encoder: Encoder) -> Pre
     return torch.cat(parts).double().numpy()
 
 
-def quantiles(backbone: AxialTransformer, splits: TableSplits, encoder: Encoder) -> Prediction:
+def quantiles(backbone: Backbone, splits: TableSplits, encoder: Encoder) -> Prediction:
     """The bounds of the predicted 90 % interval (n_test, 2), in the target's units."""
     stream = EvaluationStream(
         splits.train, [EpisodeParts.of(splits.test)], encoder, n_query=MOST_QUERY
@@ -151,12 +152,20 @@ def load(folder: Path) -> Tab2D | AxialTransformer:
     return (AxialTransformer if "architecture" in config else Tab2D).from_pretrained(folder)
 
 
+def candidate(folder: Path) -> Method:
+    """Weights that are not embedded."""
+    model = load(folder)
+    binned = isinstance(model, AxialTransformer) and model.limits.regression
+    bounds = partial(quantiles, model) if binned else None
+    return Method(partial(in_context, model), checksum(folder / WEIGHTS_FILE), bounds)
+
+
 @dataclass(frozen=True)
 class Extra:
     """What is compared besides, where it is at hand.
 
     Attributes:
-        classifier: Folder of weights to measure as "nano"; None takes the embedded model.
+        classifier: Folder of weights to measure as "candidate".
         regressor: Likewise, for regression.
         catboost: Python of an environment with CatBoost.
         tabpfn: Python of an environment with tabpfn 9.
@@ -180,17 +189,18 @@ def methods(extra: Extra) -> dict[bool, dict[str, Method]]:
         True: {"logistic regression": linear, **plain},
         False: {"ridge": linear, **plain},
     }
-    for task, folder in (("classification", extra.classifier), ("regression", extra.regressor)):
-        model = Nano() if folder is None else load(folder)
-        file = (folder or embedded_weights(task)) / "model.safetensors"
-        bounds = (
-            partial(quantiles, model)
-            if isinstance(model, AxialTransformer) and task == "regression"
-            else None
-        )
-        found[task == "classification"]["nano"] = Method(
-            partial(in_context, model), checksum(file), bounds
-        )
+    for version in VERSIONS:
+        model = Nano(version)  # type: ignore[arg-type]
+        for is_classification, task in ((True, "classification"), (False, "regression")):
+            told = version == LATEST and not is_classification
+            found[is_classification][f"Nano {version}"] = Method(
+                partial(in_context, model),
+                checksum(embedded_weights(task, version) / WEIGHTS_FILE),
+                partial(quantiles, model) if told else None,
+            )
+    for is_classification, folder in ((True, extra.classifier), (False, extra.regressor)):
+        if folder is not None:
+            found[is_classification]["candidate"] = candidate(folder)
     if extra.tabpfn is not None:
         found[False]["TabPFN v2"] = Method(
             partial(external, "tabpfn-v2", extra.tabpfn, extra.tabpfn_weights)

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
+from lit_causalmix.backbones.nano import LATEST, VERSIONS
 from lit_causalmix.seeding import rng
 
 HEADLINE = {True: "roc_auc", False: "r2"}
 RESAMPLES = 5_000
+EMBEDDED = f"Nano {LATEST}"
+EARLIER = [f"Nano {version}" for version in VERSIONS if version != LATEST]
+"""Generations that are shown beside the latest, but take no place in the ranking."""
 
 
 def interval(values: pd.Series[float], statistic: Callable[..., object]) -> str:
@@ -29,23 +33,24 @@ def interval(values: pd.Series[float], statistic: Callable[..., object]) -> str:
     return f"{middle:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
-def overall(per_table: pd.DataFrame, metric: str, best: str) -> pd.DataFrame:
-    """One row per method: mean, median, mean rank, and the difference to `best`, with intervals."""
-    compared = best in per_table
-    ranks = per_table.rank(axis=1, ascending=False)
+def overall(per_table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row per method: mean, median, mean rank, difference to `EMBEDDED`, with intervals."""
+    compared = EMBEDDED in per_table
+    earlier = per_table.columns.intersection(EARLIER)
+    ranks = per_table.drop(columns=earlier).rank(axis=1, ascending=False)
     rows = {
         name: {
             f"mean {metric}": interval(per_table[name], np.mean),
             f"median {metric}": interval(per_table[name], np.median),
-            "mean rank": interval(ranks[name], np.mean),
-            "first on": f"{(ranks[name] == 1).sum()}",
-            f"{best} minus it": (
-                interval(per_table[best] - per_table[name], np.mean)
-                if compared and name != best
+            "mean rank": interval(ranks[name], np.mean) if name in ranks else "",
+            "first on": f"{(ranks[name] == 1).sum()}" if name in ranks else "",
+            f"{EMBEDDED} minus it": (
+                interval(per_table[EMBEDDED] - per_table[name], np.mean)
+                if compared and name != EMBEDDED
                 else ""
             ),
         }
-        for name in ranks.mean().sort_values().index
+        for name in [*ranks.mean().sort_values().index, *earlier]
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
@@ -59,7 +64,7 @@ def summary(results: pd.DataFrame) -> str:
             continue
         scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
         complete = scores.dropna()
-        table = overall(complete.groupby("table").mean(), metric, "nano")
+        table = overall(complete.groupby("table").mean(), metric)
         for name in ("ece", "coverage"):
             if chosen[name].notna().any():
                 means = chosen.groupby("method")[name].mean()
@@ -91,8 +96,8 @@ def summary(results: pd.DataFrame) -> str:
 
 def _per_table(scores: pd.DataFrame, style: str) -> pd.DataFrame:
     mean, deviation = scores.groupby("table").mean(), scores.groupby("table").std()
-    text = mean.map(style.format) + " (" + deviation.map(style.format) + ")"
-    return text.where(mean.notna(), "–")
+    spread = (" (" + deviation.map(style.format) + ")").where(deviation.notna(), "")
+    return (mean.map(style.format) + spread).where(mean.notna(), "–")
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -42,7 +42,7 @@ def test_tables_of_several_folders_are_measured_but_those_that_select(
     AxialTransformer(16, 8, 2, 1, task="regression").save_pretrained(tmp_path / "weights")
     out = tmp_path / "found" / "nano.csv"
     arguments = ["--out", str(out), "--regressor", str(tmp_path / "weights"), "--seeds", "0", "1"]
-    monkeypatch.setattr(sys, "argv", ["nano.py", *arguments, "--methods", "nano", "ridge"])
+    monkeypatch.setattr(sys, "argv", ["nano.py", *arguments, "--methods", "candidate", "ridge"])
     nano.main()
     results = pd.read_csv(out)
     assert sorted(zip(results["table"], results["seed"], strict=True)) == [
@@ -51,7 +51,7 @@ def test_tables_of_several_folders_are_measured_but_those_that_select(
     scores = results.set_index("method")
     assert (scores.loc["ridge", "r2"] > 0.9).all()
     assert scores.loc["ridge", "coverage"].isna().all()
-    assert scores.loc["nano", "coverage"].between(0, 1).all()
+    assert scores.loc["candidate", "coverage"].between(0, 1).all()
     before = out.read_bytes()
     nano.main()  # nothing is measured twice
     assert out.read_bytes() == before

@@ -131,18 +131,22 @@ def test_a_packed_checkpoint_is_a_third_as_large_and_goes_on() -> None:
     assert "error: " in broken.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("task", ["classifier", "regressor"])
-def test_the_recipes_of_the_second_generation_run(task: str) -> None:
-    name = f"configs/pretrain/nano2-{task}.yaml"
+def test_the_recipes_of_the_second_generation_run(task: str, early: bool) -> None:
+    names = [f"configs/pretrain/nano2-{task}.yaml", f"configs/pretrain/nano2-{task}-end.yaml"]
+    names = names[: 1 + early]
     brief = ["--data.init_args.steps_per_epoch=1", "--data.init_args.val_tasks=1"]
     brief += ["--data.init_args.family_tasks=1", "--trainer.check_val_every_n_epoch=1"]
     quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-    assert main(["fit", "--config", name, "--trainer.max_epochs=1", *brief, *quiet]) == 0
+    configs = [f"--config={name}" for name in names]
+    assert main(["fit", *configs, "--trainer.max_epochs=1", *brief, *quiet]) == 0
     folder = Path("runs") / f"nano2-{task}" / "version_0"
     AxialTransformer.from_pretrained(folder / "weights")
-    recipe = yaml.safe_load((Path(__file__).parent.parent / name).read_text())
-    schedule = recipe["model"]["lr_scheduler"]["init_args"]
-    steps = recipe["trainer"]["max_epochs"] * recipe["data"]["init_args"]["steps_per_epoch"]
+    root = Path(__file__).parent.parent
+    plan, *_, last = [yaml.safe_load((root / name).read_text()) for name in [*names, names[-1]]]
+    schedule = last["model"]["lr_scheduler"]["init_args"]
+    steps = last["trainer"]["max_epochs"] * plan["data"]["init_args"]["steps_per_epoch"]
     assert schedule["total_steps"] == steps  # the schedule ends with the training
     size = (folder / "weights" / "model.safetensors").stat().st_size
     assert size < 12_000_000

@@ -198,9 +198,10 @@ def test_the_wheel_has_one_top_level_name_and_everything_below_it(tmp_path: Path
     assert templates <= names
     embedded = "lit_causalmix/backbones/embedded"
     assert f"{embedded}/MODEL_CARD.md" in names
-    for task in ("classification", "regression"):
-        for file in ("config.json", "model.safetensors"):
-            assert f"{embedded}/nano-{task}/{file}" in names
+    for model in ("nano", "nano2"):
+        for task in ("classification", "regression"):
+            for file in ("config.json", "model.safetensors"):
+                assert f"{embedded}/{model}-{task}/{file}" in names
     expected = {p.relative_to(ROOT).as_posix() for p in CORE} | {
         f"lit_causalmix/{p.relative_to(ROOT).as_posix()}"
         for part in ("datamodules", "callbacks")

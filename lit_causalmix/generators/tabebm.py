@@ -91,9 +91,10 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
     jointly with the others, and equally filled bins of its values stand in for the classes. Of a
     backbone that averages several views of a table in evaluation, one is used.
 
-    `Tab2D` (`Nano`, Mitra) reads places among the context's quantiles, so its energy is a step
+    `Tab2D` (Mitra, `Nano` 1) reads places among the context's quantiles, so its energy is a step
     function that jumps where values repeat, and the chains follow the gradient of a smoothed place:
-    a first move off a training value may raise the energy. TabPFN's energy is smooth; `TabPFNV1`
+    a first move off a training value may raise the energy; `AxialTransformer` (`Nano` 2) reads
+    values beside places. TabPFN's energy is smooth; `TabPFNV1`
     gives logits at its published temperature of 0.8, not raw ones.
 
     A draw costs `n_steps` forward and backward passes over context and chains, for each class.

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.backbones.nano import LATEST, VERSIONS
 from lit_causalmix.causal.models.selection import FULL_ROWS
 from lit_causalmix.files.digests import of_json
 from lit_causalmix.generators import SCMGenerator
@@ -129,7 +130,14 @@ def _without_weights(backbone: Mapping[str, Any]) -> dict[str, Any]:
     """A backbone without the path of its weights, whose content is hashed instead."""
     arguments = {k: v for k, v in (backbone.get("init_args") or {}).items() if k != "weights"}
     if backbone["class_path"] == key_name(Nano):
-        # The first results left the codes as they are, which one view does anyway.
+        # The first results are of version 1, and their keys say nothing of it.
+        version = arguments.pop("version", LATEST)
+        if version != 1:
+            arguments["version"] = version
+        own = VERSIONS.get(version)
+        if own is not None and arguments.get("n_ensemble") == own.n_ensemble:
+            del arguments["n_ensemble"]
+        # They left the codes as they are, which one view does anyway.
         permuted = arguments.pop("permute_codes", True)
         if permuted and arguments.get("n_ensemble") != 1:
             arguments["permute_codes"] = True

@@ -73,9 +73,10 @@ class LoRA(Adapter):
     zero. Needs `pip install 'lit-causalmix[lora]'`.
 
     The paper adapts the attention's query and value maps; by default all linear maps of the
-    layers are adapted, attention and MLP [our choice, as in later practice]: for Tab2D, and with it
-    Nano, `q`, `k`, `v`, `o` and `linear1` to `linear4`; for TabPFNV1 `query`, `key`, `value`,
-    `out`, `linear1` and `linear2`.
+    layers are adapted, attention and MLP [our choice, as in later practice]: for Tab2D `q`,
+    `k`, `v`, `o` and `linear1` to `linear4`; for AxialTransformer, and with
+    it Nano, `query`, `key`, `value`, `output`, `up` and `down`; for TabPFNV1 `query`, `key`,
+    `value`, `out`, `linear1` and `linear2`.
 
     Args:
         r: Rank, at least 1.

@@ -120,7 +120,9 @@ CASES = {
     "ManyClasses, few": Case(ManyClasses, lambda seed: ManyClasses(tab2d(seed)), 3),
     # Its weights are given, and evaluation averages views that go by the place of a column.
     "Nano": Case(Nano, lambda _: Nano(), 3, column_order=False),
-    "Nano, one view": Case(Nano, lambda _: Nano(n_ensemble=1), 3),
+    "Nano, one view": Case(Nano, lambda _: Nano(n_ensemble=1), 3, column_order=False),
+    "Nano 1": Case(Nano, lambda _: Nano(1), 3, column_order=False),
+    "Nano 1, one view": Case(Nano, lambda _: Nano(1, n_ensemble=1), 3),
     "Nano, many classes": Case(Nano, lambda _: Nano(), 12, column_order=False),
     "Nano, regression": Case(Nano, lambda _: Nano(), 0, column_order=False),
 }

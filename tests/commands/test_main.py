@@ -123,9 +123,11 @@ def test_every_packaged_configuration_parses(capsys: pytest.CaptureFixture[str])
     assert files
     for path in files:
         table = ["--data.table.source=german_credit"]
-        own_data = "class_path" in yaml.safe_load(path.read_text()).get("data", {})
+        begun = path.with_stem(path.stem.removesuffix("-end"))  # an early end is laid over a plan
+        own_data = "class_path" in yaml.safe_load(begun.read_text()).get("data", {})
+        configs = [f"--config={file}" for file in dict.fromkeys((begun, path))]
         with pytest.raises(SystemExit) as stop:
-            main(["fit", "--config", str(path), *([] if own_data else table), "--print_config"])
+            main(["fit", *configs, *([] if own_data else table), "--print_config"])
         assert stop.value.code == 0, path
         assert "trainer:" in capsys.readouterr().out
 

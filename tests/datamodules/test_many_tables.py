@@ -242,8 +242,9 @@ def test_the_command_line_makes_one_model_that_another_table_starts_from(
     make_frame(80).to_csv("mine.csv", index=False)
     table = "--data.table.source=mine.csv --data.table.target=target --data.synthetic_ratio=0"
     few = "--trainer.max_epochs=1 --data.episodes_per_epoch=1"
-    start = "--model.backbone=lit_causalmix.backbones.Tab2D --model.backbone.init_args.weights"
-    assert main([*f"fit {table} {few} {start}".split(), str(weights)]) == 0
+    start = "--model.backbone=lit_causalmix.backbones.AxialTransformer"
+    start = f"{start} --model.backbone.init_args.weights={weights}"
+    assert main(f"fit {table} {few} {start}".split()) == 0
     assert "Model: " in capsys.readouterr().out
     assert main(["predict", "--config", "pretrain/many-tables"]) != 0
     assert "predictions are of one table" in capsys.readouterr().err

@@ -116,14 +116,18 @@ def test_a_key_depends_on_what_is_asked(spec: Spec, other: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ({}, {"permute_codes": True}),
-        ({"permute_codes": False}, {}),
-        ({"n_ensemble": 1}, {"n_ensemble": 1}),
-        ({"n_ensemble": 1, "permute_codes": False}, {"n_ensemble": 1}),
-        ({"n_ensemble": 8}, {"n_ensemble": 8, "permute_codes": True}),
+        ({"version": 1}, {"permute_codes": True}),
+        ({"version": 1, "permute_codes": False}, {}),
+        ({"version": 1, "n_ensemble": 1}, {"n_ensemble": 1}),
+        ({"version": 1, "n_ensemble": 1, "permute_codes": False}, {"n_ensemble": 1}),
+        ({"version": 1, "n_ensemble": 8}, {"n_ensemble": 8, "permute_codes": True}),
+        ({"version": 1, "n_ensemble": 4}, {"permute_codes": True}),
+        ({}, {"version": 2, "permute_codes": True}),
+        ({"n_ensemble": 2}, {"version": 2, "permute_codes": True}),
+        ({"version": 2, "n_ensemble": 1}, {"version": 2, "n_ensemble": 1}),
     ],
 )
-def test_a_key_names_permuted_codes_where_more_than_one_view_has_them(
+def test_a_key_names_what_the_first_results_did_not_have(
     arguments: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     backbone = {"class_path": key_name(Nano), "init_args": arguments}

@@ -144,7 +144,7 @@ def test_harmful_rows_are_admitted_less_than_faithful_ones(make_frame: Any) -> N
             episodes_per_epoch=8,
             seed=0,
         )
-        gated = RowAdmission()(backbone, [stream.episode(0, index) for index in range(12)])
+        gated = RowAdmission()(backbone, [stream.episode(0, index) for index in range(24)])
         assert gated.passed is not None
         return gated.passed
 

@@ -220,9 +220,13 @@ class AxialTransformer(Backbone):
         return 8 * self.config.attention_dim * cells
 
     def step_bytes(self, shape: StepShape) -> int | None:
+        return self.network_bytes(shape, self.context_bytes(shape.context()))
+
+    def network_bytes(self, shape: StepShape, kept: int) -> int | None:
+        """`step_bytes` of the network, where so many bytes of an encoded context are kept."""
         if self.network.native and shape.training:
             return None  # its kernels keep other things
-        return step_bytes(self.config, shape, self.context_bytes(shape.context()))
+        return step_bytes(self.config, shape, kept)
 
     def loss(self, output: Tensor, episode: Episode) -> Tensor:
         """Cross-entropy over classes or bins."""

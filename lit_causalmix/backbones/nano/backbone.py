@@ -1,16 +1,14 @@
-"""The embedded foundation model: two small pre-trained Tab2D, one per kind of task."""
+"""The embedded foundation model as a backbone."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
@@ -19,25 +17,15 @@ from lit_causalmix.backbones.columns import (
     keep_columns,
     kept_columns,
     only_columns,
-    permuted_codes,
 )
-from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.backbones.many_classes import EncodedWords, decoded_logits, n_words
 from lit_causalmix.backbones.memory import StepShape
-from lit_causalmix.backbones.tab2d import Tab2D
+from lit_causalmix.backbones.nano.versions import HALVES, LATEST, VERSIONS, Half
+from lit_causalmix.backbones.nano.views import EncodedViews, View, views
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.tables.schema import Schema
-
-
-def embedded_weights(task: str) -> Path:
-    """The folder, in the official format, that the package carries for a task.
-
-    Args:
-        task: "classification" or "regression".
-    """
-    return Path(str(files("lit_causalmix.backbones"))) / "embedded" / f"nano-{task}"
 
 
 class Nano(Backbone):
@@ -47,69 +35,82 @@ class Nano(Backbone):
     in `embedded/`), and uses the one that the table needs. What exceeds them:
 
     - Columns: of more than `read_columns`, each context chooses the ones that its targets tell most
-      about, one at a time (`columns`), with a warning; pre-training saw at most 48 columns.
+      about, one at a time (`columns`), with a warning.
     - Classes: more than 10 are predicted through error-correcting codes (`many_classes`), in 8
       forward passes, of which a step of training takes 2; pre-training saw at most 10.
     - Rows: more context rows than `max_context_rows` are refused, with the setting that takes a
-      stratified subsample; pre-training saw at most 512.
+      stratified subsample.
 
     Args:
+        version: Generation of the weights: 1 (two `Tab2D`), by which the results up to version 0.2
+            of this package were measured, or 2 (two `AxialTransformer`).
         max_context_rows: Limit on context rows. Memory and time of attention over rows grow with
             its square.
         max_columns: Limit on feature columns of the table.
         read_columns: Most feature columns that one forward pass reads.
         max_classes: Limit on classes.
-        n_ensemble: Views of the table whose logits (for regression without bins, values) are
-            averaged in evaluation: signs of the features, order of the classes, sign of the target
-            (`views`). Training uses the table as it is alone.
-        permute_codes: Whether further views also permute the codes of categories without an order,
-            which otherwise are read as numbers: so that a column declared `categorical` predicts
-            otherwise than one declared `numerical`.
+        n_ensemble: Views of the table whose logits are averaged in evaluation: signs of the
+            features, order of the classes, sign of the target (`views`); null takes 4 for version 1
+            and 2 for version 2. Training uses the table as it is alone.
+        permute_codes: Whether further views also permute the codes of categories without an order.
+            Version 1 reads codes as numbers otherwise.
         activation_checkpointing: Trade time for memory in training.
+        native: Let kernels in C compute attention and norms on a CPU; see `AxialTransformer`.
 
     Raises:
-        ConfigurationError: If `n_ensemble` or `read_columns` is below 1.
+        ConfigurationError: If there is no such version, `n_ensemble` or `read_columns` is below 1,
+            or native kernels cannot be compiled.
     """
 
     recommended: ClassVar[str | None] = "finetune/nano"
 
     def __init__(
         self,
+        version: Literal[1, 2] = 2,
         max_context_rows: int = 2_048,
         max_columns: int = 2_000,
         read_columns: int = 64,
         max_classes: int = 100,
-        n_ensemble: int = 4,
+        n_ensemble: int | None = None,
         activation_checkpointing: bool = False,
         permute_codes: bool = True,
+        native: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("n_ensemble", n_ensemble), ("read_columns", read_columns)):
+        if version not in VERSIONS:
+            raise ConfigurationError(
+                f"version must be one of {', '.join(map(str, VERSIONS))}, got {version!r}"
+            )
+        self.version = version
+        self.read_columns = read_columns
+        self.n_ensemble = VERSIONS[version].n_ensemble if n_ensemble is None else n_ensemble
+        self.permute_codes = permute_codes
+        for name, value in (("n_ensemble", self.n_ensemble), ("read_columns", read_columns)):
             if value < 1:
                 raise ConfigurationError(f"{name} must be >= 1, got {value}")
-        self.read_columns = read_columns
-        self.n_ensemble = n_ensemble
-        self.permute_codes = permute_codes
-
-        def load(task: str) -> Tab2D:
-            return Tab2D.from_pretrained(
-                embedded_weights(task), activation_checkpointing=activation_checkpointing
-            )
-
-        self.classifier = load("classification")
-        self.regressor = load("regression")
+        options = {"activation_checkpointing": activation_checkpointing, "native": native}
+        own = VERSIONS[version]
+        self.classifier = own.load("classification", **options)
+        self.regressor = own.load("regression", **options)
         self._used = ""  # the half's name; the module itself would register a second time
         self._limits = Limits(max_context_rows, max_columns, max_classes, regression=True)
 
     @classmethod
-    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:  # noqa: ARG003
-        """Checksum of the two embedded models, whatever the arguments."""
-        halves = {"classifier": "classification", "regressor": "regression"}
+    def rebuilt(cls, arguments: Mapping[str, Any]) -> Self:
+        """As any backbone; what was kept before there were versions is of the first."""
+        return cls(**{"version": 1, **arguments})
+
+    @classmethod
+    def starting_checksum(cls, arguments: Mapping[str, Any]) -> str | None:
+        """Checksum of the two embedded models of a version, whatever the other arguments."""
+        own = VERSIONS.get(arguments.get("version", LATEST))
+        if own is None:
+            return None  # building it refuses
         return of_tensors(
             {
                 f"{half}.network.{name}": tensor
-                for half, task in halves.items()
-                for name, tensor in load_file(embedded_weights(task) / WEIGHTS_FILE).items()
+                for half, task in HALVES.items()
+                for name, tensor in own.tensors(task).items()
             }
         )
 
@@ -139,7 +140,9 @@ class Nano(Backbone):
         self._used = "classifier" if schema.task.is_classification else "regressor"
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes the half that the table uses in the official format, for `Tab2D(weights=folder)`.
+        """Writes the half that the table uses, for `AxialTransformer(weights=folder)`.
+
+        Version 1 writes the official format, for `Tab2D(weights=folder)`.
 
         Raises:
             ConfigurationError: Before a table has told which half that is.
@@ -155,7 +158,7 @@ class Nano(Backbone):
     def forward(self, episode: Episode) -> Tensor:
         """Predicts the query rows: logits (Q, n_classes), or the regressor's output."""
         episode = keep_columns(episode, self.read_columns)
-        most = self.classifier.config.dim_output
+        most = VERSIONS[self.version].classes
         if episode.n_classes > most:
             return decoded_logits(self._averaged, episode, most, training=self.training)
         return self._averaged(episode)
@@ -173,7 +176,7 @@ class Nano(Backbone):
     def encode_context(self, episode: Episode) -> EncodedContext:
         kept = kept_columns(episode, self.read_columns)
         episode = only_columns(episode, kept)
-        most = self.classifier.config.dim_output
+        most = VERSIONS[self.version].classes
         encoded: EncodedContext
         if episode.n_classes > most:
             encoded = EncodedWords.of(self._encoded_views, episode, most)
@@ -193,7 +196,7 @@ class Nano(Backbone):
         return self._half(context).network_bytes(read, self.context_bytes(context))
 
     def _words(self, n_classes: int, *, training: bool = False) -> int:
-        return n_words(n_classes, self.classifier.config.dim_output, training=training)
+        return n_words(n_classes, VERSIONS[self.version].classes, training=training)
 
     def _encoded_views(self, episode: Episode) -> EncodedViews:
         half = self._half(episode)
@@ -211,6 +214,7 @@ class Nano(Backbone):
 
     def arguments(self) -> dict[str, Any]:
         return {
+            "version": self.version,
             "max_context_rows": self._limits.context_rows,
             "max_columns": self._limits.columns,
             "read_columns": self.read_columns,
@@ -220,79 +224,12 @@ class Nano(Backbone):
         }
 
     def origin(self) -> dict[str, str]:
-        return {"weights": "Nano, embedded in lit-causalmix", "licence": "Apache-2.0"}
+        name = f"Nano version {self.version}, embedded in lit-causalmix"
+        return {"weights": name, "licence": "Apache-2.0"}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         first, second = self.classifier.parameter_groups(), self.regressor.parameter_groups()
         return {name: [*first[name], *second[name]] for name in first}
 
-    def _half(self, episode: Episode) -> Tab2D:
+    def _half(self, episode: Episode) -> Half:
         return self.classifier if episode.is_classification else self.regressor
-
-
-@dataclass(frozen=True)
-class View:
-    """What a member of an ensemble sees differently.
-
-    Attributes:
-        flip_features: Whether the signs of all features are turned round, and with them their order
-            and which of two tied values counts as below a quantile.
-        codes: Seed of the permutation of the codes of each column of categories, whose order means
-            nothing; 0 leaves them as they are.
-        turn: Places by which the class indices are rotated; for regression, 1 turns the target's
-            sign round.
-    """
-
-    flip_features: bool = False
-    turn: int = 0
-    codes: int = 0
-
-    def apply(self, episode: Episode) -> Episode:
-        """The episode as this member sees it; unknown query targets stay as they are."""
-        y_context = episode.y_context
-        if self.turn:
-            y_context = (
-                (y_context + self.turn) % episode.n_classes if episode.n_classes else -y_context
-            )
-        x_context, x_query = episode.x_context, episode.x_query
-        if self.codes:
-            x_context, x_query = permuted_codes(episode, self.codes)
-        if self.flip_features:
-            x_context, x_query = -x_context, -x_query
-        return replace(episode, y_context=y_context, x_context=x_context, x_query=x_query)
-
-    def restore(self, output: Tensor, episode: Episode) -> Tensor:
-        """Maps a Tab2D output for this view to one for the episode itself.
-
-        Args:
-            output: Logits of the classes (Q, K), of the bins (Q, n_bins), or values (Q,).
-            episode: The episode that `apply` was given.
-        """
-        if not self.turn:
-            return output
-        if episode.n_classes:
-            return output.roll(-self.turn, dims=-1)
-        return -output if output.ndim == 1 else output.flip(-1)  # bins lie symmetrically
-
-
-def views(n_views: int, episode: Episode, *, permute_codes: bool = False) -> list[View]:
-    """At most `n_views` views, all different; the first is the episode as it is [our choice]."""
-    n_turns = episode.n_classes or 2
-    nominal = permute_codes and episode.nominal is not None and bool(episode.nominal.any())
-    found = (View(bool(i % 2), i * n_turns // n_views, i * nominal) for i in range(n_views))
-    return list(dict.fromkeys(found))
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedViews:
-    """A context encoded once for each view of it.
-
-    Attributes:
-        members: The views, and what they became.
-    """
-
-    members: list[tuple[View, EncodedContext]]
-
-    def output(self, episode: Episode) -> Tensor:
-        outputs = [view.restore(e.output(view.apply(episode)), episode) for view, e in self.members]
-        return torch.stack(outputs).mean(dim=0)
