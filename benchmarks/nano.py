@@ -10,7 +10,8 @@ measured anew:
     python benchmarks/nano.py --out docs/results/nano.csv
 
 prints means, medians and mean ranks with intervals, and writes them beside the results as Markdown.
---catboost and --tabpfn name the Python of environments with these libraries (`nano_external.py`).
+--catboost and --tabpfn name the Python of environments with these libraries (`nano_external.py`);
+what they have not predicted within five minutes is left out, with a note.
 """
 
 from __future__ import annotations

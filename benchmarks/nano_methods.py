@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from lit_causalmix.backbones import AxialTransformer, Backbone, Nano, Tab2D, TabPFNV1
 from lit_causalmix.backbones.folder import WEIGHTS_FILE
 from lit_causalmix.backbones.nano import LATEST, VERSIONS, embedded_weights
-from lit_causalmix.errors import WeightsError
+from lit_causalmix.errors import LimitError, WeightsError
 from lit_causalmix.tables import Encoder, TableSplits
 from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
 
 MOST_QUERY = 2_000
+MOST_SECONDS = 300
+"""Wall time of a fit and prediction in another environment."""
 Prediction = NDArray[np.float64]
 
 
@@ -74,7 +76,11 @@ def quantiles(backbone: Backbone, splits: TableSplits, encoder: Encoder) -> Pred
 def external(
     kind: str, python: Path, weights: Path | None, splits: TableSplits, encoder: Encoder
 ) -> Prediction:
-    """A method in an environment of its own (`nano_external.py`)."""
+    """A method in an environment of its own (`nano_external.py`).
+
+    Raises:
+        LimitError: If it takes more than `MOST_SECONDS`.
+    """
     classes = encoder.n_classes
     target = encoder.targets(splits.train.values)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +95,11 @@ def external(
         )
         script = Path(__file__).with_name("nano_external.py")
         more = [] if weights is None else [str(weights)]
-        subprocess.run([python, script, kind, source, found, *more], check=True)
+        command = [python, script, kind, source, found, *more]
+        try:
+            subprocess.run(command, check=True, timeout=MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise LimitError(f"takes more than {MOST_SECONDS} s") from None
         values: Prediction = np.load(found)
     return values
 
