@@ -71,11 +71,11 @@ SELECTED = "weights as the fits selected them, by log-loss (RMSE)"
 CAUTIOUS = f"weights selected with caution (ROC-AUC or RMSE, a gain above {MIN_GAIN:g} %)"
 
 
-def plan_of(study: str) -> list[Cell]:
+def plan_of(study: str, **overrides: object) -> list[Cell]:
     """The cells of a packaged study; packaged backbones tell their weights without being built."""
     with tempfile.TemporaryDirectory() as folder:
         checksum = known_or_built(Store(Path(folder)))
-        return plan(read_study(config_folder() / "study" / f"{study}.yaml", {}), checksum)
+        return plan(read_study(config_folder() / "study" / f"{study}.yaml", overrides), checksum)
 
 
 @cache

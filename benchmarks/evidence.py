@@ -1,0 +1,173 @@
+"""The page on what fine-tuning and synthetic rows bring, from the cells of `evidence`.
+
+    lit-causalmix study export --config freshness --to docs/results/freshness.jsonl.gz
+    lit-causalmix study export --config evidence --to docs/results/evidence.jsonl.gz
+    LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/evidence.py --out docs/results/evidence.md
+
+reads the cells beside the output file, and leaves out a section that has none. Of a study that is
+under way those seeds are taken of which every cell is there and, beside them, the methods that have
+all seeds, so that no method has other tables or seeds than another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from study_tables import (
+    MIN_GAIN,
+    finished_keys,
+    numbers_right,
+    plan_of,
+    read,
+    said,
+    whole,
+    write_page,
+)
+
+from lit_causalmix.pages.content import Element, Part, Section, Table
+from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.report.blocks import KINDS, Block
+from lit_causalmix.study.report.questions import sized
+from lit_causalmix.study.report.summary import WORSE, ranked_summary
+from lit_causalmix.study.report.words import estimate, p_value, plain
+from lit_causalmix.study.statistics import EQUIVALENT, PairedSummary, paired_effects, summarise
+from lit_causalmix.study.statistics.aggregate import scores_by_table
+from lit_causalmix.study.statistics.means import student_interval
+from lit_causalmix.study.statistics.records import tidy
+
+CELLS = "evidence"
+AUTO, CAUSAL, PLAIN = "auto", ("causalmixft", "counterfactual"), ("jitter", "default")
+MOST_WORSE = 0.05
+"""Share of tables that `auto` may make worse by more than .1 %."""
+
+PREFACE = """# Fine-tuning and synthetic rows on all tables
+
+Written by `benchmarks/evidence.py` from the cells of
+
+```console
+$ export LIT_CAUSALMIX_DATA=FOLDER:OTHER
+$ lit-causalmix study run --config freshness --jobs 2
+$ lit-causalmix study run --config evidence --jobs 2
+```
+
+as far as they are there. Normalised ROC-AUC (classification) or RMSE (regression) of the test
+rows, in percent of zero-shot; each table counts once, by its mean over seeds. *Mean*: over tables,
+with Student's 95 % interval. *To default*: difference to fine-tuning on real rows alone; the p of
+two one-sided tests that it lies within ±.1; and the mean that these tables would have shown with a
+power of 80 %. Nothing was chosen on the tables of the report half; on others `freshness` was, the
+value with the best mean rank over tables of both kinds.
+"""
+
+
+def means(block: Block, name: str) -> np.ndarray:
+    """Mean over seeds of a method's score, table by table."""
+    own = tidy(block.main[block.main["method"] == name], block.score, ["method"]).frame
+    return np.array([values.mean() for values in scores_by_table(own, "score")])
+
+
+def to_reference(block: Block, name: str, reference: str) -> PairedSummary:
+    """A method against another on the same tables and seeds."""
+    return summarise(paired_effects(block.main, block.score, name, reference))
+
+
+def methods(block: Block) -> Table:
+    """Every method, best rank first, each with its difference to default fine-tuning."""
+    compared = block.reference in block.settings
+    head = ["method", "average rank", "mean", "worse by > 0.1"]
+    if compared:
+        head += ["to default", "better / equal / worse", f"p, within ±{EQUIVALENT:g}"]
+        head += ["would have shown"]
+    ranks = ranked_summary(block.main, block.score).set_index("method")["rank"]
+    rows = []
+    for name in ranks.index:
+        scores = means(block, name)
+        row = [name, plain(float(ranks[name])), estimate(student_interval(scores, 0.95))]
+        row.append(f"{(scores < WORSE).mean():.0%}")
+        if name != block.reference and compared:
+            found = to_reference(block, name, block.reference)
+            row += [estimate(found.mean), f"{found.wins} / {found.ties} / {found.losses}"]
+            row += [p_value(found.equivalence_p), plain(found.detectable)]
+        rows.append(row + [""] * (len(head) - len(row)))
+    return numbers_right(head, rows)
+
+
+def goals(block: Block) -> Table | None:
+    """What was aimed at beforehand, and what was found; None where a method is missing."""
+    if not {AUTO, *CAUSAL, *PLAIN} <= set(block.settings):
+        return None
+    scores = means(block, AUTO)
+    zero, default = student_interval(scores, 0.95), to_reference(block, AUTO, block.reference).mean
+    worse = float((scores < WORSE).mean())
+    ranks = ranked_summary(block.main, block.score).set_index("method")["rank"]
+    causal, others = (min(float(ranks[name]) for name in names) for names in (CAUSAL, PLAIN))
+    rows = [
+        ("auto above zero-shot, interval above 0", estimate(zero), zero.low > 0),
+        ("auto above default, interval above 0", estimate(default), default.low > 0),
+        (
+            f"at most {MOST_WORSE:.0%} of tables worse than zero-shot by more than .1 with auto",
+            f"{worse:.0%}",
+            worse <= MOST_WORSE,
+        ),
+        (
+            "causal rows before jitter and default in mean rank",
+            f"{plain(causal)}, the better of those {plain(others)}",
+            causal < others,
+        ),
+    ]
+    if block.kind == KINDS[1]:
+        mixing = [name for name in block.rivals if name != AUTO]
+        found = {name: to_reference(block, name, block.reference).mean for name in mixing}
+        lost = [f"{name} {estimate(value)}" for name, value in found.items() if value.high < 0]
+        rows.append(("no way of mixing loses to default", ", ".join(lost) or "none", not lost))
+    told = [(goal, value, "yes" if met else "no") for goal, value, met in rows]
+    return Table(("goal", "found", "met"), told)
+
+
+def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
+    """A section: both ways of selecting weights, each kind of task and size of table."""
+    parts = []
+    for told, min_gain in (("", None), (f", a gain above {MIN_GAIN:g} % selects", MIN_GAIN)):
+        # `auto` has selected by that bar already, and its cells keep no trajectory of it.
+        chosen = [cell for cell in cells if min_gain is None or cell.labels["method"] != AUTO]
+        for block in read(cells_file, chosen, min_gain):
+            found = goals(block)
+            content: list[Element] = [said(block.main), methods(block)]
+            parts.append(Part([*content, *([found] if found else [])], block.kind + told))
+            if min_gain is None:
+                for size, part in sized(block):
+                    parts.append(Part([said(part.main), methods(part)], f"{block.kind}, {size}"))
+    return Section("", title, parts)
+
+
+def freshness(cells_file: Path) -> Section:
+    """A section: the probability with which the noise of counterfactual rows is drawn anew."""
+    blocks = read(cells_file, plan_of("freshness"), None)
+    parts = [Part([said(block.main), methods(block)], block.kind) for block in blocks]
+    return Section("", "The choice of freshness, on development tables", parts)
+
+
+def sections(folder: Path) -> Iterator[Section]:
+    """All sections of the file."""
+    yield freshness(folder / "freshness.jsonl.gz")
+    cells_file = folder / f"{CELLS}.jsonl.gz"
+    if not cells_file.exists():
+        return
+    keys = finished_keys(cells_file)
+    for title, group in (("All tables", "all"), ("The report half", "report")):
+        cells = plan_of(CELLS, tables=[group])
+        each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
+        if each:
+            yield comparison(title, cells_file, each)
+        if 0 < len(every) < len(cells) and len(every) != len(each):
+            yield comparison(f"{title}, methods that have all seeds", cells_file, every)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the page."""
+    write_page(__doc__, PREFACE, sections, arguments)
+
+
+if __name__ == "__main__":
+    main()
