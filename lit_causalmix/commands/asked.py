@@ -10,6 +10,7 @@ import yaml
 
 from lit_causalmix.configuration.files import check_yaml, read_mapping
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.starting import DEFAULT_BACKBONE, is_unnamed
 
 CONFIG = ("--config", "-c")
 
@@ -35,8 +36,8 @@ def model_pieces(args: Sequence[str]) -> list[dict[str, Any]]:
     for option, value in options(args):
         path = option.removeprefix("--").split(".")
         if option in CONFIG:
-            content = _file(value)
-            if content is not None:
+            content = _value(value)
+            if isinstance(content, dict):
                 pieces.append({"model": content.get("model")})
         elif path[0] == "model":
             said = _value(value)
@@ -44,6 +45,18 @@ def model_pieces(args: Sequence[str]) -> list[dict[str, Any]]:
                 said = {name: said}
             pieces.append(said)
     return pieces
+
+
+def with_named_backbone(args: Sequence[str]) -> list[str]:
+    """Names the default backbone, below all else, where settings of it are given without a class.
+
+    Example:
+        >>> with_named_backbone(["fit", "--model.backbone.version=1"])[1]
+        '--model.backbone=lit_causalmix.backbones.Nano'
+    """
+    if is_unnamed(*model_pieces(args)):
+        return [args[0], f"--model.backbone={DEFAULT_BACKBONE}", *args[1:]]
+    return list(args)
 
 
 def _value(text: str) -> Any:

@@ -25,7 +25,7 @@ from lit_causalmix.callbacks import RunReport
 from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
-from lit_causalmix.commands.asked import CONFIG, model_pieces, options
+from lit_causalmix.commands.asked import CONFIG, model_pieces, options, with_named_backbone
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
@@ -242,7 +242,7 @@ def main(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    options, args = taken_options(with_packaged_configs(args))
+    options, args = taken_options(with_named_backbone(with_packaged_configs(args)))
     other = _names_datamodule(args)
     start = [] if other else [str(path) for path in starting_files(*model_pieces(args))]
     defaults = {"default_config_files": start} if start else {}

@@ -27,6 +27,7 @@ _VALUE = re.compile(r"Given value: (.*)|Got value: (.*)")
 _PLAIN = (
     (re.compile(r"Type typing\.Callable.* expects a function or a callable class: "), ""),
     (re.compile(r",? denied by the '.*' entry of the import path denylist.*"), ""),
+    (re.compile(r"Expected a typing\.Literal\[(.*?)\]\. Got value: "), r"must be one of \1, got "),
     (re.compile(r"\.+ Got value: (Namespace|NestedArg)\(.*"), ""),
     (re.compile(r"(^|: )Parser key "), r"\1"),
     (re.compile(r"<class '([\w.]+)'>"), r"\1"),
@@ -50,6 +51,8 @@ def explained(message: str, parser: Any) -> str:
     text = " ".join(kept)
     for pattern, replacement in _PLAIN:
         text = pattern.sub(replacement, text)
+    if text.endswith(":"):  # nothing but noise came behind the key
+        text += " a class is expected (class_path), named before its settings (init_args)"
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]} …"
     return f"{text}{hint}"

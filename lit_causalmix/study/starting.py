@@ -19,6 +19,7 @@ from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.merging import merged
 
+DEFAULT_BACKBONE = f"{backbones.__name__}.{Nano.__name__}"
 _DEFAULT = "default"
 
 
@@ -41,8 +42,22 @@ def starting_files(*pieces: Mapping[str, Any]) -> list[Path]:
 
 
 def starting_fragment(*pieces: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in `starting_files`."""
-    return merged(*map(read_mapping, starting_files(*pieces)))
+    """The settings in `starting_files`, and the backbone's class where pieces only set it."""
+    named = {"model": {"backbone": {"class_path": DEFAULT_BACKBONE}}}
+    more = [named] if is_unnamed(*pieces) else []
+    return merged(*map(read_mapping, starting_files(*pieces)), *more)
+
+
+def is_unnamed(*pieces: Mapping[str, Any]) -> bool:
+    """Whether pieces set the backbone without naming its class, which means the default's.
+
+    Example:
+        >>> is_unnamed({"model": {"backbone": {"init_args": {"version": 1}}}})
+        True
+        >>> is_unnamed({"model": {"backbone": "Tab2D"}}, {"model": {"backbone": {"dim": 32}}})
+        False
+    """
+    return _is_unnamed(_asked_backbone(pieces))
 
 
 def _asked_backbone(pieces: tuple[Mapping[str, Any], ...]) -> Any:
@@ -56,13 +71,17 @@ def _asked_backbone(pieces: tuple[Mapping[str, Any], ...]) -> Any:
 
 
 def _recommended(asked: Any) -> str | None:
-    kind = Nano if asked is None else _class(asked)
+    kind = Nano if asked is None or _is_unnamed(asked) else _class(asked)
     if kind is None:
         return None
     if issubclass(kind, WrappingBackbone):
         within = (asked.get("init_args") or {}).get("backbone")
         return None if within is None else _recommended(within)
     return kind.recommended
+
+
+def _is_unnamed(asked: Any) -> bool:
+    return isinstance(asked, Mapping) and not {"class_path", "help"} & asked.keys()
 
 
 def _class(asked: Any) -> type[Backbone] | None:

@@ -268,6 +268,42 @@ def test_slips_are_named(capsys: pytest.CaptureFixture[str], option: str, said: 
     assert len(message) < 400
 
 
+SETTINGS = "model: {backbone: {init_args: {version: 1}}}"
+
+
+@pytest.mark.parametrize(
+    "given", [["--model.backbone.version=1"], ["--config", "first.yaml"], ["--config=" + SETTINGS]]
+)
+def test_settings_of_a_backbone_that_is_not_named_are_the_defaults(
+    capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    Path("first.yaml").write_text(SETTINGS)
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", "quickstart", *given, "--print_config"])
+    assert stop.value.code == 0
+    backbone = yaml.safe_load(capsys.readouterr().out)["model"]["backbone"]
+    assert backbone["class_path"] == "lit_causalmix.backbones.Nano"
+    assert backbone["init_args"]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--model.backbone.version=3"], '"version": must be one of 1, 2, got 3'),
+        (["--model.backbone.vresion=1"], "did you mean version?"),
+        (
+            [f"--config={SETTINGS}", "--config=backbones/tab2d"],
+            "a class is expected (class_path), named before its settings (init_args)",
+        ),
+    ],
+)
+def test_settings_that_the_default_backbone_does_not_have_are_refused(
+    capsys: pytest.CaptureFixture[str], given: list[str], said: str
+) -> None:
+    assert main(["fit", "--config", "quickstart", *given]) == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
