@@ -45,6 +45,16 @@ def test_the_best_of_the_first_steps_counts(
     assert script.selected(RECORD, steps, rule) == score
 
 
+@pytest.mark.parametrize(
+    ("patience", "steps", "score", "taken"),
+    [(1, 30, 0.3, 20), (2, 30, 1.5, 30), (2, 20, 0.3, 20), (9, 30, 1.5, 30)],
+)
+def test_a_fit_ends_when_validations_in_a_row_do_not_gain(
+    script: ModuleType, patience: int, steps: int, score: float, taken: int
+) -> None:
+    assert script.patient(RECORD, steps, "log_loss", patience) == (score, taken)
+
+
 def test_the_last_weights_are_those_of_the_step(script: ModuleType) -> None:
     assert [script.last(RECORD, steps) for steps in (10, 20, 30)] == [0.3, -0.5, 1.5]
 
