@@ -2,6 +2,7 @@
 
     lit-causalmix study export --config freshness --to docs/results/freshness.jsonl.gz
     lit-causalmix study export --config evidence --to docs/results/evidence.jsonl.gz
+        (likewise evidence-tabpfn-v1, evidence-tabpfn-v2, evidence-scaling)
     LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/evidence.py --out docs/results/evidence.md
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
@@ -22,6 +23,7 @@ from study_tables import (
     plan_of,
     read,
     said,
+    scaling,
     whole,
     write_page,
 )
@@ -38,6 +40,11 @@ from lit_causalmix.study.statistics.means import student_interval
 from lit_causalmix.study.statistics.records import tidy
 
 CELLS = "evidence"
+OTHERS = {
+    "evidence-tabpfn-v1": "TabPFN v1, tables of the report half",
+    "evidence-tabpfn-v2": "TabPFN v2's regressor, tables of the report half",
+}
+SCALING = "evidence-scaling"
 AUTO, CAUSAL, PLAIN = "auto", ("causalmixft", "counterfactual"), ("jitter", "default")
 MOST_WORSE = 0.05
 """Share of tables that `auto` may make worse by more than .1 %."""
@@ -50,6 +57,9 @@ Written by `benchmarks/evidence.py` from the cells of
 $ export LIT_CAUSALMIX_DATA=FOLDER:OTHER
 $ lit-causalmix study run --config freshness --jobs 2
 $ lit-causalmix study run --config evidence --jobs 2
+$ lit-causalmix study run --config evidence-tabpfn-v1 --jobs 2
+$ lit-causalmix study run --config evidence-tabpfn-v2 --jobs 2
+$ lit-causalmix study run --config evidence-scaling --jobs 2
 ```
 
 as far as they are there. Normalised ROC-AUC (classification) or RMSE (regression) of the test
@@ -151,17 +161,26 @@ def freshness(cells_file: Path) -> Section:
 def sections(folder: Path) -> Iterator[Section]:
     """All sections of the file."""
     yield freshness(folder / "freshness.jsonl.gz")
-    cells_file = folder / f"{CELLS}.jsonl.gz"
+    for title, group in (("All tables", "all"), ("The report half", "report")):
+        yield from compared(title, folder, CELLS, tables=[group])
+    for study, title in OTHERS.items():
+        yield from compared(title, folder, study)
+    cells_file = folder / f"{SCALING}.jsonl.gz"
+    if cells_file.exists():
+        yield scaling(cells_file, whole(plan_of(SCALING), finished_keys(cells_file), "seed"))
+
+
+def compared(title: str, folder: Path, study: str, **overrides: object) -> Iterator[Section]:
+    """The sections of a study, as far as its cells are there."""
+    cells_file = folder / f"{study}.jsonl.gz"
     if not cells_file.exists():
         return
-    keys = finished_keys(cells_file)
-    for title, group in (("All tables", "all"), ("The report half", "report")):
-        cells = plan_of(CELLS, tables=[group])
-        each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
-        if each:
-            yield comparison(title, cells_file, each)
-        if 0 < len(every) < len(cells) and len(every) != len(each):
-            yield comparison(f"{title}, methods that have all seeds", cells_file, every)
+    cells, keys = plan_of(study, **overrides), finished_keys(cells_file)
+    each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
+    if each:
+        yield comparison(title, cells_file, each)
+    if 0 < len(every) < len(cells) and len(every) != len(each):
+        yield comparison(f"{title}, methods that have all seeds", cells_file, every)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
