@@ -86,12 +86,13 @@ def test_at_first_the_predictions_are_zero_shot_and_only_the_adapter_trains(
 
 def test_by_default_every_linear_map_of_the_layers_is_adapted(backbone: Backbone) -> None:
     ends = {name.rsplit(".", 1)[-1] for name in LoRA().targets(backbone)}
-    attention = {"q", "k", "v", "o"}
     mlp = {"linear1", "linear2"}
     if isinstance(backbone, TabPFNV1):
         assert ends == {"query", "key", "value", "out"} | mlp
+    elif isinstance(backbone, Nano):
+        assert ends == {"query", "key", "value", "output", "up", "down"}
     else:
-        assert ends == attention | mlp | {"linear3", "linear4"}
+        assert ends == {"q", "k", "v", "o"} | mlp | {"linear3", "linear4"}
     assert all("layers." in name for name in LoRA().targets(backbone))
 
 
