@@ -10,6 +10,7 @@ from scipy.stats import bootstrap
 
 from lit_causalmix.backbones.nano import LATEST, VERSIONS
 from lit_causalmix.seeding import rng
+from lit_causalmix.study.report.words import count
 
 HEADLINE = {True: "roc_auc", False: "r2"}
 RESAMPLES = 5_000
@@ -77,7 +78,9 @@ def summary(results: pd.DataFrame) -> str:
                 values = [interval(relative[method], statistic) for method in table.index]
                 table.insert(2, f"{name} MAE / lowest", values)
         seeds = sorted(set(complete.groupby("table").size()))
-        seed_text = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        seed_text = (
+            count(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        )
         title = "Classification" if is_classification else "Regression"
         n_tables = complete.index.get_level_values("table").nunique()
         parts += [
