@@ -144,17 +144,21 @@ def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
         for block in read(cells_file, chosen, min_gain):
             found = goals(block)
             content: list[Element] = [said(block.main), methods(block)]
-            parts.append(Part([*content, *([found] if found else [])], block.kind + told))
+            parts.append(
+                Part([*content, *([found] if found else [])], f"{block.kind.capitalize()}{told}")
+            )
             if min_gain is None:
                 for size, part in sized(block):
-                    parts.append(Part([said(part.main), methods(part)], f"{block.kind}, {size}"))
+                    parts.append(
+                        Part([said(part.main), methods(part)], f"{block.kind.capitalize()}, {size}")
+                    )
     return Section("", title, parts)
 
 
 def freshness(cells_file: Path) -> Section:
     """A section: the probability with which the noise of counterfactual rows is drawn anew."""
     blocks = read(cells_file, plan_of("freshness"), None)
-    parts = [Part([said(block.main), methods(block)], block.kind) for block in blocks]
+    parts = [Part([said(block.main), methods(block)], block.kind.capitalize()) for block in blocks]
     return Section("", "The choice of freshness, on development tables", parts)
 
 
