@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,19 @@ def model_pieces(args: Sequence[str]) -> list[dict[str, Any]]:
     return pieces
 
 
-def with_named_backbone(args: Sequence[str]) -> list[str]:
+def with_named_backbone(args: Sequence[str], pieces: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names the default backbone, below all else, where settings of it are given without a class.
 
+    Args:
+        args: The command line.
+        pieces: Its `model_pieces`.
+
     Example:
-        >>> with_named_backbone(["fit", "--model.backbone.version=1"])[1]
+        >>> args = ["fit", "--model.backbone.version=1"]
+        >>> with_named_backbone(args, model_pieces(args))[1]
         '--model.backbone=lit_causalmix.backbones.Nano'
     """
-    if is_unnamed(*model_pieces(args)):
+    if is_unnamed(*pieces):
         return [args[0], f"--model.backbone={DEFAULT_BACKBONE}", *args[1:]]
     return list(args)
 

@@ -242,9 +242,10 @@ def main(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    options, args = taken_options(with_named_backbone(with_packaged_configs(args)))
-    other = _names_datamodule(args)
-    start = [] if other else [str(path) for path in starting_files(*model_pieces(args))]
+    options, args = taken_options(with_packaged_configs(args))
+    other, pieces = _names_datamodule(args), model_pieces(args)
+    start = [] if other else [str(path) for path in starting_files(*pieces)]
+    args = with_named_backbone(args, pieces)
     defaults = {"default_config_files": start} if start else {}
     notes: list[str] = []
     try:

@@ -57,7 +57,8 @@ def is_unnamed(*pieces: Mapping[str, Any]) -> bool:
         >>> is_unnamed({"model": {"backbone": "Tab2D"}}, {"model": {"backbone": {"dim": 32}}})
         False
     """
-    return _is_unnamed(_asked_backbone(pieces))
+    asked = _asked_backbone(pieces)
+    return isinstance(asked, Mapping) and not {"class_path", "help"} & asked.keys()
 
 
 def _asked_backbone(pieces: tuple[Mapping[str, Any], ...]) -> Any:
@@ -71,7 +72,7 @@ def _asked_backbone(pieces: tuple[Mapping[str, Any], ...]) -> Any:
 
 
 def _recommended(asked: Any) -> str | None:
-    kind = Nano if asked is None or _is_unnamed(asked) else _class(asked)
+    kind = Nano if asked is None else _class(asked)
     if kind is None:
         return None
     if issubclass(kind, WrappingBackbone):
@@ -80,13 +81,9 @@ def _recommended(asked: Any) -> str | None:
     return kind.recommended
 
 
-def _is_unnamed(asked: Any) -> bool:
-    return isinstance(asked, Mapping) and not {"class_path", "help"} & asked.keys()
-
-
 def _class(asked: Any) -> type[Backbone] | None:
     """The class of a backbone; None for what is none, which the parser refuses with the reason."""
-    path = str(asked.get("class_path") if isinstance(asked, Mapping) else asked)
+    path = str(asked.get("class_path", DEFAULT_BACKBONE) if isinstance(asked, Mapping) else asked)
     try:
         found = resolve_class(path) if "." in path else getattr(backbones, path, None)
     except ConfigurationError:
