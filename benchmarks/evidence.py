@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from study_tables import (
     MIN_GAIN,
     finished_keys,
@@ -24,6 +23,7 @@ from study_tables import (
     read,
     said,
     scaling,
+    to_reference,
     whole,
     write_page,
 )
@@ -31,13 +31,10 @@ from study_tables import (
 from lit_causalmix.pages.content import Element, Part, Section, Table
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.report.blocks import KINDS, Block
-from lit_causalmix.study.report.questions import sized
+from lit_causalmix.study.report.questions import sized, to_zero_shot
 from lit_causalmix.study.report.summary import WORSE, ranked_summary
 from lit_causalmix.study.report.words import estimate, p_value, plain
-from lit_causalmix.study.statistics import EQUIVALENT, PairedSummary, paired_effects, summarise
-from lit_causalmix.study.statistics.aggregate import scores_by_table
-from lit_causalmix.study.statistics.means import student_interval
-from lit_causalmix.study.statistics.records import tidy
+from lit_causalmix.study.statistics import EQUIVALENT, PairedSummary, summarise
 
 CELLS = "evidence"
 OTHERS = {
@@ -71,15 +68,9 @@ value with the best mean rank over tables of both kinds.
 """
 
 
-def means(block: Block, name: str) -> np.ndarray:
-    """Mean over seeds of a method's score, table by table."""
-    own = tidy(block.main[block.main["method"] == name], block.score, ["method"]).frame
-    return np.array([values.mean() for values in scores_by_table(own, "score")])
-
-
-def to_reference(block: Block, name: str, reference: str) -> PairedSummary:
-    """A method against another on the same tables and seeds."""
-    return summarise(paired_effects(block.main, block.score, name, reference))
+def worse(found: PairedSummary) -> float:
+    """Share of the tables that are worse by more than .1."""
+    return float((found.tables["mean"] < WORSE).mean())
 
 
 def methods(block: Block) -> Table:
@@ -92,11 +83,10 @@ def methods(block: Block) -> Table:
     ranks = ranked_summary(block.main, block.score).set_index("method")["rank"]
     rows = []
     for name in ranks.index:
-        scores = means(block, name)
-        row = [name, plain(float(ranks[name])), estimate(student_interval(scores, 0.95))]
-        row.append(f"{(scores < WORSE).mean():.0%}")
+        zero = summarise(to_zero_shot(block, name))
+        row = [name, plain(float(ranks[name])), estimate(zero.mean), f"{worse(zero):.0%}"]
         if name != block.reference and compared:
-            found = to_reference(block, name, block.reference)
+            found = to_reference(block, name)
             row += [estimate(found.mean), f"{found.wins} / {found.ties} / {found.losses}"]
             row += [p_value(found.equivalence_p), plain(found.detectable)]
         rows.append(row + [""] * (len(head) - len(row)))
@@ -107,18 +97,16 @@ def goals(block: Block) -> Table | None:
     """What was aimed at beforehand, and what was found; None where a method is missing."""
     if not {AUTO, *CAUSAL, *PLAIN} <= set(block.settings):
         return None
-    scores = means(block, AUTO)
-    zero, default = student_interval(scores, 0.95), to_reference(block, AUTO, block.reference).mean
-    worse = float((scores < WORSE).mean())
+    zero, default = summarise(to_zero_shot(block, AUTO)), to_reference(block, AUTO).mean
     ranks = ranked_summary(block.main, block.score).set_index("method")["rank"]
     causal, others = (min(float(ranks[name]) for name in names) for names in (CAUSAL, PLAIN))
     rows = [
-        ("auto above zero-shot, interval above 0", estimate(zero), zero.low > 0),
+        ("auto above zero-shot, interval above 0", estimate(zero.mean), zero.mean.low > 0),
         ("auto above default, interval above 0", estimate(default), default.low > 0),
         (
             f"at most {MOST_WORSE:.0%} of tables worse than zero-shot by more than .1 with auto",
-            f"{worse:.0%}",
-            worse <= MOST_WORSE,
+            f"{worse(zero):.0%}",
+            worse(zero) <= MOST_WORSE,
         ),
         (
             "causal rows before jitter and default in mean rank",
@@ -128,7 +116,7 @@ def goals(block: Block) -> Table | None:
     ]
     if block.kind == KINDS[1]:
         mixing = [name for name in block.rivals if name != AUTO]
-        found = {name: to_reference(block, name, block.reference).mean for name in mixing}
+        found = {name: to_reference(block, name).mean for name in mixing}
         lost = [f"{name} {estimate(value)}" for name, value in found.items() if value.high < 0]
         rows.append(("no way of mixing loses to default", ", ".join(lost) or "none", not lost))
     told = [(goal, value, "yes" if met else "no") for goal, value, met in rows]
@@ -142,16 +130,12 @@ def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
         # `auto` has selected by that bar already, and its cells keep no trajectory of it.
         chosen = [cell for cell in cells if min_gain is None or cell.labels["method"] != AUTO]
         for block in read(cells_file, chosen, min_gain):
-            found = goals(block)
+            kind, found = block.kind.capitalize(), goals(block)
             content: list[Element] = [said(block.main), methods(block)]
-            parts.append(
-                Part([*content, *([found] if found else [])], f"{block.kind.capitalize()}{told}")
-            )
+            parts.append(Part([*content, *([found] if found else [])], f"{kind}{told}"))
             if min_gain is None:
                 for size, part in sized(block):
-                    parts.append(
-                        Part([said(part.main), methods(part)], f"{block.kind.capitalize()}, {size}")
-                    )
+                    parts.append(Part([said(part.main), methods(part)], f"{kind}, {size}"))
     return Section("", title, parts)
 
 

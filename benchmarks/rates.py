@@ -102,15 +102,15 @@ def patient(record: Record, steps: int, metric: str, patience: float) -> tuple[f
     Returns:
         The normalised score, and the steps that were taken.
     """
-    start, *later = (p for p in record["trajectory"] if p["step"] <= steps)
-    best, waited, taken = start, 0, 0
-    for point in later:
-        taken = int(point["step"])
-        better = number(point["val"].get(metric)) > number(best["val"].get(metric))
-        best, waited = (point, 0) if better else (best, waited + 1)
+    best, waited, taken = 0.0, 0, 0  # zero-shot's normalised score
+    for point in record["trajectory"]:
+        if not 0 < point["step"] <= steps:
+            continue
+        score, taken = number(point["val"].get(metric)), int(point["step"])
+        best, waited = (score, 0) if score > best else (best, waited + 1)
         if waited >= patience:
             break
-    return number(best["test"].get(headline(record["task"]))), taken
+    return selected(record, taken, (metric, 0.0)), taken
 
 
 def told(values: Sequence[float]) -> tuple[str, str]:

@@ -40,6 +40,7 @@ from lit_causalmix.study.report.words import count, estimate, p_value, signed
 from lit_causalmix.study.spec import read_study
 from lit_causalmix.study.statistics import (
     OVERALL,
+    PairedSummary,
     paired_effects,
     scaling_curve,
     summarise,
@@ -135,11 +136,16 @@ def methods(block: Block) -> Table:
     return numbers_right(head, rows)
 
 
+def to_reference(block: Block, name: str) -> PairedSummary:
+    """A method against the reference on the same tables and seeds."""
+    return summarise(paired_effects(block.main, block.score, name, block.reference))
+
+
 def difference(block: Block, name: str) -> tuple[str, str]:
     """Mean difference of a method to the reference, and on how many tables it is better."""
     if name == block.reference:
         return "", ""
-    paired = summarise(paired_effects(block.main, block.score, name, block.reference))
+    paired = to_reference(block, name)
     return estimate(paired.mean), f"{paired.wins} / {paired.ties} / {paired.losses}"
 
 

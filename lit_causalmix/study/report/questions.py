@@ -96,7 +96,7 @@ def answers(block: Block) -> Iterator[Answer]:
 def fine_tuning(block: Block) -> Answer:
     """Fine-tuning on real rows alone in place of zero-shot, whose normalised score is 0."""
     about = f"{block.reference} in place of zero-shot"
-    return _compared("tune", about, lambda: _to_zero_shot(block))
+    return _compared("tune", about, lambda: to_zero_shot(block, block.reference))
 
 
 def mixing(block: Block) -> Answer:
@@ -117,13 +117,18 @@ def _compared(question: Question, about: str, effects: Callable[[], Effects]) ->
         return Answer(question, question, about, None, str(error))
 
 
-def _to_zero_shot(block: Block) -> Effects:
-    own = block.main[block.main["method"] == block.reference]
+def to_zero_shot(block: Block, method: str) -> Effects:
+    """What a method did in place of zero-shot, whose normalised score is 0.
+
+    Raises:
+        ConfigurationError: If no cell of it is finished.
+    """
+    own = block.main[block.main["method"] == method]
     if own.empty:
-        raise ConfigurationError(f"no finished cell of {block.reference!r}")
+        raise ConfigurationError(f"no finished cell of {method!r}")
     data = tidy(own, block.score, ["method"])
     frame = data.frame.rename(columns={"score": "effect"})
-    return Effects(frame, f"{block.reference} minus zero-shot", data.notes)
+    return Effects(frame, f"{method} minus zero-shot", data.notes)
 
 
 _SIZES: Mapping[str, tuple[str, tuple[int, int]]] = {

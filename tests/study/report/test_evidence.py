@@ -1,9 +1,9 @@
 """The script that writes the page of the evidence."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,15 +14,13 @@ from lit_causalmix.study.record import Record
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.contents import study_of
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 TABLES = ("a", "b", "c", "d", "e", "f", "g")
 SCORES = {"default": 1.0, "jitter": 1.5, "causalmixft": 2.0, "counterfactual": 0.5, "auto": 2.5}
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("evidence")
+def script(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("evidence")
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def written(*content: Any) -> str:
 
 
 def test_each_method_has_its_difference_to_default(
-    script: Any, block: Callable[..., Block]
+    script: ModuleType, block: Callable[..., Block]
 ) -> None:
     text = written(script.methods(block("binary")))
     assert "| auto | 1.00 | +2.47 [+2.45, +2.49] | 0% | +1.50 [+1.50, +1.50] | 7 / 0 / 0 |" in text
@@ -52,7 +50,7 @@ def test_each_method_has_its_difference_to_default(
     assert "| default | 4.00 | +0.97 [+0.95, +0.99] | 0% |  |" in text
 
 
-def test_goals_are_judged_by_intervals(script: Any, block: Callable[..., Block]) -> None:
+def test_goals_are_judged_by_intervals(script: ModuleType, block: Callable[..., Block]) -> None:
     text = written(script.goals(block("binary")))
     assert text.count("| yes |") == 4
     assert "no way of mixing" not in text
@@ -61,7 +59,9 @@ def test_goals_are_judged_by_intervals(script: Any, block: Callable[..., Block])
     assert "| 100% | no |" in worse
 
 
-def test_in_regression_no_way_of_mixing_may_lose(script: Any, block: Callable[..., Block]) -> None:
+def test_in_regression_no_way_of_mixing_may_lose(
+    script: ModuleType, block: Callable[..., Block]
+) -> None:
     text = written(script.goals(block("regression")))
     lost = "| no way of mixing loses to default | counterfactual −0.50 [−0.50, −0.50] | no |"
     assert lost in text
@@ -69,7 +69,9 @@ def test_in_regression_no_way_of_mixing_may_lose(script: Any, block: Callable[..
     assert "| no way of mixing loses to default | none | yes |" in held
 
 
-def test_without_a_method_there_are_no_goals(script: Any, block: Callable[..., Block]) -> None:
+def test_without_a_method_there_are_no_goals(
+    script: ModuleType, block: Callable[..., Block]
+) -> None:
     found = block("binary")
     assert script.goals(found) is not None
     fewer = {name: own for name, own in found.settings.items() if name != "auto"}

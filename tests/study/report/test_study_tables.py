@@ -1,10 +1,8 @@
 """The script that writes the tables of the published results."""
 
-import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -13,17 +11,15 @@ from lit_causalmix.study.record import Record
 from lit_causalmix.study.store import Store
 from lit_causalmix.study.transfer import export
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 TABLES = ("a", "b", "c", "d", "e", "f", "g")
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("study_tables")
+def script(benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark("study_tables")
 
 
-def test_a_seed_or_method_with_a_missing_cell_is_left_out(script: Any) -> None:
+def test_a_seed_or_method_with_a_missing_cell_is_left_out(script: ModuleType) -> None:
     cells = [
         SimpleNamespace(key=f"{method}{seed}", labels={"method": method, "seed": seed})
         for method in ("default", "jitter")
@@ -35,7 +31,7 @@ def test_a_seed_or_method_with_a_missing_cell_is_left_out(script: Any) -> None:
 
 
 def test_a_comparison_has_both_ways_of_selecting_weights(
-    script: Any,
+    script: ModuleType,
     cell: Callable[..., Record],
     keep: Callable[[Iterable[Record]], Store],
     tmp_path: Path,
