@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from study_tables import (
-    MIN_GAIN,
     finished_keys,
     numbers_right,
     plan_of,
     read,
     said,
+    scaled,
     scaling,
     to_reference,
     whole,
@@ -41,7 +41,7 @@ OTHERS = {
     "evidence-tabpfn-v1": "TabPFN v1, tables of the report half",
     "evidence-tabpfn-v2": "TabPFN v2's regressor, tables of the report half",
 }
-SCALING = "evidence-scaling"
+SCALING, SCALED = "evidence-scaling", "counterfactual"
 AUTO, CAUSAL, PLAIN = "auto", ("causalmixft", "counterfactual"), ("jitter", "default")
 MOST_WORSE = 0.05
 """Share of tables that `auto` may make worse by more than .1 %."""
@@ -124,24 +124,20 @@ def goals(block: Block) -> Table | None:
 
 
 def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
-    """A section: both ways of selecting weights, each kind of task and size of table."""
+    """A section: each kind of task and size of table."""
     parts = []
-    for told, min_gain in (("", None), (f", a gain above {MIN_GAIN:g} % selects", MIN_GAIN)):
-        # `auto` has selected by that bar already, and its cells keep no trajectory of it.
-        chosen = [cell for cell in cells if min_gain is None or cell.labels["method"] != AUTO]
-        for block in read(cells_file, chosen, min_gain):
-            kind, found = block.kind.capitalize(), goals(block)
-            content: list[Element] = [said(block.main), methods(block)]
-            parts.append(Part([*content, *([found] if found else [])], f"{kind}{told}"))
-            if min_gain is None:
-                for size, part in sized(block):
-                    parts.append(Part([said(part.main), methods(part)], f"{kind}, {size}"))
+    for block in read(cells_file, cells):
+        kind, found = block.kind.capitalize(), goals(block)
+        content: list[Element] = [said(block.main), methods(block)]
+        parts.append(Part([*content, *([found] if found else [])], kind))
+        for size, part in sized(block):
+            parts.append(Part([said(part.main), methods(part)], f"{kind}, {size}"))
     return Section("", title, parts)
 
 
 def freshness(cells_file: Path) -> Section:
     """A section: the probability with which the noise of counterfactual rows is drawn anew."""
-    blocks = read(cells_file, plan_of("freshness"), None)
+    blocks = read(cells_file, plan_of("freshness"))
     parts = [Part([said(block.main), methods(block)], block.kind.capitalize()) for block in blocks]
     return Section("", "The choice of freshness, on development tables", parts)
 
@@ -155,7 +151,8 @@ def sections(folder: Path) -> Iterator[Section]:
         yield from compared(title, folder, study)
     cells_file = folder / f"{SCALING}.jsonl.gz"
     if cells_file.exists():
-        yield scaling(cells_file, whole(plan_of(SCALING), finished_keys(cells_file), "seed"))
+        cells = whole(plan_of(SCALING), finished_keys(cells_file), "seed")
+        yield scaling(scaled(block) for block in read(cells_file, cells, method=SCALED))
 
 
 def compared(title: str, folder: Path, study: str, **overrides: object) -> Iterator[Section]:

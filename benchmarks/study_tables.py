@@ -96,11 +96,16 @@ def whole(cells: Sequence[Cell], keys: set[str], axis: str) -> list[Cell]:
     return [cell for cell in cells if cell.labels[axis] not in missing]
 
 
-def read(cells_file: Path, cells: Sequence[Cell] | None, min_gain: float | None) -> list[Block]:
+def read(
+    cells_file: Path,
+    cells: Sequence[Cell] | None,
+    min_gain: float | None = None,
+    method: str = METHOD,
+) -> list[Block]:
     """The cells of a study, parted."""
     records = records_of(cells_file)
     study = study_of(records, cells_file, cells_file.stem, cells, min_gain=min_gain)
-    return blocks(study, METHOD, REFERENCE)
+    return blocks(study, method, REFERENCE)
 
 
 _COLUMNS = {
@@ -178,16 +183,17 @@ def said(cells: pd.DataFrame, *more: str) -> Paragraph:
     return Paragraph(f"{', '.join([*counts, *more])}.")
 
 
-def scaling(cells_file: Path, cells: Sequence[Cell]) -> Section:
+def scaling(parts: Iterable[Part]) -> Section:
     """A section: mean score by number and share of synthetic rows."""
-    parts = []
-    for told, min_gain in ((SELECTED, None), (CAUTIOUS, MIN_GAIN)):
-        for block in read(cells_file, cells, min_gain):
-            content: list[Element] = [said(block.frame)]
-            for amount, title in AMOUNTS.items():
-                content += [Paragraph(f"{title}:"), curves(block, amount)]
-            parts.append(Part(content, f"{block.kind.capitalize()}, {told}"))
-    return Section("", "Number and share of synthetic rows", parts)
+    return Section("", "Number and share of synthetic rows", list(parts))
+
+
+def scaled(block: Block, told: str = "") -> Part:
+    """One block of it."""
+    content: list[Element] = [said(block.frame)]
+    for amount, title in AMOUNTS.items():
+        content += [Paragraph(f"{title}:"), curves(block, amount)]
+    return Part(content, f"{block.kind.capitalize()}{told}")
 
 
 def curves(block: Block, amount: Amount) -> Table:
@@ -241,7 +247,12 @@ def sections(folder: Path) -> Iterator[Section]:
             some = {cell.labels["method"] for cell in every}
             title = f"The {len(some)} methods that have all seeds, {half}"
             yield comparison(title, nano, every)
-    yield scaling(nano, whole(plan_of("scaling"), keys, "seed"))
+    cells = whole(plan_of("scaling"), keys, "seed")
+    yield scaling(
+        scaled(block, f", {told}")
+        for told, min_gain in ((SELECTED, None), (CAUTIOUS, MIN_GAIN))
+        for block in read(nano, cells, min_gain)
+    )
     training = whole(plan_of("training"), keys, "seed")
     yield comparison("Ways of training, the development half", nano, training)
     cells = whole(plan_of("tabpfn-v1"), finished_keys(tabpfn), "seed")

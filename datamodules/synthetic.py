@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_causalmix.files.digests import of_json
 from lit_causalmix.files.entries import seconds_spent
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.cache import draw_or_load, fit_or_load
@@ -94,4 +95,6 @@ class SyntheticSource:
         return draw_or_load(lambda: self.rows.fresh(n, use), self._entry(f"{use}-{n}"))
 
     def _entry(self, ending: str) -> Path:
-        return self._fit.with_name(f"{self._fit.name}-{ending}")
+        drawn = self.rows.generator.draw_settings()
+        told = f"{of_json(drawn)[:16]}-" if drawn else ""
+        return self._fit.with_name(f"{self._fit.name}-{told}{ending}")

@@ -50,9 +50,7 @@ class ScmSettings:
                 raise ConfigurationError(f"{name} must be one of {choices}, got {choice!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all settings as JSON values, those of discovery beside the others."""
+        """Returns what changes the fit, as JSON values, settings of discovery beside the others."""
         content = asdict(self)
-        del content["discovery"]
-        if self.freshness is None:  # as before there was such a setting
-            del content["freshness"]
+        del content["discovery"], content["freshness"]
         return {**content, **self.discovery.to_dict()}

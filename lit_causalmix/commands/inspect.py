@@ -148,7 +148,7 @@ def _compare(
             splits=splits,
             remarks=remarks,
             generator=type(generator).__name__,
-            settings=generator.settings(),
+            settings=generator.settings() | generator.draw_settings(),
             structure=(
                 Structure(generator.edge_probabilities, generator.dags)
                 if isinstance(generator, LearnsStructure)

@@ -47,6 +47,10 @@ class Generator(ABC):
     def settings(self) -> dict[str, Any]:
         """Returns, as JSON values, every setting that can change what `fit` learns."""
 
+    def draw_settings(self) -> dict[str, Any]:
+        """Returns, as JSON values, the settings that change rows alone: one fit serves them all."""
+        return {}
+
     def classes(self) -> tuple[type, ...]:
         """The classes that a configuration chose: a fit is kept as long as their source is."""
         return (type(self),)

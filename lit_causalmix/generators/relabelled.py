@@ -111,6 +111,9 @@ class RelabelledGenerator(BackboneGenerator, SavedGenerator[RelabelledState]):
             "max_context_rows": self.max_context_rows,
         }
 
+    def draw_settings(self) -> dict[str, Any]:
+        return self.generator.draw_settings()
+
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         self.generator.parts = self.parts
         self.generator.fit(train, seed=seed, progress=progress)

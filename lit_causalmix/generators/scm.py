@@ -141,6 +141,10 @@ class SCMGenerator(DrawsByRejection, SavedGenerator[ScmState]):
     def settings(self) -> dict[str, Any]:
         return self.spec.to_dict()
 
+    def draw_settings(self) -> dict[str, Any]:
+        freshness = self.spec.freshness
+        return {} if freshness is None else {"freshness": freshness}
+
     def fit(self, train: Table, *, seed: int, progress: bool = True) -> None:
         with single_thread():
             self._state = learn(train, self.spec, seed=seed, progress=progress, parts=self.parts)

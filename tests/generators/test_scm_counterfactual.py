@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lit_causalmix.backbones import Nano
 from lit_causalmix.causal.graphs.knowledge import Knowledge
+from lit_causalmix.datamodules.synthetic import SyntheticSource
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.generators import RelabelledGenerator
+from lit_causalmix.generators.parts.cache import fit_or_load
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.tables.table import Table
 
@@ -93,9 +97,37 @@ def test_rows_are_a_function_of_the_draw_and_survive_loading(mixed: Table, tmp_p
     assert len(generator.sample_balanced(40, np.random.default_rng(0))) == 40
 
 
-def test_settings_without_freshness_are_those_of_before() -> None:
-    assert "freshness" not in SCMGenerator().settings()
-    assert SCMGenerator(freshness=0.5).settings()["freshness"] == 0.5
+def test_one_fit_serves_every_freshness(mixed: Table, tmp_path: Path) -> None:
+    plain, some, more = (SCMGenerator(**SMALL, freshness=p) for p in (None, 0.3, 0.9))
+    entries = {fit_or_load(g, mixed, seed=0, root=tmp_path, progress=False) for g in (plain, some)}
+    assert entries == {fit_or_load(more, mixed, seed=0, root=tmp_path, progress=False)}
+    assert plain.draw_settings() == {}
+    assert some.draw_settings() == {"freshness": 0.3}
+    rows = [g.sample(60, np.random.default_rng(0)) for g in (plain, some, more)]
+    assert len({r.tobytes() for r in rows}) == 3
+    alone = fitted(mixed, freshness=0.3).sample(60, np.random.default_rng(0))
+    assert rows[1].tobytes() == alone.tobytes()
+
+
+def test_kept_rows_are_those_of_their_freshness(mixed: Table, tmp_path: Path) -> None:
+    def pool(freshness: float | None) -> bytes:
+        source = SyntheticSource(
+            RelabelledGenerator(SCMGenerator(**SMALL, freshness=freshness), Nano()),
+            mixed,
+            n_classes=mixed.schema.n_classes,
+            size=0.5,
+            seed=0,
+            cache_dir=tmp_path,
+            progress=False,
+        )
+        return source.rows.pool.tobytes()
+
+    first = [pool(p) for p in (None, 0.3, 0.9)]
+    assert len(set(first)) == 3
+    assert [pool(p) for p in (None, 0.3, 0.9)] == first
+
+
+def test_a_freshness_beyond_its_range() -> None:
     with pytest.raises(ConfigurationError, match=r"freshness lies between 0 and 1, got 1\.5"):
         SCMGenerator(freshness=1.5)
 
