@@ -1,0 +1,334 @@
+"""By which rule `auto` chooses: fits of its candidates on development tables, and rules on them.
+
+    LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/auto_rules.py fit --folder runs/auto-rules
+    python benchmarks/auto_rules.py judge --folder runs/auto-rules --out docs/results/auto-rules.md
+
+The first command fits every candidate of `auto` in the grid `evidence` on all of its folds, for
+each table of the development half, and keeps what the candidates predict at every validation, for
+the rows that the folds hold out and for the test rows. The second has each rule choose by the
+held-out rows and scores its choice by the test rows, so that rules are compared without another
+fit; the gains of each table lie beside the page, as CSV.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from joblib import Parallel, delayed
+from safetensors.numpy import load_file, save_file
+from scipy import stats
+from study_tables import plan_of
+
+from lit_causalmix.datamodules.kept_model import kept_member
+from lit_causalmix.ensembles import (
+    Predicted,
+    fold_folder,
+    member_weights,
+    run_folds,
+    scored,
+)
+from lit_causalmix.ensembles.choice import pooled
+from lit_causalmix.errors import LitCausalMixError
+from lit_causalmix.files.atomic import replacing
+from lit_causalmix.metrics import specs, stopping_metric
+from lit_causalmix.study.candidates import read_candidates, without_auto
+from lit_causalmix.study.fit_config import FitCLI
+from lit_causalmix.study.folds import FoldSettings
+from lit_causalmix.study.grid import Cell
+from lit_causalmix.study.merging import merged
+from lit_causalmix.study.quiet import quietly
+
+Arrays = dict[str, np.ndarray]
+PARTS = ("held_out", "test")
+PREFACE = """# By which rule auto chooses
+
+Written by `benchmarks/auto_rules.py`: tables of the development half, one seed, the embedded model.
+The candidates (default fine-tuning, CausalMixFT, counterfactual and jittered rows, as in the grid
+`evidence`) are fitted on three folds; each rule chooses among them, their steps and zero-shot by
+what they predict for the rows that the folds hold out, and is judged by the test rows. Gains are in
+percent of zero-shot, ROC-AUC or RMSE; the mean over tables has Student's 95 % interval.
+"""
+
+
+def predicted(settings: FoldSettings, folder: Path, fold: int, steps: Sequence[int]) -> np.ndarray:
+    """What a fold's model predicts for the test rows after each step: float (steps, n, ...)."""
+    with quietly():
+        cli = settings.build(settings.of(fold, folder))
+        task, data = cli.model, cli.datamodule
+        data.read()
+        task.check_table(data.splits.train, data.encoder)
+        start = {name: value.clone() for name, value in task.state_dict().items()}
+        found = []
+        for step in steps:
+            weights = member_weights(fold_folder(folder, fold), step)
+            task.load_state_dict({**start, **weights})
+            found.append(kept_member(task, data).predict(data.splits.test.values))
+    return np.stack(found)
+
+
+def fitted(cell: Cell, scratch: Path) -> Arrays:
+    """Predictions of all candidates of a cell, by candidate, for held-out and for test rows."""
+    auto, config = without_auto(cell.config)
+    assert auto is not None
+    cli = FitCLI(merged(config))
+    data = cli.datamodule
+    data.read()
+    test = data.splits.test
+    kept: Arrays = {
+        "target/test": test.target,
+        "classes": np.array(data.is_classification),
+        "columns": np.array(len(data.encoder.columns)),
+    }
+    for name, recipe in read_candidates(auto).items():
+        settings = FoldSettings(merged(config, recipe), progress=False)
+        folder = scratch / name
+        held_out = run_folds(settings, folder, settings.folds, settings="")
+        steps = held_out[0].steps
+        rows = [pooled(held_out, step) for step in steps]
+        tests = [predicted(settings, folder, fold, steps) for fold in range(settings.folds)]
+        kept |= {
+            f"steps/{name}": np.array(steps),
+            f"held_out/{name}": torch.stack([r.predictions for r in rows]).float().numpy(),
+            f"test/{name}": np.mean(tests, axis=0).astype(np.float32),
+            "target/held_out": rows[0].target.numpy(),
+        }
+    return kept
+
+
+def fit(cell: Cell, out: Path) -> None:
+    """Makes the file of a cell where there is none."""
+    path = out / f"{cell.labels['table']}-{cell.labels['seed']}.safetensors"
+    if path.exists():
+        return
+    torch.set_num_threads(1)
+    start = time.process_time()
+    try:
+        with quietly(), tempfile.TemporaryDirectory(prefix="auto-rules-") as scratch:
+            kept = fitted(cell, Path(scratch))
+    except LitCausalMixError as error:  # a class with fewer rows than folds
+        sys.stderr.write(f"{path.stem}: {error}\n")
+        return
+    with replacing(path) as scratch_file:
+        save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, scratch_file)
+    sys.stderr.write(f"{path.stem}: {time.process_time() - start:.0f} s\n")
+
+
+class Fits:
+    """What the candidates of one table predicted; step 0 of each is zero-shot.
+
+    Attributes:
+        classification: Whether targets are classes.
+        target: Of the held-out and of the test rows.
+        found: Part → candidate → predictions after each step, zero-shot first.
+    """
+
+    def __init__(self, kept: Mapping[str, np.ndarray]) -> None:
+        self.classification = bool(kept["classes"])
+        self.target = {part: kept[f"target/{part}"] for part in PARTS}
+        names = [key.removeprefix("steps/") for key in kept if key.startswith("steps/")]
+        self.found = {part: {n: kept[f"{part}/{n}"].astype(float) for n in names} for part in PARTS}
+
+    @property
+    def kind(self) -> str:
+        """Of the task."""
+        return "classification" if self.classification else "regression"
+
+    def score(self, metric: str, predictions: np.ndarray, part: str) -> float:
+        """A metric by its name, where "loss" is log-loss or RMSE, "headline" ROC-AUC or RMSE."""
+        n = len(predictions)
+        rows = Predicted(
+            torch.from_numpy(np.ascontiguousarray(predictions)),
+            torch.from_numpy(self.target[part].astype("int64" if self.classification else float)),
+            torch.arange(n),
+            torch.zeros(n, dtype=torch.int8),
+        )
+        name = (
+            specs(self.classification)[0].name
+            if metric == "headline"
+            else stopping_metric(self.classification)
+        )
+        return scored(rows, classification=self.classification)[f"real/{name}"].value
+
+    def gain(self, metric: str, predictions: np.ndarray, part: str) -> float:
+        """Percent of zero-shot's score that predictions gain."""
+        sign = 1.0 if metric == "headline" and self.classification else -1.0
+        start = self.score(metric, self.zero_shot(part), part)
+        return 100.0 * sign * (self.score(metric, predictions, part) - start) / abs(start)
+
+    def zero_shot(self, part: str) -> np.ndarray:
+        """What the pre-trained weights predict."""
+        return next(iter(self.found[part].values()))[0]
+
+    def losses(self, predictions: np.ndarray) -> np.ndarray:
+        """Log-loss or squared error of each held-out row, float (n,)."""
+        target = self.target["held_out"]
+        if not self.classification:
+            return (predictions - target) ** 2
+        own = predictions[np.arange(len(target)), target.astype(int)]
+        return -np.log(np.clip(own, 1e-7, 1.0))
+
+
+Rule = Callable[[Fits], np.ndarray]
+"""Test predictions, chosen by the held-out rows."""
+
+
+def best(fits: Fits, metric: str, names: Sequence[str] | None = None) -> tuple[str, int, float]:
+    """Candidate and step with the highest gain on held-out rows, and that gain."""
+    found = fits.found["held_out"]
+    tried = [
+        (fits.gain(metric, predictions, "held_out"), name, step)
+        for name in names or found
+        for step, predictions in enumerate(found[name])
+        if step
+    ]
+    gain, name, step = max(tried, key=lambda t: t[0] if math.isfinite(t[0]) else -math.inf)
+    return name, step, gain
+
+
+def bar(metric: str, least: float, names: Sequence[str] | None = None) -> Rule:
+    """The best by a metric, where it gains more than so many percent."""
+
+    def choose(fits: Fits) -> np.ndarray:
+        name, step, gain = best(fits, metric, names)
+        return fits.found["test"][name][step] if gain > least else fits.zero_shot("test")
+
+    return choose
+
+
+def sure(errors: float) -> Rule:
+    """The best by log-loss or RMSE, where its rows gain more than so many standard errors."""
+
+    def choose(fits: Fits) -> np.ndarray:
+        name, step, _ = best(fits, "loss")
+        gains = fits.losses(fits.zero_shot("held_out")) - fits.losses(
+            fits.found["held_out"][name][step]
+        )
+        least = errors * gains.std() / math.sqrt(len(gains))
+        return fits.found["test"][name][step] if gains.mean() > least else fits.zero_shot("test")
+
+    return choose
+
+
+def halfway(rule: Rule) -> Rule:
+    """The mean of what a rule chooses and zero-shot."""
+    return lambda fits: (rule(fits) + fits.zero_shot("test")) / 2
+
+
+def every(metric: str) -> Rule:
+    """The mean of all candidates, each after its best step, or at zero-shot if none gains."""
+
+    def choose(fits: Fits) -> np.ndarray:
+        parts = []
+        for name in fits.found["held_out"]:
+            _, step, gain = best(fits, metric, [name])
+            parts.append(fits.found["test"][name][step if gain > 0 else 0])
+        return np.mean(parts, axis=0)
+
+    return choose
+
+
+def greedy(rounds: int) -> Rule:
+    """Greedy selection with replacement (Caruana et al., 2004), zero-shot first, by loss."""
+
+    def choose(fits: Fits) -> np.ndarray:
+        held_out, test = (fits.found[part] for part in PARTS)
+        total, answer, taken = fits.zero_shot("held_out"), fits.zero_shot("test"), 1
+        for _ in range(rounds - 1):
+            tried = {
+                (name, step): fits.gain("loss", (total + p) / (taken + 1), "held_out")
+                for name, predictions in held_out.items()
+                for step, p in enumerate(predictions)
+            }
+            name, step = max(tried, key=tried.__getitem__)
+            total, answer = total + held_out[name][step], answer + test[name][step]
+            taken += 1
+        return answer / taken
+
+    return choose
+
+
+BARS = (0.0, 0.25, 0.5, 1.0, 2.0)
+RULES: Mapping[str, Rule] = {
+    "real rows alone, by loss": bar("loss", 0.0, ["default"]),
+    **{f"by loss, above {b:g} %": bar("loss", b) for b in BARS},
+    **{
+        f"by ROC-AUC or RMSE, above {b:g} %": bar("headline", b) for b in (0.0, 0.25, 0.5, 1.0, 2.0)
+    },
+    **{f"by loss, above {e:g} standard errors": sure(e) for e in (0.5, 1.0, 2.0)},
+    "halfway to the best by loss": halfway(bar("loss", 0.0)),
+    "halfway to the best by loss, above 0.5 %": halfway(bar("loss", 0.5)),
+    "halfway to the best by loss, above 1 standard error": halfway(sure(1.0)),
+    "mean of all, each after its best step": every("loss"),
+    "halfway to the mean of all": halfway(every("loss")),
+    "greedy blend of 10": greedy(10),
+    "greedy blend of 20": greedy(20),
+}
+
+
+def judged(folder: Path) -> pd.DataFrame:
+    """Gains on test rows in percent of zero-shot: a row per table, a column per rule."""
+    rows = []
+    for path in sorted(folder.glob("*.safetensors")):
+        fits = Fits(load_file(path))
+        gains = {name: fits.gain("headline", rule(fits), "test") for name, rule in RULES.items()}
+        rows.append({"table": path.stem.rpartition("-")[0], "kind": fits.kind} | gains)
+    return pd.DataFrame(rows)
+
+
+def page(found: pd.DataFrame) -> str:
+    """Every rule, classification and regression apart, in Markdown."""
+    lines = [PREFACE]
+    for kind, part in found.groupby("kind"):
+        wide = part[list(RULES)].dropna()
+        lines += [f"## {str(kind).capitalize()}, {len(wide)} tables\n"]
+        head = ("rule", "mean gain", "SD", "better", "worse by > 0.1", "to real rows alone")
+        lines += [f"| {' | '.join(head)} |", f"|---{'|---:' * (len(head) - 1)}|"]
+        for name, gains in wide.items():
+            other = gains - wide[next(iter(RULES))]
+            cells = (
+                *(str(name), interval(gains), f"{gains.std():.2f}"),
+                *(f"{(gains > 0).mean():.0%}", f"{(gains < -0.1).mean():.0%}", interval(other)),
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def interval(values: pd.Series) -> str:
+    """The mean with Student's 95 % interval."""
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std() / math.sqrt(len(values))
+    low, mean, high = (f"{values.mean() + d:+.2f}" for d in (-half, 0.0, half))
+    return f"{mean} [{low}, {high}]".replace("-", "−")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["fit", "judge"])
+    parser.add_argument("--folder", type=Path, required=True, help="of the predictions")
+    parser.add_argument("--out", type=Path, help="Markdown file that judge writes")
+    parser.add_argument("--tables", default="[development]", help="a YAML list")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args(arguments)
+    if options.what == "judge":
+        found = judged(options.folder)
+        options.out.write_text(page(found), encoding="utf-8")
+        found.round(4).to_csv(options.out.with_suffix(".csv"), index=False)
+        return
+    cells = plan_of("evidence", tables=yaml.safe_load(options.tables), seeds=[0], grids=[])
+    chosen = [cell for cell in cells if cell.labels["method"] == "auto"]
+    Parallel(n_jobs=options.jobs)(delayed(fit)(cell, options.folder) for cell in chosen)
+
+
+if __name__ == "__main__":
+    main()
