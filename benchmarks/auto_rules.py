@@ -7,17 +7,19 @@ The first command fits every candidate of `auto` in the grid `evidence` on all o
 each table of the development half, and keeps what the candidates predict at every validation, for
 the rows that the folds hold out and for the test rows. The second has each rule choose by the
 held-out rows and scores its choice by the test rows, so that rules are compared without another
-fit; the gains of each table lie beside the page, as CSV.
+fit; the gains of each table lie beside the page, as CSV, and tables that are there stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ from lit_causalmix.ensembles import (
 from lit_causalmix.ensembles.choice import pooled
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.files.atomic import replacing
-from lit_causalmix.metrics import specs, stopping_metric
+from lit_causalmix.metrics import specs
 from lit_causalmix.study.candidates import read_candidates, without_auto
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.folds import FoldSettings
@@ -50,13 +52,18 @@ from lit_causalmix.study.quiet import quietly
 
 Arrays = dict[str, np.ndarray]
 PARTS = ("held_out", "test")
+BARS, ERRORS = (0.0, 0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 1.5, 2.0)
 PREFACE = """# By which rule auto chooses
 
 Written by `benchmarks/auto_rules.py`: tables of the development half, one seed, the embedded model.
 The candidates (default fine-tuning, CausalMixFT, counterfactual and jittered rows, as in the grid
 `evidence`) are fitted on three folds; each rule chooses among them, their steps and zero-shot by
 what they predict for the rows that the folds hold out, and is judged by the test rows. Gains are in
-percent of zero-shot, ROC-AUC or RMSE; the mean over tables has Student's 95 % interval.
+percent of zero-shot, ROC-AUC or RMSE; the mean over tables has Student's 95 % interval. Tables with
+fewer rows than an episode and a fold need are left out.
+
+*By score*: ROC-AUC or RMSE; *by loss*: log-loss or RMSE. Standard errors are of the mean gain in
+loss over the held-out rows.
 """
 
 
@@ -144,19 +151,18 @@ class Fits:
         return "classification" if self.classification else "regression"
 
     def score(self, metric: str, predictions: np.ndarray, part: str) -> float:
-        """A metric by its name, where "loss" is log-loss or RMSE, "headline" ROC-AUC or RMSE."""
-        n = len(predictions)
+        """A metric: "loss" is log-loss or RMSE, "headline" ROC-AUC or RMSE."""
+        if metric == "loss":
+            mean = float(self.losses(predictions, part).mean())
+            return mean if self.classification else math.sqrt(mean)
+        n, target = len(predictions), self.target[part]
         rows = Predicted(
             torch.from_numpy(np.ascontiguousarray(predictions)),
-            torch.from_numpy(self.target[part].astype("int64" if self.classification else float)),
+            torch.from_numpy(target.astype("int64" if self.classification else float)),
             torch.arange(n),
             torch.zeros(n, dtype=torch.int8),
         )
-        name = (
-            specs(self.classification)[0].name
-            if metric == "headline"
-            else stopping_metric(self.classification)
-        )
+        name = specs(self.classification)[0].name
         return scored(rows, classification=self.classification)[f"real/{name}"].value
 
     def gain(self, metric: str, predictions: np.ndarray, part: str) -> float:
@@ -169,109 +175,111 @@ class Fits:
         """What the pre-trained weights predict."""
         return next(iter(self.found[part].values()))[0]
 
-    def losses(self, predictions: np.ndarray) -> np.ndarray:
-        """Log-loss or squared error of each held-out row, float (n,)."""
-        target = self.target["held_out"]
+    def losses(self, predictions: np.ndarray, part: str = "held_out") -> np.ndarray:
+        """Log-loss or squared error of each row, float (n,)."""
+        target = self.target[part]
         if not self.classification:
-            return (predictions - target) ** 2
+            return np.square(predictions - target)
         own = predictions[np.arange(len(target)), target.astype(int)]
         return -np.log(np.clip(own, 1e-7, 1.0))
 
 
-Rule = Callable[[Fits], np.ndarray]
-"""Test predictions, chosen by the held-out rows."""
+Answer = Mapping[str, np.ndarray]
+"""Part → predictions."""
+Rule = Callable[[Fits], Answer]
+"""Chooses by the held-out rows."""
 
 
-def best(fits: Fits, metric: str, names: Sequence[str] | None = None) -> tuple[str, int, float]:
-    """Candidate and step with the highest gain on held-out rows, and that gain."""
-    found = fits.found["held_out"]
-    tried = [
-        (fits.gain(metric, predictions, "held_out"), name, step)
-        for name in names or found
-        for step, predictions in enumerate(found[name])
-        if step
-    ]
-    gain, name, step = max(tried, key=lambda t: t[0] if math.isfinite(t[0]) else -math.inf)
-    return name, step, gain
+def zero_shot(fits: Fits) -> Answer:
+    """What the pre-trained weights predict."""
+    return {part: fits.zero_shot(part) for part in PARTS}
 
 
-def bar(metric: str, least: float, names: Sequence[str] | None = None) -> Rule:
-    """The best by a metric, where it gains more than so many percent."""
+def best(metric: str, names: Sequence[str] | None = None) -> Rule:
+    """The candidate and step with the highest gain on held-out rows."""
 
-    def choose(fits: Fits) -> np.ndarray:
-        name, step, gain = best(fits, metric, names)
-        return fits.found["test"][name][step] if gain > least else fits.zero_shot("test")
+    def choose(fits: Fits) -> Answer:
+        found = fits.found["held_out"]
+        tried = [
+            (fits.gain(metric, predictions, "held_out"), name, step)
+            for name in names or found
+            for step, predictions in enumerate(found[name])
+            if step and name in found
+        ]
+        _, name, step = max(tried, key=lambda t: t[0] if math.isfinite(t[0]) else -math.inf)
+        return {part: fits.found[part][name][step] for part in PARTS}
 
     return choose
 
 
-def sure(errors: float) -> Rule:
-    """The best by log-loss or RMSE, where its rows gain more than so many standard errors."""
+def bar(rule: Rule, metric: str, least: float) -> Rule:
+    """What a rule chooses, where it gains more than so many percent of a metric."""
 
-    def choose(fits: Fits) -> np.ndarray:
-        name, step, _ = best(fits, "loss")
-        gains = fits.losses(fits.zero_shot("held_out")) - fits.losses(
-            fits.found["held_out"][name][step]
-        )
+    def choose(fits: Fits) -> Answer:
+        answer = rule(fits)
+        gain = fits.gain(metric, answer["held_out"], "held_out")
+        return answer if gain > least else zero_shot(fits)
+
+    return choose
+
+
+def sure(rule: Rule, errors: float) -> Rule:
+    """What a rule chooses, where its rows gain more loss than so many standard errors."""
+
+    def choose(fits: Fits) -> Answer:
+        answer = rule(fits)
+        gains = fits.losses(fits.zero_shot("held_out")) - fits.losses(answer["held_out"])
         least = errors * gains.std() / math.sqrt(len(gains))
-        return fits.found["test"][name][step] if gains.mean() > least else fits.zero_shot("test")
+        return answer if gains.mean() > least else zero_shot(fits)
 
     return choose
 
 
-def halfway(rule: Rule) -> Rule:
-    """The mean of what a rule chooses and zero-shot."""
-    return lambda fits: (rule(fits) + fits.zero_shot("test")) / 2
+def mean(*rules: Rule) -> Rule:
+    """The mean of what rules choose."""
+
+    def choose(fits: Fits) -> Answer:
+        answers = [rule(fits) for rule in rules]
+        return {part: np.mean([answer[part] for answer in answers], axis=0) for part in PARTS}
+
+    return choose
 
 
-def every(metric: str) -> Rule:
+def every(fits: Fits) -> Answer:
     """The mean of all candidates, each after its best step, or at zero-shot if none gains."""
-
-    def choose(fits: Fits) -> np.ndarray:
-        parts = []
-        for name in fits.found["held_out"]:
-            _, step, gain = best(fits, metric, [name])
-            parts.append(fits.found["test"][name][step if gain > 0 else 0])
-        return np.mean(parts, axis=0)
-
-    return choose
+    return mean(*(bar(best("loss", [name]), "loss", 0.0) for name in fits.found["test"]))(fits)
 
 
 def greedy(rounds: int) -> Rule:
     """Greedy selection with replacement (Caruana et al., 2004), zero-shot first, by loss."""
 
-    def choose(fits: Fits) -> np.ndarray:
-        held_out, test = (fits.found[part] for part in PARTS)
-        total, answer, taken = fits.zero_shot("held_out"), fits.zero_shot("test"), 1
+    def choose(fits: Fits) -> Answer:
+        total, taken = dict(zero_shot(fits)), 1
         for _ in range(rounds - 1):
             tried = {
-                (name, step): fits.gain("loss", (total + p) / (taken + 1), "held_out")
-                for name, predictions in held_out.items()
+                (name, step): fits.gain("loss", (total["held_out"] + p) / (taken + 1), "held_out")
+                for name, predictions in fits.found["held_out"].items()
                 for step, p in enumerate(predictions)
             }
             name, step = max(tried, key=tried.__getitem__)
-            total, answer = total + held_out[name][step], answer + test[name][step]
+            total = {part: total[part] + fits.found[part][name][step] for part in PARTS}
             taken += 1
-        return answer / taken
+        return {part: total[part] / taken for part in PARTS}
 
     return choose
 
 
-BARS = (0.0, 0.25, 0.5, 1.0, 2.0)
+BY_LOSS, ALONE, BLEND = best("loss"), best("loss", ["default"]), cache(greedy(20))
 RULES: Mapping[str, Rule] = {
-    "real rows alone, by loss": bar("loss", 0.0, ["default"]),
-    **{f"by loss, above {b:g} %": bar("loss", b) for b in BARS},
-    **{
-        f"by ROC-AUC or RMSE, above {b:g} %": bar("headline", b) for b in (0.0, 0.25, 0.5, 1.0, 2.0)
-    },
-    **{f"by loss, above {e:g} standard errors": sure(e) for e in (0.5, 1.0, 2.0)},
-    "halfway to the best by loss": halfway(bar("loss", 0.0)),
-    "halfway to the best by loss, above 0.5 %": halfway(bar("loss", 0.5)),
-    "halfway to the best by loss, above 1 standard error": halfway(sure(1.0)),
-    "mean of all, each after its best step": every("loss"),
-    "halfway to the mean of all": halfway(every("loss")),
-    "greedy blend of 10": greedy(10),
-    "greedy blend of 20": greedy(20),
+    "real rows alone, by loss": bar(ALONE, "loss", 0.0),
+    **{f"by loss, above {b:g} %": bar(BY_LOSS, "loss", b) for b in BARS},
+    **{f"by score, above {b:g} %": bar(best("headline"), "headline", b) for b in BARS},
+    **{f"by loss, above {e:g} standard errors": sure(BY_LOSS, e) for e in ERRORS},
+    **{f"real rows alone, above {e:g} standard errors": sure(ALONE, e) for e in ERRORS},
+    "halfway to the best by loss": mean(zero_shot, bar(BY_LOSS, "loss", 0.0)),
+    "mean of all, each after its best step": every,
+    "greedy blend": BLEND,
+    **{f"greedy blend, above {e:g} standard errors": sure(BLEND, e) for e in ERRORS},
 }
 
 
@@ -280,9 +288,20 @@ def judged(folder: Path) -> pd.DataFrame:
     rows = []
     for path in sorted(folder.glob("*.safetensors")):
         fits = Fits(load_file(path))
-        gains = {name: fits.gain("headline", rule(fits), "test") for name, rule in RULES.items()}
+        gains = {
+            name: fits.gain("headline", rule(fits)["test"], "test") for name, rule in RULES.items()
+        }
         rows.append({"table": path.stem.rpartition("-")[0], "kind": fits.kind} | gains)
     return pd.DataFrame(rows)
+
+
+def with_known(found: pd.DataFrame, csv: Path) -> pd.DataFrame:
+    """Adds the tables that an earlier page had, of the same rules."""
+    found = found.round(4)
+    if csv.exists():
+        known = pd.read_csv(csv)
+        found = pd.concat([known[~known["table"].isin(found["table"])], found])
+    return found.sort_values("table", ignore_index=True)
 
 
 def page(found: pd.DataFrame) -> str:
@@ -321,12 +340,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args(arguments)
     if options.what == "judge":
-        found = judged(options.folder)
+        csv = options.out.with_suffix(".csv")
+        found = with_known(judged(options.folder), csv)
         options.out.write_text(page(found), encoding="utf-8")
-        found.round(4).to_csv(options.out.with_suffix(".csv"), index=False)
+        found.to_csv(csv, index=False)
         return
     cells = plan_of("evidence", tables=yaml.safe_load(options.tables), seeds=[0], grids=[])
     chosen = [cell for cell in cells if cell.labels["method"] == "auto"]
+    random.Random(0).shuffle(chosen)  # so that a part of them has tables of every kind
     Parallel(n_jobs=options.jobs)(delayed(fit)(cell, options.folder) for cell in chosen)
 
 

@@ -28,7 +28,7 @@ from study_tables import (
     write_page,
 )
 
-from lit_causalmix.pages.content import Element, Part, Section, Table
+from lit_causalmix.pages.content import Element, Paragraph, Part, Section, Table
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.report.blocks import KINDS, Block
 from lit_causalmix.study.report.questions import sized, to_zero_shot
@@ -123,13 +123,24 @@ def goals(block: Block) -> Table | None:
     return Table(("goal", "found", "met"), told)
 
 
+def choices(block: Block) -> Paragraph | None:
+    """How often `auto` took what; None where it was not run."""
+    own = block.main[block.main["method"] == AUTO]
+    if own.empty:
+        return None
+    shares = own["chosen"].value_counts(normalize=True)
+    told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return Paragraph(f"What {AUTO} took: {told}.")
+
+
 def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
     """A section: each kind of task and size of table."""
     parts = []
     for block in read(cells_file, cells):
         kind, found = block.kind.capitalize(), goals(block)
         content: list[Element] = [said(block.main), methods(block)]
-        parts.append(Part([*content, *([found] if found else [])], kind))
+        content += [element for element in (found, choices(block)) if element is not None]
+        parts.append(Part(content, kind))
         for size, part in sized(block):
             parts.append(Part([said(part.main), methods(part)], f"{kind}, {size}"))
     return Section("", title, parts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lit_causalmix.ensembles.held_out import HeldOut
-from lit_causalmix.ensembles.predictions import Predicted, scored
+from lit_causalmix.ensembles.predictions import Predicted, row_losses, scored
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec, Score
 from lit_causalmix.training.scoreboard import Validation
@@ -81,3 +81,25 @@ def choose(
         if selection.improves(loss, bar):
             chosen, score, bar = entry.step, loss, loss
     return Choice(chosen, score, selection.title, history)
+
+
+def standard_errors(folds: Sequence[HeldOut], step: int, *, classification: bool) -> float:
+    """How sure the gain of a step over zero-shot is.
+
+    Args:
+        folds: All folds, in their order.
+        step: One at which every fold was validated.
+        classification: Whether targets are classes.
+
+    Returns:
+        The mean over the pooled rows of how much their log-loss or squared error falls, in standard
+        errors of that mean; negative for a loss, infinite where all rows gain alike.
+    """
+    before, after = (
+        row_losses(pooled(folds, moment), classification=classification) for moment in (0, step)
+    )
+    gains = before - after
+    if len(gains) < 2:
+        return 0.0
+    mean, error = float(gains.mean()), float(gains.std()) / math.sqrt(len(gains))
+    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0

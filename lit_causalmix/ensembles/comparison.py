@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lit_causalmix.ensembles.choice import Choice, choose
+from lit_causalmix.ensembles.choice import Choice, choose, standard_errors
 from lit_causalmix.ensembles.held_out import HeldOut
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec, Score, normalized_scores
@@ -27,6 +27,8 @@ class AutoSettings:
             of them, or settings, which may start from such by `config` and have a `name`.
         first_folds: Folds of the first rung; every rung has about twice as many as the one before.
         time_limit: Seconds for all fits; what is returned then is the best so far. null: no limit.
+        min_errors: Zero-shot is left only where the loss of the held-out rows falls by more than so
+            many standard errors of its mean.
 
     Raises:
         ConfigurationError: If there is no candidate, names are not distinct, or a number is out of
@@ -40,6 +42,7 @@ class AutoSettings:
     candidates: list[Any]
     first_folds: int = 2
     time_limit: float | None = None
+    min_errors: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.candidates, list) or not self.candidates:
@@ -56,6 +59,8 @@ class AutoSettings:
             raise ConfigurationError(f"auto.first_folds is at least 1, got {self.first_folds}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise ConfigurationError(f"auto.time_limit lies above 0 s, got {self.time_limit}")
+        if not self.min_errors >= 0:
+            raise ConfigurationError(f"auto.min_errors is at least 0, got {self.min_errors}")
 
     @property
     def recipes(self) -> dict[str, Any]:
@@ -86,17 +91,32 @@ class Rule:
         selection: What is minimised, and the bar before zero-shot is left.
         classification: Whether targets are classes.
         further: Metrics beside those of the package.
+        min_errors: Standard errors that the choice has to gain on zero-shot.
     """
 
     selection: Selection
     classification: bool
     further: Sequence[MetricSpec] = ()
+    min_errors: float = 0.0
 
     def choice(self, folds: Sequence[HeldOut]) -> Choice:
         """The step of a candidate under the bar."""
         return choose(
             folds, self.selection, classification=self.classification, further=self.further
         )
+
+    def zero_shot(self, choice: Choice) -> Choice:
+        """The choice of zero-shot in place of another one."""
+        return replace(choice, step=0, score=self.loss(choice.history[0]))
+
+    def doubt(self, folds: Sequence[HeldOut], step: int) -> str:
+        """Why the gain of a step is too unsure to leave zero-shot; empty if it is not."""
+        if self.min_errors == 0:  # whatever clears the bar of the selection
+            return ""
+        found = standard_errors(folds, step, classification=self.classification)
+        if found > self.min_errors:
+            return ""
+        return f"gains {found:.2g} standard errors, auto.min_errors asks for {self.min_errors:g}"
 
     @property
     def metric(self) -> str:

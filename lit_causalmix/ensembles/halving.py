@@ -132,10 +132,15 @@ def _ended(
             chosen = name if found.step > 0 else None
     if choice is None:
         choice = rule.choice(held_out)
+    fates = dict.fromkeys(alive, "compared to the end")
+    if chosen is not None:
+        doubt = rule.doubt(held_out, choice.step)
+        fates[chosen] = doubt or "chosen"
+        if doubt:
+            chosen, choice = None, rule.zero_shot(choice)
     if chosen is None:
         choice = replace(choice, history=choice.history[:1])
-    for name in alive:
-        fate = "chosen" if name == chosen else "compared to the end"
+    for name, fate in fates.items():
         table[name] = replace(table[name], fate=fate)
     return Comparison(tuple(table.values()), rule.metric, chosen, choice, held_out, cut)
 

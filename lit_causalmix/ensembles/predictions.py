@@ -76,6 +76,27 @@ def averaged(members: Sequence[Predicted]) -> Predicted:
     return replace(first, predictions=mean.to(first.predictions.dtype))
 
 
+def row_losses(predicted: Predicted, *, classification: bool) -> Tensor:
+    """Log-loss or squared error of each real row, float64 (n,).
+
+    Args:
+        predicted: The predictions.
+        classification: Whether they are probabilities.
+
+    Example:
+        >>> rows = torch.arange(2)
+        >>> found = Predicted(torch.tensor([1.0, 2.0]), rows, rows, torch.zeros(2))
+        >>> row_losses(found, classification=False)
+        tensor([1., 1.], dtype=torch.float64)
+    """
+    real = predicted.of_origin(RowOrigin.REAL)
+    predictions, target = real.predictions.double(), real.target
+    if not classification:
+        return (predictions - target).square()
+    own = predictions.gather(1, target.long().unsqueeze(1)).squeeze(1)
+    return -own.clamp_min(torch.finfo(torch.float32).eps).log()
+
+
 def scored(
     predicted: Predicted,
     *,

@@ -97,11 +97,11 @@ def fit_auto(
         disable=not data.progress,
     ) as bar:
         fits = _Fits(settings, scored, rows, folder, jobs=jobs, moment=moment, bar=bar)
-        _mark(folder, of_json([fits.digests, auto.first_folds, folds]))
+        _mark(folder, of_json([fits.digests, auto.first_folds, folds, auto.min_errors]))
         comparison = halve(
             tuple(settings),
             fits,
-            Rule(task.selection, data.is_classification, task.metrics),
+            Rule(task.selection, data.is_classification, task.metrics, auto.min_errors),
             folds=folds,
             first=auto.first_folds,
             tell=bar.tell,

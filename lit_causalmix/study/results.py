@@ -51,8 +51,9 @@ def as_frame(records: Iterable[Record]) -> pd.DataFrame:
         One row per record: labels, domain, task, n_train, n_columns, n_classes, best_step, seconds
         (in all), and each score as "stage/domain/metric", with "_zero_shot" and "_normalized" after
         it; undefined ones are NaN. With `ScoreTrajectory` among the callbacks also the gap between
-        validation and test scores, "gap/rank/metric" and "gap/selection/metric". "headline" is the
-        normalised test score over the real rows by the first metric of the task: ROC-AUC or RMSE.
+        validation and test scores, "gap/rank/metric" and "gap/selection/metric". "chosen" is the
+        candidate that a comparison took, else None; "headline" is the normalised test score over
+        the real rows by the first metric of the task: ROC-AUC or RMSE.
     """
     return pd.DataFrame([_row(record) for record in records])
 
@@ -63,7 +64,10 @@ def headline(task: str) -> str:
 
 
 def _row(record: Record) -> dict[str, object]:
-    row = {name: record[name] for name in _FACTS} | {"seconds": record["seconds"]["total"]}
+    row = {name: record[name] for name in _FACTS} | {
+        "seconds": record["seconds"]["total"],
+        "chosen": record.get("chosen"),
+    }
     for part, ending in (
         ("scores", ""),
         ("zero_shot", "_zero_shot"),

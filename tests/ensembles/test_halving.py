@@ -52,8 +52,10 @@ class Toy:
         self.gone.append(name)
 
 
-def compare(toy: Toy, selection: Selection | None = None, first: int = 2) -> Comparison:
-    rule = Rule(selection or RealValidation(), classification=False)
+def compare(
+    toy: Toy, selection: Selection | None = None, first: int = 2, min_errors: float = 0.0
+) -> Comparison:
+    rule = Rule(selection or RealValidation(), classification=False, min_errors=min_errors)
     return halve(tuple(toy.errors), toy, rule, folds=FOLDS, first=first)
 
 
@@ -104,6 +106,22 @@ def test_what_does_harm_is_never_chosen_and_zero_shot_needs_a_gain_worth_it() ->
     lucky = Toy({"a": [0.5, 0.5, 2.0, 2.0, 2.0], "b": [0.9] * 5})
     assert compare(lucky).chosen is None
     assert compare(lucky, first=5).chosen == "b"
+
+
+def test_a_gain_of_few_rows_is_too_unsure_to_leave_zero_shot() -> None:
+    # Squared errors of 1 fall by 1 in one fold of five and stay elsewhere: 4 gains of 20 rows.
+    lucky = Toy({"a": [0.0, 1.0, 1.0, 1.0, 1.0]})
+    found = compare(lucky, first=5)
+    assert (found.chosen, found.choice.step) == ("a", 8)
+    mean, spread = 0.2, (0.2 * 0.8 * 20 / 19) ** 0.5
+    errors = mean / (spread / 20**0.5)
+    assert compare(lucky, first=5, min_errors=errors - 0.01).chosen == "a"
+    unsure = compare(lucky, first=5, min_errors=errors + 0.01)
+    assert (unsure.chosen, unsure.name, unsure.choice.step) == (None, "zero-shot", 0)
+    assert unsure.choice.score == pytest.approx(1.0)
+    assert [entry.step for entry in unsure.choice.history] == [0]
+    assert fates(unsure)["a"].startswith("gains 2.2 standard errors, auto.min_errors asks for 2.1")
+    assert compare(Toy({"a": [0.9] * 5}), min_errors=9.0).chosen == "a"  # all rows gain alike
 
 
 def test_where_two_are_level_the_first_goes_on() -> None:
@@ -167,6 +185,7 @@ def test_a_candidate_that_cannot_be_fitted_is_left_out_and_said() -> None:
         ({"candidates": [3]}, "name of a configuration, a list of them, or settings with a name"),
         ({"candidates": ["x"], "first_folds": 0}, "first_folds is at least 1, got 0"),
         ({"candidates": ["x"], "time_limit": 0.0}, "time_limit lies above 0 s, got 0.0"),
+        ({"candidates": ["x"], "min_errors": -1.0}, "min_errors is at least 0, got -1.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(fields: dict[str, object], message: str) -> None:

@@ -76,3 +76,14 @@ def test_without_a_method_there_are_no_goals(
     assert script.goals(found) is not None
     fewer = {name: own for name, own in found.settings.items() if name != "auto"}
     assert script.goals(replace(found, settings=fewer)) is None
+
+
+def test_what_auto_took_is_told(script: ModuleType, block: Callable[..., Block]) -> None:
+    found = block("binary")
+    own = found.main["method"] == "auto"
+    taken = ["default"] * 4 + ["zero-shot"] * 3
+    told = found.main.assign(chosen=None)
+    told.loc[own, "chosen"] = taken
+    text = written(script.choices(replace(found, main=told)))
+    assert "What auto took: default 57%, zero-shot 43%." in text
+    assert script.choices(replace(found, main=found.main[~own])) is None
