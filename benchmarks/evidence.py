@@ -7,7 +7,7 @@
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
 under way those seeds are taken of which every cell is there and, beside them, the methods that have
-all seeds, so that no method has other tables or seeds than another.
+all seeds, or the seeds that the reference has; so no method has other tables or seeds than another.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from study_tables import (
+    REFERENCE,
     finished_keys,
     numbers_right,
     plan_of,
@@ -177,6 +178,16 @@ def compared(title: str, folder: Path, study: str, **overrides: object) -> Itera
         yield comparison(title, cells_file, each)
     if 0 < len(every) < len(cells) and len(every) != len(each):
         yield comparison(f"{title}, methods that have all seeds", cells_file, every)
+    some = begun(cells, keys)
+    if some and not each and not every:
+        yield comparison(f"{title}, as far as it has been run", cells_file, some)
+
+
+def begun(cells: Sequence[Cell], keys: set[str]) -> list[Cell]:
+    """The cells of all seeds that the reference has whole, of the methods that have these, too."""
+    own = [cell for cell in cells if cell.labels["method"] == REFERENCE]
+    seeds = {cell.labels["seed"] for cell in whole(own, keys, "seed")}
+    return whole([cell for cell in cells if cell.labels["seed"] in seeds], keys, "method")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

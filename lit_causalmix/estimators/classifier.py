@@ -38,8 +38,8 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         method: A recipe of the package, or several, one over the other: "causalmixft" (rows from
             structural causal models), "default" (real rows alone), "jitter", "finetune/ema", … or
             YAML files. "auto" compares several with zero-shot on five folds, and takes the best
-            that gains more than 1 %; the scores in `candidates_` are those that it chose by, so
-            that what it is worth has to be measured on rows kept back, or by cross-validation.
+            whose gain is sure; the scores in `candidates_` are those that it chose by, so that what
+            it is worth has to be measured on rows kept back, or by cross-validation.
         backbone: The model: a recipe ("tabpfn-v1"), a class ("Nano", "my_module.Mine"), or a class
             with arguments ({"class_path": …, "init_args": …}); None takes that of the recipe.
         synthetic_ratio: Share of synthetic rows, 0 to 1; None takes that of the recipe.

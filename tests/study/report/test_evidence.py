@@ -10,6 +10,7 @@ import pytest
 
 from lit_causalmix.pages import markdown
 from lit_causalmix.pages.content import Part, Section
+from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.record import Record
 from lit_causalmix.study.report.blocks import Block, blocks
 from lit_causalmix.study.report.contents import study_of
@@ -87,3 +88,17 @@ def test_what_auto_took_is_told(script: ModuleType, block: Callable[..., Block])
     text = written(script.choices(replace(found, main=told)))
     assert "What auto took: default 57%, zero-shot 43%." in text
     assert script.choices(replace(found, main=found.main[~own])) is None
+
+
+def test_of_a_study_under_way_the_seeds_of_the_reference_are_taken(script: ModuleType) -> None:
+    names = [("default", 0), ("jitter", 0), ("auto", 0), ("default", 1), ("jitter", 1), ("auto", 1)]
+    cells = [
+        Cell(table, method, "nano", seed, 0.0, 0.0, {}, f"{method}-{seed}-{table}", None, None)
+        for method, seed in names
+        for table in "ab"
+    ]
+    keys = {cell.key for cell in cells if cell.labels["seed"] == 0}
+    keys -= {"auto-0-b"}
+    found = {(c.labels["method"], c.labels["seed"]) for c in script.begun(cells, keys)}
+    assert found == {("default", 0), ("jitter", 0)}
+    assert script.begun(cells, keys - {"default-0-a"}) == []
