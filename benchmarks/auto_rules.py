@@ -26,29 +26,32 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from folds import headline, predicted
 from joblib import Parallel, delayed
 from safetensors.numpy import load_file, save_file
-from scipy import stats
-from study_tables import plan_of
+from study_tables import numbers_right, plan_of
 
-from lit_causalmix.datamodules.kept_model import kept_member
 from lit_causalmix.ensembles import (
     Predicted,
     fold_folder,
     member_weights,
     run_folds,
-    scored,
 )
-from lit_causalmix.ensembles.choice import pooled
+from lit_causalmix.ensembles.choice import pooled, standard_errors
+from lit_causalmix.ensembles.predictions import row_losses
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.files.atomic import replacing
-from lit_causalmix.metrics import specs
+from lit_causalmix.pages import markdown
+from lit_causalmix.pages.content import Part, Section
 from lit_causalmix.study.candidates import read_candidates, without_auto
 from lit_causalmix.study.fit_config import FitCLI
 from lit_causalmix.study.folds import FoldSettings
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
+from lit_causalmix.study.report.summary import WORSE
+from lit_causalmix.study.report.words import estimate, plain
+from lit_causalmix.study.statistics import student_interval
 
 Arrays = dict[str, np.ndarray]
 PARTS = ("held_out", "test")
@@ -75,20 +78,13 @@ folds, *real rows alone*, gains as much under the same bar.
 """
 
 
-def predicted(settings: FoldSettings, folder: Path, fold: int, steps: Sequence[int]) -> np.ndarray:
+def tested(settings: FoldSettings, folder: Path, fold: int, steps: Sequence[int]) -> np.ndarray:
     """What a fold's model predicts for the test rows after each step: float (steps, n, ...)."""
     with quietly():
         cli = settings.build(settings.of(fold, folder))
-        task, data = cli.model, cli.datamodule
-        data.read()
-        task.check_table(data.splits.train, data.encoder)
-        start = {name: value.clone() for name, value in task.state_dict().items()}
-        found = []
-        for step in steps:
-            weights = member_weights(fold_folder(folder, fold), step)
-            task.load_state_dict({**start, **weights})
-            found.append(kept_member(task, data).predict(data.splits.test.values))
-    return np.stack(found)
+        weights = [member_weights(fold_folder(folder, fold), step) for step in steps]
+        found = predicted(cli.model, cli.datamodule, weights)
+    return torch.stack([rows.predictions for rows in found]).numpy()
 
 
 def fitted(cell: Cell, scratch: Path) -> Arrays:
@@ -98,11 +94,9 @@ def fitted(cell: Cell, scratch: Path) -> Arrays:
     cli = FitCLI(merged(config))
     data = cli.datamodule
     data.read()
-    test = data.splits.test
     kept: Arrays = {
-        "target/test": test.target,
+        "target/test": data.splits.test.target,
         "classes": np.array(data.is_classification),
-        "columns": np.array(len(data.encoder.columns)),
     }
     for name, recipe in read_candidates(auto).items():
         settings = FoldSettings(merged(config, recipe), progress=False)
@@ -110,9 +104,8 @@ def fitted(cell: Cell, scratch: Path) -> Arrays:
         held_out = run_folds(settings, folder, settings.folds, settings="")
         steps = held_out[0].steps
         rows = [pooled(held_out, step) for step in steps]
-        tests = [predicted(settings, folder, fold, steps) for fold in range(settings.folds)]
+        tests = [tested(settings, folder, fold, steps) for fold in range(settings.folds)]
         kept |= {
-            f"steps/{name}": np.array(steps),
             f"held_out/{name}": torch.stack([r.predictions for r in rows]).float().numpy(),
             f"test/{name}": np.mean(tests, axis=0).astype(np.float32),
             "target/held_out": rows[0].target.numpy(),
@@ -150,28 +143,31 @@ class Fits:
     def __init__(self, kept: Mapping[str, np.ndarray]) -> None:
         self.classification = bool(kept["classes"])
         self.target = {part: kept[f"target/{part}"] for part in PARTS}
-        names = [key.removeprefix("steps/") for key in kept if key.startswith("steps/")]
-        self.found = {part: {n: kept[f"{part}/{n}"].astype(float) for n in names} for part in PARTS}
+        self.found: dict[str, dict[str, np.ndarray]] = {part: {} for part in PARTS}
+        for key in sorted(kept):
+            part, _, name = key.partition("/")
+            if part in PARTS:
+                self.found[part][name] = kept[key].astype(float)
 
     @property
     def kind(self) -> str:
         """Of the task."""
         return "classification" if self.classification else "regression"
 
+    def rows(self, predictions: np.ndarray, part: str) -> Predicted:
+        """Predictions with the targets of their rows."""
+        target = self.target[part].astype("int64" if self.classification else float)
+        n = len(target)
+        facts = (torch.from_numpy(target), torch.arange(n), torch.zeros(n, dtype=torch.int8))
+        return Predicted(torch.from_numpy(np.ascontiguousarray(predictions)), *facts)
+
     def score(self, metric: str, predictions: np.ndarray, part: str) -> float:
         """A metric: "loss" is log-loss or RMSE, "headline" ROC-AUC or RMSE."""
-        if metric == "loss":
-            mean = float(self.losses(predictions, part).mean())
-            return mean if self.classification else math.sqrt(mean)
-        n, target = len(predictions), self.target[part]
-        rows = Predicted(
-            torch.from_numpy(np.ascontiguousarray(predictions)),
-            torch.from_numpy(target.astype("int64" if self.classification else float)),
-            torch.arange(n),
-            torch.zeros(n, dtype=torch.int8),
-        )
-        name = specs(self.classification)[0].name
-        return scored(rows, classification=self.classification)[f"real/{name}"].value
+        rows = self.rows(predictions, part)
+        if metric == "headline":
+            return headline(rows, self.classification)
+        mean = float(row_losses(rows, classification=self.classification).mean())
+        return mean if self.classification else math.sqrt(mean)
 
     def gain(self, metric: str, predictions: np.ndarray, part: str) -> float:
         """Percent of zero-shot's score that predictions gain."""
@@ -182,14 +178,6 @@ class Fits:
     def zero_shot(self, part: str) -> np.ndarray:
         """What the pre-trained weights predict."""
         return next(iter(self.found[part].values()))[0]
-
-    def losses(self, predictions: np.ndarray, part: str = "held_out") -> np.ndarray:
-        """Log-loss or squared error of each row, float (n,)."""
-        target = self.target[part]
-        if not self.classification:
-            return np.square(predictions - target)
-        own = predictions[np.arange(len(target)), target.astype(int)]
-        return -np.log(np.clip(own, 1e-7, 1.0))
 
 
 Answer = Mapping[str, np.ndarray]
@@ -212,7 +200,7 @@ def best(metric: str, names: Sequence[str] | None = None) -> Rule:
             (fits.gain(metric, predictions, "held_out"), name, step)
             for name in names or found
             for step, predictions in enumerate(found[name])
-            if step and name in found
+            if step
         ]
         _, name, step = max(tried, key=lambda t: t[0] if math.isfinite(t[0]) else -math.inf)
         return {part: fits.found[part][name][step] for part in PARTS}
@@ -236,9 +224,12 @@ def sure(rule: Rule, errors: float) -> Rule:
 
     def choose(fits: Fits) -> Answer:
         answer = rule(fits)
-        gains = fits.losses(fits.zero_shot("held_out")) - fits.losses(answer["held_out"])
-        least = errors * gains.std() / math.sqrt(len(gains))
-        return answer if gains.mean() > least else zero_shot(fits)
+        before, after = (
+            fits.rows(predictions, "held_out")
+            for predictions in (fits.zero_shot("held_out"), answer["held_out"])
+        )
+        found = standard_errors(before, after, classification=fits.classification)
+        return answer if found > errors else zero_shot(fits)
 
     return choose
 
@@ -314,28 +305,27 @@ def with_known(found: pd.DataFrame, csv: Path) -> pd.DataFrame:
 
 def page(found: pd.DataFrame) -> str:
     """Every rule, classification and regression apart, in Markdown."""
-    lines = [PREFACE]
+    head = ("rule", "mean gain", "SD", "better", "worse by > 0.1", "to real rows alone")
+    sections = []
     for kind, part in found.groupby("kind"):
         wide = part[list(RULES)].dropna()
-        lines += [f"## {str(kind).capitalize()}, {len(wide)} tables\n"]
-        head = ("rule", "mean gain", "SD", "better", "worse by > 0.1", "to real rows alone")
-        lines += [f"| {' | '.join(head)} |", f"|---{'|---:' * (len(head) - 1)}|"]
-        for name, gains in wide.items():
-            other = gains - wide[next(iter(RULES))]
-            cells = (
-                *(str(name), interval(gains), f"{gains.std():.2f}"),
-                *(f"{(gains > 0).mean():.0%}", f"{(gains < -0.1).mean():.0%}", interval(other)),
+        alone = wide[next(iter(RULES))]
+        rows = [
+            (
+                *(str(name), interval(gains), plain(gains.std())),
+                *(f"{(gains > 0).mean():.0%}", f"{(gains < WORSE).mean():.0%}"),
+                interval(gains - alone),
             )
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
+            for name, gains in wide.items()
+        ]
+        title = f"{str(kind).capitalize()}, {len(wide)} tables"
+        sections.append(Section("", title, [Part([numbers_right(head, rows)])]))
+    return f"{PREFACE}\n{markdown.render(sections)}"
 
 
 def interval(values: pd.Series) -> str:
     """The mean with Student's 95 % interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std() / math.sqrt(len(values))
-    low, mean, high = (f"{values.mean() + d:+.2f}" for d in (-half, 0.0, half))
-    return f"{mean} [{low}, {high}]".replace("-", "−")
+    return estimate(student_interval(values.to_numpy(), level=0.95))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
 under way those seeds are taken of which every cell is there and, beside them, the methods that have
-all seeds, or the seeds that the reference has; so no method has other tables or seeds than another.
+all seeds of the reference, so that no method has other tables or seeds than another.
 """
 
 from __future__ import annotations
@@ -173,13 +173,10 @@ def compared(title: str, folder: Path, study: str, **overrides: object) -> Itera
     if not cells_file.exists():
         return
     cells, keys = plan_of(study, **overrides), finished_keys(cells_file)
-    each, every = whole(cells, keys, "seed"), whole(cells, keys, "method")
+    each, some = whole(cells, keys, "seed"), begun(cells, keys)
     if each:
         yield comparison(title, cells_file, each)
-    if 0 < len(every) < len(cells) and len(every) != len(each):
-        yield comparison(f"{title}, methods that have all seeds", cells_file, every)
-    some = begun(cells, keys)
-    if some and not each and not every:
+    if some and some != each:
         yield comparison(f"{title}, as far as it has been run", cells_file, some)
 
 

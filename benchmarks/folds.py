@@ -103,19 +103,7 @@ class Fits:
 
     def predicted(self, fold: int, weights: Sequence[Weights]) -> list[Predicted]:
         """What each of several sets of weights predicts for the test rows."""
-        data, task = self.data(fold), self.task()
-        data.read()
-        task.check_table(data.splits.train, data.encoder)
-        start = {name: value.clone() for name, value in task.state_dict().items()}
-        test, found = data.splits.test, []
-        classes = data.is_classification
-        target = torch.from_numpy(test.target.astype("int64" if classes else "float64"))
-        facts = (target, torch.from_numpy(test.rows), torch.zeros(len(test), dtype=torch.int8))
-        for changed in weights:
-            task.load_state_dict({**start, **changed})
-            predictions = kept_member(task, data).predict(test.values)
-            found.append(Predicted(torch.from_numpy(predictions), *facts))
-        return found
+        return predicted(self.task(), self.data(fold), weights)
 
     def test_scores(self, folder: Path, steps: Sequence[int], classes: bool) -> list[float]:
         """The headline test score after each of several steps; step 0 is zero-shot."""
@@ -125,6 +113,24 @@ class Fits:
             members.append(self.predicted(fold, weights))
         means = [averaged([member[i] for member in members]) for i in range(len(steps))]
         return [headline(mean, classes) for mean in means]
+
+
+def predicted(
+    task: CausalMixTask, data: CausalMixDataModule, weights: Sequence[Weights]
+) -> list[Predicted]:
+    """What a model predicts for the test rows with each of several sets of changed weights."""
+    data.read()
+    task.check_table(data.splits.train, data.encoder)
+    start = {name: value.clone() for name, value in task.state_dict().items()}
+    test, found = data.splits.test, []
+    classes = data.is_classification
+    target = torch.from_numpy(test.target.astype("int64" if classes else "float64"))
+    facts = (target, torch.from_numpy(test.rows), torch.zeros(len(test), dtype=torch.int8))
+    for changed in weights:
+        task.load_state_dict({**start, **changed})
+        predictions = kept_member(task, data).predict(test.values)
+        found.append(Predicted(torch.from_numpy(predictions), *facts))
+    return found
 
 
 def headline(predicted: Predicted, classes: bool) -> float:

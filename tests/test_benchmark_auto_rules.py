@@ -26,10 +26,9 @@ def probabilities(right: float) -> Array:
 
 def kept(**right: tuple[float, ...]) -> dict[str, Array]:
     """Candidates by the probability of the right class after each step; zero-shot has .6."""
-    found: dict[str, Array] = {"classes": np.array(True), "columns": np.array(3)}
+    found: dict[str, Array] = {"classes": np.array(True)}
     for name, values in right.items():
         steps = np.stack([probabilities(value) for value in (0.6, *values)])
-        found |= {f"steps/{name}": np.arange(len(steps))}
         found |= {f"{part}/{name}": steps for part in ("held_out", "test")}
     return found | {f"target/{part}": TARGET for part in ("held_out", "test")}
 

@@ -83,23 +83,21 @@ def choose(
     return Choice(chosen, score, selection.title, history)
 
 
-def standard_errors(folds: Sequence[HeldOut], step: int, *, classification: bool) -> float:
-    """How sure the gain of a step over zero-shot is.
+def standard_errors(before: Predicted, after: Predicted, *, classification: bool) -> float:
+    """How sure the gain of predictions over others is.
 
     Args:
-        folds: All folds, in their order.
-        step: One at which every fold was validated.
-        classification: Whether targets are classes.
+        before: Predictions for some rows.
+        after: Others for the same rows.
+        classification: Whether they are probabilities.
 
     Returns:
-        The mean over the pooled rows of how much their log-loss or squared error falls, in standard
-        errors of that mean; negative for a loss, infinite where all rows gain alike.
+        The mean over the rows of how much their log-loss or squared error falls, in standard errors
+        of that mean; negative for a loss, infinite where all rows gain alike.
     """
-    before, after = (
-        row_losses(pooled(folds, moment), classification=classification) for moment in (0, step)
-    )
-    gains = before - after
+    old, new = (row_losses(rows, classification=classification) for rows in (before, after))
+    gains = old - new
     if len(gains) < 2:
         return 0.0
-    mean, error = float(gains.mean()), float(gains.std()) / math.sqrt(len(gains))
-    return mean / error if error > 0 else math.copysign(math.inf, mean) if mean else 0.0
+    ratio = gains.mean() / gains.std() * math.sqrt(len(gains))
+    return 0.0 if ratio.isnan() else float(ratio)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lit_causalmix.ensembles.choice import Choice, choose, standard_errors
+from lit_causalmix.ensembles.choice import Choice, choose, pooled, standard_errors
 from lit_causalmix.ensembles.held_out import HeldOut
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec, Score, normalized_scores
@@ -107,13 +107,16 @@ class Rule:
 
     def zero_shot(self, choice: Choice) -> Choice:
         """The choice of zero-shot in place of another one."""
-        return replace(choice, step=0, score=self.loss(choice.history[0]))
+        history = choice.history[:1]
+        score = self.selection.loss(history[0].scores, self.classification)
+        return replace(choice, step=0, score=score, history=history)
 
     def doubt(self, folds: Sequence[HeldOut], step: int) -> str:
         """Why the gain of a step is too unsure to leave zero-shot; empty if it is not."""
         if self.min_errors == 0:  # whatever clears the bar of the selection
             return ""
-        found = standard_errors(folds, step, classification=self.classification)
+        before, after = (pooled(folds, moment) for moment in (0, step))
+        found = standard_errors(before, after, classification=self.classification)
         if found > self.min_errors:
             return ""
         return f"gains {found:.2g} standard errors, auto.min_errors asks for {self.min_errors:g}"

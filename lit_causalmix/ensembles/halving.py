@@ -137,9 +137,9 @@ def _ended(
         doubt = rule.doubt(held_out, choice.step)
         fates[chosen] = doubt or "chosen"
         if doubt:
-            chosen, choice = None, rule.zero_shot(choice)
+            chosen = None
     if chosen is None:
-        choice = replace(choice, history=choice.history[:1])
+        choice = rule.zero_shot(choice)
     for name, fate in fates.items():
         table[name] = replace(table[name], fate=fate)
     return Comparison(tuple(table.values()), rule.metric, chosen, choice, held_out, cut)
