@@ -148,11 +148,12 @@ def test_tab2d_gives_the_same_with_its_gradients(task: str, checkpointing: bool)
         )  # fmt: skip
         output = model(episode)
         model.loss(output, episode).backward()  # type: ignore[no-untyped-call]
-        found.append([output, *(p.grad for p in model.parameters())])
+        found.append([output.detach(), *(p.grad for p in model.parameters() if p.grad is not None)])
+        assert len(found[-1]) == 1 + len(list(model.parameters()))
+    # By norm: a gradient that cancels in sums (to 0, for the keys' bias) is rounding alone.
+    scale = max(float(one.norm()) for one in found[0][1:])
     for one, other in zip(*found, strict=True):
-        assert one is not None
-        assert other is not None
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+        assert float((one - other).norm()) <= 1e-4 * float(one.norm()) + 1e-6 * scale
 
 
 class Doubled(torch.nn.Module):
