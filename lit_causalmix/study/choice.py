@@ -42,7 +42,8 @@ def add_choice(parser: Parser, *, required: bool) -> None:
         help="YAML of a study, or the name of a packaged one: " + ", ".join(_packaged()),
     )
     for name, text in _OVERRIDES.items():
-        parser.add_argument(f"--{name}", type=str | None, help=f"{text}, in place of the file's")
+        said = f"{text}, in place of the file's and of those of its grids"
+        parser.add_argument(f"--{name}", type=str | None, help=said)
     parser.add_argument(
         "--only",
         type=str,

@@ -113,7 +113,8 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> StudySpec:
 
     Args:
         path: The file.
-        overrides: Fields that hold over the file's.
+        overrides: Fields that hold over the file's, wherever it says them: a grid's own axis is
+            replaced, too, and one that grids alone vary stays as it is for the others.
 
     Raises:
         ConfigurationError: If the file is none, or does not declare a study.
@@ -125,8 +126,19 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> StudySpec:
         raise ConfigurationError(
             f"{path}: a study has no {', '.join(map(str, unknown))}; there are {', '.join(known)}"
         )
-    values = {**content, **overrides}
+    values = _replaced(content, overrides)
     missing = [name for name in ("tables", "methods") if name not in values]
     if missing:
         raise ConfigurationError(f"{path}: a study needs {' and '.join(missing)}")
     return StudySpec(**values)
+
+
+def _replaced(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    grids = overrides.get("grids", content.get("grids"))
+    if not isinstance(grids, list) or not all(isinstance(entry, Mapping) for entry in grids):
+        return {**content, **overrides}
+    own = {name for entry in grids for name in entry}
+    whole = {n: value for n, value in overrides.items() if n in content or n not in own}
+    axes = {name: value for name, value in overrides.items() if name not in _NAMED}
+    entries = [{n: axes.get(n, value) for n, value in entry.items()} for entry in grids]
+    return {**content, **whole, "grids": entries}

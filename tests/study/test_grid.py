@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from lit_causalmix.backbones import Nano, Tab2D
 from lit_causalmix.errors import ConfigurationError, LitCausalMixError
@@ -13,7 +14,7 @@ from lit_causalmix.names import key_name
 from lit_causalmix.study.grid import Cell, plan
 from lit_causalmix.study.identity import RECIPE, asked_for, cell_key, content_hash
 from lit_causalmix.study.runner import distinct, in_order
-from lit_causalmix.study.spec import StudySpec
+from lit_causalmix.study.spec import StudySpec, read_study
 
 Spec = Callable[..., StudySpec]
 
@@ -64,6 +65,20 @@ def test_grids_are_united(spec: Spec) -> None:
         (1, 0.5, 1),
         (0, 0.5, None),
     ]
+
+
+def test_what_the_command_line_says_holds_in_every_grid_that_says_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    content = {
+        "tables": ["a", "b"],
+        "methods": {"x": None, "y": None},
+        "grids": [{"methods": ["x"], "sizes": [0, 1]}, {"methods": ["y"], "tables": ["b"]}],
+    }
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    grids = read_study(path, {"tables": ["c"], "sizes": [2], "seeds": [5]}).each_grid()
+    assert [grid.tables for grid in grids] == [["c"], ["c"]]
+    assert [grid.sizes for grid in grids] == [[2], []]  # the second is not varied over sizes
+    assert [grid.seeds for grid in grids] == [[5], [5]]
 
 
 def test_cells_of_one_table_seed_and_settings_share_a_generator(spec: Spec) -> None:

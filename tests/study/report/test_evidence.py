@@ -90,13 +90,21 @@ def test_what_auto_took_is_told(script: ModuleType, block: Callable[..., Block])
     assert script.choices(replace(found, main=found.main[~own])) is None
 
 
+def cell_of(table: str, method: str, seed: int) -> Cell:
+    key = f"{method}-{seed}-{table}"
+    return Cell(table, method, "nano", seed, 0.0, 0.0, {}, key, None, None)
+
+
+def test_a_method_of_some_tables_is_compared_on_these_alone(script: ModuleType) -> None:
+    cells = [cell_of(table, "default", 0) for table in "abc"] + [cell_of("b", "auto", 0)]
+    assert {cell.method for cell in script.of_every_table(cells)} == {"default"}
+    own = [cell for cell in cells if cell.table == "b"]
+    assert script.of_every_table(own) == own
+
+
 def test_of_a_study_under_way_the_seeds_of_the_reference_are_taken(script: ModuleType) -> None:
     names = [("default", 0), ("jitter", 0), ("auto", 0), ("default", 1), ("jitter", 1), ("auto", 1)]
-    cells = [
-        Cell(table, method, "nano", seed, 0.0, 0.0, {}, f"{method}-{seed}-{table}", None, None)
-        for method, seed in names
-        for table in "ab"
-    ]
+    cells = [cell_of(table, method, seed) for method, seed in names for table in "ab"]
     keys = {cell.key for cell in cells if cell.labels["seed"] == 0}
     keys -= {"auto-0-b"}
     found = {(c.labels["method"], c.labels["seed"]) for c in script.begun(cells, keys)}
