@@ -6,6 +6,19 @@ import torch
 from torch import Tensor
 
 
+def bin_mean(logits: Tensor, edges: Tensor) -> Tensor:
+    """Returns the mean, all of a bin at its middle: (..., n_bins) to float32 (...).
+
+    In float64, which autocast leaves alone: bfloat16 would keep three digits of a prediction.
+
+    Example:
+        >>> bin_mean(torch.zeros(4), torch.arange(5.0)).item()
+        2.0
+    """
+    middles = (edges[:-1].double() + edges[1:].double()) / 2
+    return (torch.softmax(logits.double(), dim=-1) @ middles).float()
+
+
 def bin_quantiles(logits: Tensor, edges: Tensor, levels: Tensor) -> Tensor:
     """Returns quantiles, linear within a bin.
 

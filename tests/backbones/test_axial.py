@@ -16,8 +16,8 @@ from lit_causalmix.backbones.axial.inputs import (
     CellInputs,
     number_inputs,
 )
-from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
-from lit_causalmix.backbones.bins import bin_quantiles
+from lit_causalmix.backbones.axial.targets import bin_edges, target_bins
+from lit_causalmix.backbones.bins import bin_mean, bin_quantiles
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
@@ -119,7 +119,10 @@ def test_bins_hold_a_normal_density() -> None:
     assert target_bins(torch.tensor([-99.0, 99.0]), 128).tolist() == [0, 127]
     share = torch.from_numpy(np.diff(norm.cdf(edges.double().numpy(), 0.3, 0.5))).float()
     logits = (share + 1e-12).log()[None]
-    assert float(bin_mean(logits)) == pytest.approx(0.3, abs=2e-3)
+    assert float(bin_mean(logits, edges)) == pytest.approx(0.3, abs=2e-3)
+    exact = bin_mean(logits, edges)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(bin_mean(logits, edges), exact)
     levels = torch.tensor([0.05, 0.5, 0.95])
     expected = norm.ppf(levels.numpy(), 0.3, 0.5)
     np.testing.assert_allclose(bin_quantiles(logits, edges, levels)[0], expected, atol=0.01)

@@ -16,9 +16,9 @@ from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.memory import step_bytes
 from lit_causalmix.backbones.axial.network import AxialNetwork, Keys, initialise
-from lit_causalmix.backbones.axial.targets import bin_edges, bin_mean, target_bins
+from lit_causalmix.backbones.axial.targets import bin_edges, target_bins
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
-from lit_causalmix.backbones.bins import bin_quantiles
+from lit_causalmix.backbones.bins import bin_mean, bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import check
@@ -259,7 +259,8 @@ class AxialTransformer(Backbone):
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         if not self._classifies:
             mean, deviation = standardisation(episode.y_context.float(), dim=-1)
-            output = mean + deviation * bin_mean(output)
+            edges = bin_edges(self.config.n_outputs, output.device)
+            output = mean + deviation * bin_mean(output, edges)
         return super().predict(output, episode)
 
     def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:

@@ -22,9 +22,3 @@ def target_bins(y: Tensor, n_bins: int) -> Tensor:
     """Returns the bin of each standardised target, int64; outliers go to the outer bins."""
     index = torch.bucketize(y.contiguous(), bin_edges(n_bins, y.device)) - 1
     return index.clamp(0, n_bins - 1)
-
-
-def bin_mean(logits: Tensor) -> Tensor:
-    """Returns the mean of the predicted distribution: (..., n_bins) to float32 (...)."""
-    edges = bin_edges(logits.shape[-1], logits.device)
-    return torch.softmax(logits.float(), dim=-1) @ ((edges[:-1] + edges[1:]) / 2)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
-from lit_causalmix.backbones.bins import bin_quantiles
+from lit_causalmix.backbones.bins import bin_mean, bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import check
@@ -21,7 +21,6 @@ from lit_causalmix.backbones.tab2d.memory import MEMORY
 from lit_causalmix.backbones.tab2d.network import Tab2DNetwork, initialise
 from lit_causalmix.backbones.tab2d.preprocessing import (
     bin_edges,
-    bin_mean,
     context_mean,
     filled,
     impute_and_drop_constant,
@@ -264,7 +263,8 @@ class Tab2D(Backbone):
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         if not self._classifies and self.config.dim_output > 1:
             low, span = target_range(episode.y_context)
-            output = low + span * bin_mean(output)
+            edges = bin_edges(self.config.dim_output, output.device)
+            output = low + span * bin_mean(output, edges)
         return super().predict(output, episode)
 
     def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:

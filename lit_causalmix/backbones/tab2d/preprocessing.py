@@ -194,9 +194,3 @@ def target_bins(y: Tensor, n_bins: int) -> Tensor:
     """Returns the bin of each scaled target, int64, shape kept; outliers go to the outer bins."""
     y = y.float()
     return (torch.bucketize(y, bin_edges(n_bins, y.device)) - 1).clamp(0, n_bins - 1)
-
-
-def bin_mean(logits: Tensor) -> Tensor:
-    """Returns the mean of the predicted distribution: (..., n_bins) to float32 (...)."""
-    edges = bin_edges(logits.shape[-1], logits.device)
-    return torch.softmax(logits.float(), dim=-1) @ ((edges[:-1] + edges[1:]) / 2)

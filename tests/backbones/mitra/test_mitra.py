@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lit_causalmix.backbones import Mitra, MitraV2, Tab2D
+from lit_causalmix.backbones.bins import bin_mean
 from lit_causalmix.backbones.mitra import reduction
 from lit_causalmix.backbones.mitra.reduction import (
     Projection,
@@ -24,7 +25,7 @@ from lit_causalmix.backbones.mitra.reduction import (
     continuous_share,
     support_rows,
 )
-from lit_causalmix.backbones.tab2d.preprocessing import bin_edges, bin_mean
+from lit_causalmix.backbones.tab2d.preprocessing import bin_edges
 from lit_causalmix.commands.main import main
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import WeightsError
@@ -55,7 +56,7 @@ def test_a_thousand_bins_stand_on_the_published_grid() -> None:
     np.testing.assert_allclose(edges.numpy(), np.linspace(-0.5, 1.5, 1_001), atol=1e-6)
     middle = torch.full((1_000,), -100.0)
     middle[250] = 100.0
-    assert float(bin_mean(middle)) == pytest.approx(-0.5 + 2 * 250.5 / 1_000, abs=1e-6)
+    assert float(bin_mean(middle, edges)) == pytest.approx(-0.5 + 2 * 250.5 / 1_000, abs=1e-6)
 
 
 def test_a_folder_is_read_and_written_as_tab2d_does(tmp_path: Path) -> None:
