@@ -80,5 +80,6 @@ def _read(name: str, recipe: Any) -> dict[str, Any]:
 
 
 def of_zero_shot(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a model that is not trained: no generator is fitted for it."""
-    return merged(config, {"data": {"synthetic_ratio": 0.0, "val_synthetic_rows": 0}})
+    """The configuration of a model that is not trained: it needs no generator, and no episode."""
+    untrained = {"synthetic_ratio": 0.0, "val_synthetic_rows": 0, "episode_rows": None}
+    return merged(config, {"data": untrained})

@@ -191,6 +191,14 @@ def test_a_candidate_that_the_table_does_not_take_is_said(frame: pd.DataFrame) -
     assert {r["normalized"]["value"] for r in found["rows"]} == {0.0}
 
 
+def test_episodes_that_a_fold_cannot_fill_rule_out_a_candidate_and_not_zero_shot() -> None:
+    declare(candidates=["baselines/default", "baselines/jitter"])
+    assert fit("--data.episode_rows=100") == 0  # half of them real: as many as a fold has
+    found = fates(told())
+    assert found["default"].startswith("cannot be fitted: an episode of ")
+    assert not found["jitter"].startswith("cannot be fitted")
+
+
 def test_without_test_rows_the_scores_are_said_to_be_those_of_the_choice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
