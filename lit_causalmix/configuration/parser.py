@@ -15,6 +15,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from yaml import YAMLError
 
+from lit_causalmix.configuration.callbacks import with_each_once
 from lit_causalmix.configuration.classes import check_classes
 from lit_causalmix.configuration.files import check_yaml
 from lit_causalmix.configuration.messages import explained
@@ -69,7 +70,8 @@ class Parser(LightningArgumentParser):
 
     def dump(self, namespace: Any, format: str = "yaml", **kwargs: Any) -> str:
         """Writes a configuration as text; by default as YAML."""
-        text: str = super().dump(namespace, "yaml" if format == "parser_mode" else format, **kwargs)
+        format = "yaml" if format == "parser_mode" else format
+        text: str = super().dump(with_each_once(namespace), format, **kwargs)
         return text
 
     def instantiate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> Any:
@@ -137,6 +139,11 @@ class ConfiguredCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and refuses classes of another kind before anything else is done."""
         super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        if subcommand is None:
+            self.config = with_each_once(self.config)
+        else:
+            self.config[subcommand] = with_each_once(self.config[subcommand])
         check_classes(parser, self.config)
 
     def _set_seed(self) -> None:
