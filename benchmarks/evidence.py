@@ -6,8 +6,9 @@
     LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/evidence.py --out docs/results/evidence.md
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
-under way those seeds are taken of which every cell is there and, beside them, the methods that have
-all seeds of the reference, so that no method has other tables or seeds than another.
+under way those seeds are taken of which every cell is there and, in a section of their own, the
+methods that have all seeds of the reference, so that no method has other tables or seeds than
+another.
 """
 
 from __future__ import annotations
@@ -175,9 +176,11 @@ def compared(title: str, folder: Path, study: str, **overrides: object) -> Itera
     cells, keys = of_every_table(plan_of(study, **overrides)), finished_keys(cells_file)
     each, some = whole(cells, keys, "seed"), begun(cells, keys)
     if each:
-        yield comparison(title, cells_file, each)
+        part = "" if each == cells else ": the seeds that every method has"
+        yield comparison(f"{title}{part}", cells_file, each)
     if some and some != each:
-        yield comparison(f"{title}, as far as it has been run", cells_file, some)
+        part = "the methods that have more seeds" if each else "as far as it has been run"
+        yield comparison(f"{title}: {part}", cells_file, some)
 
 
 def of_every_table(cells: Sequence[Cell]) -> list[Cell]:
