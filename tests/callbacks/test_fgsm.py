@@ -81,7 +81,11 @@ def test_a_larger_attack_hurts_more_and_each_model_meets_its_own(
     # The zero-shot weights' own attack, not the one on the tested weights.
     alone = FGSM(epsilons=(0.4,))
     trainer = pl.Trainer(
-        accelerator="cpu", logger=False, enable_progress_bar=False, callbacks=[alone]
+        accelerator="cpu",
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_progress_bar=False,
+        callbacks=[alone],
     )
     module = CausalMixDataModule(
         TableSpec(frame, target="target"), synthetic_ratio=0.0, max_query_rows=13
