@@ -36,8 +36,8 @@ def each_once(callbacks: Sequence[Any]) -> list[Any]:
 def with_each_once(settings: Namespace) -> Namespace:
     """Settings of `fit` with `each_once`; the given ones stay as they are."""
     callbacks = settings.get(_LIST)
-    if not isinstance(callbacks, list):
+    if not isinstance(callbacks, list) or len(once := each_once(callbacks)) == len(callbacks):
         return settings
     result = settings.clone()
-    result[_LIST] = each_once(callbacks)
+    result[_LIST] = once
     return result
