@@ -39,7 +39,9 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             structural causal models), "default" (real rows alone), "jitter", "finetune/ema", … or
             YAML files. "auto" compares several with zero-shot on five folds, and takes the best
             whose gain is sure; the scores in `candidates_` are those that it chose by, so that what
-            it is worth has to be measured on rows kept back, or by cross-validation.
+            it is worth has to be measured on rows kept back, or by cross-validation. None takes
+            "causalmixft", in regression "default" unless `synthetic_ratio` is given, as causal rows
+            lose to real rows alone there (docs/results.md).
         backbone: The model: a recipe ("tabpfn-v1"), a class ("Nano", "my_module.Mine"), or a class
             with arguments ({"class_path": …, "init_args": …}); None takes that of the recipe.
         synthetic_ratio: Share of synthetic rows, 0 to 1; None takes that of the recipe.
@@ -84,7 +86,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
 
     def __init__(
         self,
-        method: str | Sequence[str] = "causalmixft",
+        method: str | Sequence[str] | None = None,
         *,
         backbone: str | Mapping[str, Any] | None = None,
         synthetic_ratio: float | None = None,

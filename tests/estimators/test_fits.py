@@ -43,7 +43,7 @@ def test_the_bits_are_those_of_the_command_line(
     backbone = {"class_path": "Tab2D", "init_args": {"dim": 16, "n_layers": 1, **of_backbone}}
     settings = {**tiny, "model": {**tiny["model"], "backbone": backbone}}
     kind = CausalMixRegressor if regression else CausalMixClassifier
-    model = kind(random_state=5, device="cpu", settings=settings).fit(X, y)
+    model = kind("causalmixft", random_state=5, device="cpu", settings=settings).fit(X, y)
     kept = lit_causalmix.load_model("runs/fit/version_0/model")
     for ours, theirs in zip(model.model_.members, kept.members, strict=True):
         states = ours.backbone.state_dict(), theirs.backbone.state_dict()
@@ -54,6 +54,30 @@ def test_the_bits_are_those_of_the_command_line(
         assert np.array_equal(model.predict(X), kept.predict(X))
     else:
         assert np.array_equal(model.predict_proba(X), kept.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "share"),
+    [
+        (CausalMixClassifier, None, 0.5),
+        (CausalMixRegressor, None, 0.0),
+        (CausalMixRegressor, 0.25, 0.25),
+    ],
+)
+def test_without_a_method_each_task_takes_what_measured_best(
+    make_frame: Any, tiny: dict[str, Any], kind: Any, ratio: float | None, share: float
+) -> None:
+    regression = kind is CausalMixRegressor
+    task = {"task": "regression"} if regression else {}
+    backbone = {"class_path": "Tab2D", "init_args": {"dim": 16, "n_layers": 1, **task}}
+    asked: dict[str, Any] = {"settings": {**tiny, "model": {"backbone": backbone}}, "max_steps": 2}
+    asked |= {"synthetic_ratio": ratio, "device": "cpu"}
+    X, y = parts(make_frame(regression=regression))
+    record = kind(**asked).fit(X, y).model_.record
+    assert record["settings"]["data"]["synthetic_ratio"] == share
+    named = kind("causalmixft" if share else "default", **asked).fit(X, y).model_.record
+    assert record["settings"] == named["settings"]
+    assert record["scoreboard"]["history"] == named["scoreboard"]["history"]
 
 
 def test_nothing_is_left_behind_unless_asked_for(
