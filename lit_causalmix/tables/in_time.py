@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables import dates
 from lit_causalmix.tables.cells import Cells
+from lit_causalmix.tables.predefined import repeats, without_repeats
 from lit_causalmix.tables.spec import DATE, SplitSpec, TableSpec
 from lit_causalmix.tables.splits import Ints, SplitRows
 
@@ -49,15 +50,19 @@ def times_of(cells: Cells, spec: TableSpec, rows: Ints) -> NDArray[np.float64]:
     return found
 
 
-def rows_by_time(times: NDArray[np.float64], blocks: Ints, split: SplitSpec) -> SplitRows:
+def rows_by_time(
+    times: NDArray[np.float64], blocks: Ints, rows: Ints, split: SplitSpec
+) -> SplitRows:
     """Cuts the rows by time, so that none is later than one of a later part.
 
-    Rows of one time stay together, in the later part. A row that is identical to one of an earlier
-    part stands with that one, so that none is tested that was trained on.
+    Rows of one time stay together, in the later part. A validation or test row that has the
+    features of a row of an earlier part is left out with a warning, so that none is tested that was
+    trained on.
 
     Args:
         times: float64 (n,).
-        blocks: int64 (n,), rows with the same number land in one part.
+        blocks: int64 (n,), rows with the same number have the same features.
+        rows: int64 (n,), positions in the source, for messages.
         split: Fractions, as without times; its seed chooses nothing here.
 
     Returns:
@@ -68,31 +73,31 @@ def rows_by_time(times: NDArray[np.float64], blocks: Ints, split: SplitSpec) -> 
 
     Example:
         >>> split = SplitSpec(val_fraction=0.25, test_fraction=0.2)
-        >>> rows = rows_by_time(np.array([5.0, 1, 2, 4, 3]), np.arange(5), split)
+        >>> rows = rows_by_time(np.array([5.0, 1, 2, 4, 3]), np.arange(5), np.arange(5), split)
         >>> rows.train.tolist(), rows.val.tolist(), rows.test.tolist()
         ([1, 2, 4], [3], [0])
     """
-    earliest = np.full(int(blocks.max()) + 1, np.inf)
-    np.minimum.at(earliest, blocks, times)
-    since = earliest[blocks]
     n_test = round(split.test_fraction * len(times))
     n_val = round(split.val_fraction * (len(times) - n_test))
     part = np.zeros(len(times), dtype=np.int64)
-    ordered = np.sort(since)
+    ordered = np.sort(times)
     if n_val:
-        part[since >= ordered[len(times) - n_test - n_val]] = 1
+        part[times >= ordered[len(times) - n_test - n_val]] = 1
     if n_test:
-        part[since >= ordered[len(times) - n_test]] = 2
-    found = SplitRows(*(np.flatnonzero(part == value) for value in range(3)))
-    for name, rows, wanted in (
-        ("training", found.train, True),
-        ("validation", found.val, n_val),
-        ("test", found.test, n_test),
+        part[times >= ordered[len(times) - n_test]] = 2
+    late = repeats(part, blocks)
+    for number, (name, wanted) in enumerate(
+        (("training", True), ("validation", n_val), ("test", n_test))
     ):
-        if wanted and not len(rows):
+        if wanted and not (part == number).any():
             raise TableError(
                 f"no row is left for the {name} split: {len(np.unique(times))} different times of "
                 f"{len(times)} rows, val_fraction {split.val_fraction}, test_fraction "
                 f"{split.test_fraction}; times that are finer, or other fractions, would part them"
             )
-    return found
+        if wanted and late[part == number].all():
+            raise TableError(
+                f"no row is left for the {name} split: all {(part == number).sum()} have the "
+                "features of an earlier row, so that training has seen them; leave out time_column"
+            )
+    return without_repeats(part, late, rows)

@@ -105,7 +105,7 @@ def load_splits(
                 "folds mix times, which time_column keeps apart: leave out one of them"
             )
         times = times_of(moments.take(labelled), table, labelled)
-        chosen = rows_by_time(times, twins, split)
+        chosen = rows_by_time(times, twins, labelled, split)
         if task.is_classification:
             check_classes(cells[target].take(chosen.train), "in training")
     if chosen is None:

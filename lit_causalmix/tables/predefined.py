@@ -53,19 +53,42 @@ def predefined_rows(
             f"the split column {parts.name!r} names {(part == 0).sum()} training row(s): a table "
             "needs two or more"
         )
-    earliest = np.full(int(blocks.max()) + 1, len(PARTS))
-    np.minimum.at(earliest, blocks, part)
-    late = part > earliest[blocks]
+    late = repeats(part, blocks)
     if late.any() and grouped:
         raise TableError(
             f"{late.sum()} row(s) share a group or all cells with a row of another split, first "
             f"row {rows[late][0]} (counted from 0): correct the split column {parts.name!r}, or "
             "leave out group_column"
         )
+    return without_repeats(part, late, rows)
+
+
+def repeats(part: NDArray[np.int64], blocks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows have the features of a row of an earlier part: bool (n,).
+
+    Args:
+        part: int64 (n,), places in `PARTS`.
+        blocks: int64 (n,), rows with the same number have the same features.
+    """
+    earliest = np.full(int(blocks.max()) + 1, len(PARTS))
+    np.minimum.at(earliest, blocks, part)
+    return np.asarray(part > earliest[blocks])
+
+
+def without_repeats(
+    part: NDArray[np.int64], late: NDArray[np.bool_], rows: NDArray[np.int64]
+) -> SplitRows:
+    """The rows of each part but those that `repeats` marks, with a warning that counts them.
+
+    Args:
+        part: int64 (n,), places in `PARTS`.
+        late: bool (n,).
+        rows: int64 (n,), positions in the source, for the message.
+    """
     if late.any():
         warnings.warn(
             f"{late.sum()} validation or test row(s) are identical to a row of an earlier split "
-            f"and are left out, first row {rows[late][0]}",
+            f"in all features and are left out, first row {rows[late][0]}",
             stacklevel=3,
         )
     return SplitRows(*(np.flatnonzero((part == value) & ~late) for value in range(3)))

@@ -15,6 +15,9 @@ LARGEST = 1e100
 SMALLEST = 1e-100
 """A column whose largest magnitude is smaller, and not 0, would vanish in its squares."""
 
+FAR = 1e4
+"""Interquartile ranges from the median beyond which a cell is no part of a column's spread."""
+
 Floats = NDArray[np.float64]
 
 
@@ -59,3 +62,26 @@ def moments(column: Floats) -> tuple[float, float]:
         return 0.0, 0.0
     size = float(np.abs(known).max())
     return float((known / size).mean() * size), float((known / size).std() * size)
+
+
+def far(values: Floats) -> NDArray[np.bool_]:
+    """Which cells lie so far out that squares of the column's other cells vanish beside theirs.
+
+    Such are codes for a gap (99999, 1e20) or slips of the pen. [our choice]
+
+    Args:
+        values: float64 (n, d), NaN in gaps.
+
+    Returns:
+        bool (n, d): beyond `FAR` interquartile ranges from the median; none in a column where half
+        of the known cells are alike.
+
+    Example:
+        >>> far(np.array([[1.0], [2.0], [3.0], [4.0], [99999.0]])).ravel().tolist()
+        [False, False, False, False, True]
+    """
+    found = np.zeros(values.shape, dtype=np.bool_)
+    known = np.flatnonzero(~np.isnan(values).all(axis=0))
+    low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
+    found[:, known] = (high > low) & (np.abs(values[:, known] - middle) / FAR > high - low)
+    return found

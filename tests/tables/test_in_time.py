@@ -1,5 +1,6 @@
 """Splits by time."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -37,19 +38,37 @@ def test_no_row_is_later_than_one_of_a_later_part(
 ) -> None:
     moments = np.array(times, dtype=np.float64)
     blocks = np.arange(len(times)) % kinds
+    split = SplitSpec(val_fraction=val, test_fraction=test)
     try:
-        rows = rows_by_time(moments, blocks, SplitSpec(val_fraction=val, test_fraction=test))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # rows that are left out
+            rows = rows_by_time(moments, blocks, np.arange(len(times)), split)
     except TableError:
         return  # one of the parts that were wanted would be empty
     parts = [rows.train, rows.val, rows.test]
-    assert sorted(np.concatenate(parts).tolist()) == list(range(len(times)))
-    first = [min(moments[blocks == blocks[row]]) for row in range(len(times))]
     for number, later in enumerate(parts[1:], start=1):
         for earlier in parts[:number]:
-            assert max((first[r] for r in earlier), default=-1) < min(
-                (first[r] for r in later), default=99
-            )
+            assert max(moments[earlier], default=-1) < min(moments[later], default=99)
             assert not set(blocks[earlier]) & set(blocks[later])
+    left_out = set(range(len(times))) - {int(row) for part in parts for row in part}
+    for row in left_out:
+        assert min(moments[blocks == blocks[row]]) < moments[row]
+
+
+def test_later_rows_with_the_features_of_earlier_ones_are_left_out_and_counted() -> None:
+    times = np.arange(10.0)
+    blocks = np.array([0, 1, 2, 3, 4, 0, 5, 6, 1, 7])
+    split = SplitSpec(val_fraction=0.25, test_fraction=0.2)
+    with pytest.warns(UserWarning, match=r"1 validation or test row\(s\) .* left out, first row 8"):
+        rows = rows_by_time(times, blocks, np.arange(10), split)
+    assert [part.tolist() for part in (rows.train, rows.val, rows.test)] == [
+        [0, 1, 2, 3, 4, 5],
+        [6, 7],
+        [9],
+    ]
+    blocks[9] = 0
+    with pytest.raises(TableError, match="for the test split: all 2 have the features of an earlie"):
+        rows_by_time(times, blocks, np.arange(10), split)
 
 
 def test_the_latest_rows_are_tested_whatever_the_seed_and_time_is_no_feature() -> None:
