@@ -13,6 +13,7 @@ from torch import Tensor
 from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.backbones.contexts import ContextMemory
 from lit_causalmix.episode import Episode
+from lit_causalmix.errors import LimitError
 from lit_causalmix.tables.encoding import Encoder
 from lit_causalmix.tables.episodes import (
     EpisodeParts,
@@ -90,6 +91,9 @@ class Member:
 
         Returns:
             Probabilities float32 (n, K), or numbers float64 (n,) in the target's units.
+
+        Raises:
+            LimitError: If a prediction is not finite.
         """
         return self._read(values, self.backbone.predict)
 
@@ -106,7 +110,7 @@ class Member:
         """Quantiles of the predictions for coded rows, float64 (n, L).
 
         Raises:
-            LimitError: If the backbone predicts no distribution.
+            LimitError: If the backbone predicts no distribution, or a quantile is not finite.
         """
         return self._read(values, lambda o, e: self.backbone.quantiles(o, e, levels))
 
@@ -125,4 +129,11 @@ class Member:
                 output = self._contexts.output(self.backbone, episode)
                 found.append(read(output, episode).cpu())
         array: Floats = torch.cat(found).numpy()
+        unread = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        if unread.any():
+            raise LimitError(
+                f"predictions have to be finite: those of {unread.sum()} of {len(array)} rows are "
+                f"not, first row {unread.argmax()} (counted from 0): "
+                f"{type(self.backbone).__name__} cannot compute with its cells"
+            )
         return array

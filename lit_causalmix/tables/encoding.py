@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
-from lit_causalmix.tables.scaling import moments
+from lit_causalmix.tables.scaling import far, moments
 from lit_causalmix.tables.schema import ColumnKind
 from lit_causalmix.tables.table import Table
+
+FLATTENED = 1e5
+"""Standard deviations in interquartile ranges above which float32 tells the other cells poorly."""
+
+FARTHEST = 1e6
+"""Largest magnitude of an encoded feature: far values differ no more, and squares stay finite."""
 
 UNKNOWN_CLASS = -1
 """Encoded class of a row whose target is unknown."""
@@ -43,7 +49,8 @@ class Encoder:
         n_classes: Number of classes; 0 for regression.
         index: int64 (C',), position of each encoded column in a coded matrix.
         location: float64 (C',), training mean, 0 for categorical columns.
-        scale: float64 (C',), training standard deviation, 1 for categorical columns.
+        scale: float64 (C',), training standard deviation, 1 for categorical columns; both without
+            cells so far out that the others would be one number beside them in float32.
     """
 
     columns: tuple[str, ...]
@@ -65,7 +72,7 @@ class Encoder:
             TableError: If no feature varies, or a regression target does not.
         """
         schema = train.schema
-        learned = [moments(column) for column in train.features.T]
+        learned = [_spread(column) for column in train.features.T]
         kept = [i for i, (_, scale) in enumerate(learned) if scale > 0]
         if not kept:
             raise TableError(
@@ -113,10 +120,10 @@ class Encoder:
     def features(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Encodes the features of a coded matrix (n, C + 1) as float32 (n, C').
 
-        NaN stays NaN. Values beyond the range of float32 are clipped to it.
+        NaN stays NaN. Numbers beyond ±`FARTHEST` standard deviations are clipped to it.
         """
         standardised = (values[:, self.index] - self.location) / self.scale
-        return _as_float32(standardised)
+        return np.clip(standardised, -FARTHEST, FARTHEST).astype(np.float32)
 
     def targets(self, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float32]:
         """Encodes the target of a coded matrix (n, C + 1).
@@ -128,9 +135,15 @@ class Encoder:
         target = values[:, -1]
         if self.n_classes:
             return np.where(np.isnan(target), UNKNOWN_CLASS, target).astype(np.int64)
-        return _as_float32((target - self.y_location) / self.y_scale)
+        most = float(np.finfo(np.float32).max)
+        return np.clip((target - self.y_location) / self.y_scale, -most, most).astype(np.float32)
 
 
-def _as_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    most = float(np.finfo(np.float32).max)
-    return np.clip(values, -most, most).astype(np.float32)
+def _spread(column: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and deviation of the known cells, far ones left out where they flatten the others."""
+    location, scale = moments(column)
+    known = column[~np.isnan(column)]
+    if scale == 0 or scale / FLATTENED <= np.subtract(*np.percentile(known, [75, 25])):
+        return location, scale
+    ordinary = moments(known[~far(known[:, None])[:, 0]])
+    return ordinary if ordinary[1] > 0 else (location, scale)

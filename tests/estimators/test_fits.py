@@ -311,3 +311,14 @@ def test_verbose_shows_few_lines_and_nothing_of_lightnings(
     ]
     CausalMixClassifier(max_steps=1, device="cpu", settings=tiny).fit(*parts(frame))
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("code", [1e8, 1e12])
+def test_a_code_among_the_numbers_of_a_column_hides_no_other(code: float) -> None:
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(generator.normal(size=(120, 2)), columns=["a", "b"])
+    new = pd.DataFrame(generator.normal(size=(200, 2)), columns=["a", "b"])
+    y = 3 * X["a"] + generator.normal(size=120) / 10
+    X.loc[7, "a"] = code
+    found = CausalMixRegressor(max_steps=0, device="cpu").fit(X, y).predict(new)
+    assert np.corrcoef(found, new["a"])[0, 1] > 0.98

@@ -141,6 +141,28 @@ def test_a_temperature_keeps_the_order_and_moves_towards_even() -> None:
     assert odds == pytest.approx(np.log(0.5 / 0.2) / 3, rel=1e-5)
 
 
+@pytest.mark.parametrize("column", ["age", "income"])
+def test_the_farthest_numbers_have_predictions(frame: pd.DataFrame, column: str) -> None:
+    splits = load_splits(TableSpec(frame, target="target"), SplitSpec())
+    member = Member(Nano(), Encoder.fit(splits.train), splits.train, 1024)
+    model = Predictor([member], TableSpec(frame, target="target"), {})
+    far = frame.head(4).assign(**{column: [1e20, -1e60, 1e100, -1e100]})
+    found = model.predict_proba(far)
+    assert np.isfinite(found).all()
+    near = model.predict_proba(frame.head(4).assign(**{column: [1e9, -1e9, 1e9, -1e9]}))
+    np.testing.assert_allclose(found, near, atol=0.01)
+
+
+def test_predictions_that_are_no_numbers_are_refused(
+    make_model: Maker, frame: pd.DataFrame
+) -> None:
+    model = make_model()
+    for weight in model.members[0].backbone.parameters():
+        weight.data.fill_(float("nan"))
+    with pytest.raises(LimitError, match=r"have to be finite: those of 3 of 3 rows .* row 0 "):
+        model.predict(frame.head(3))
+
+
 def test_what_makes_no_model_is_refused(make_model: Maker, frame: pd.DataFrame) -> None:
     model = make_model()
     with pytest.raises(ConfigurationError, match="at least one member"):

@@ -81,6 +81,29 @@ def test_huge_numbers_stay_finite() -> None:
     assert np.isfinite(small.features(values)).all()
 
 
+@pytest.mark.parametrize("code", [99999.0, 1e8, 1e12, 1e100])
+def test_a_cell_far_out_leaves_the_others_apart(code: float) -> None:
+    draws = rng(0, "encoding").normal(size=(200, 2))
+    odd = draws.copy()
+    odd[[3, 50], 0] = code, -code
+    encoder = Encoder.fit(table(odd, NUMBER))
+    x = encoder.features(odd)[:, 0]
+    ordinary = np.delete(np.arange(200), [3, 50])
+    assert len(np.unique(x[ordinary])) == 198
+    assert np.abs(x).max() <= 1e6
+    if code > 1e6:  # spread as without these cells
+        plain = Encoder.fit(table(np.delete(odd, [3, 50], axis=0), NUMBER))
+        np.testing.assert_array_equal(x[ordinary], plain.features(odd[ordinary])[:, 0])
+    assert Encoder.from_dict(encoder.to_dict()).features(odd)[:, 0].tolist() == x.tolist()
+
+
+def test_skewed_columns_are_standardised_by_all_cells() -> None:
+    values = np.exp(3 * rng(0, "encoding").normal(size=(200, 2)))
+    encoder = Encoder.fit(table(values, NUMBER))
+    assert encoder.location[0] == pytest.approx(values[:, 0].mean())
+    assert encoder.scale[0] == pytest.approx(values[:, 0].std())
+
+
 def test_what_cannot_be_learned_from_is_refused() -> None:
     with pytest.raises(TableError, match="none of the 1 feature columns of 't' varies"):
         Encoder.fit(table(np.array([[1, 1], [1, 2.0]]), NUMBER))
