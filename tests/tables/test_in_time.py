@@ -67,7 +67,7 @@ def test_later_rows_with_the_features_of_earlier_ones_are_left_out_and_counted()
         [9],
     ]
     blocks[9] = 0
-    with pytest.raises(TableError, match="for the test split: all 2 have the features of an earlie"):
+    with pytest.raises(TableError, match="the test split: all 2 have the features of an earlier"):
         rows_by_time(times, blocks, np.arange(10), split)
 
 
