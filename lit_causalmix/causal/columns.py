@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import GeneratorError
-from lit_causalmix.tables.scaling import location_scale
+from lit_causalmix.tables.scaling import far, location_scale
 from lit_causalmix.tables.schema import Column, ColumnKind
 from lit_causalmix.tables.table import Table
 
@@ -235,17 +235,32 @@ class Dependency:
     weights: tuple[float, ...]
     offset: float
 
+    def residual(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the relation leaves unexplained of the column, float64 (n,)."""
+        told = self.offset + values[:, list(self.sources)] @ np.array(self.weights)
+        return np.asarray(values[:, self.column] - told)
+
 
 def linear_dependencies(values: NDArray[np.float64]) -> list[Dependency]:
     """Finds the columns that are exact linear functions of columns to their left.
 
     Columns are taken from left to right; each is projected on those kept so far. A relation that
     needs more columns than a quarter of the rows is no relation but a lack of rows, and is
-    ignored [our choice].
+    ignored [our choice]. Rows with cells far out (a code such as 99999 that columns share) do not
+    make a relation, but break it [our choice].
 
     Args:
         values: Complete matrix, float64 (n, d), without constant columns.
     """
+    odd = far(values).any(axis=1)
+    if not odd.any() or 2 * odd.sum() > len(values):
+        return _dependencies(values)
+    _, scale = location_scale(values)
+    found = _dependencies(values[~odd])
+    return [d for d in found if np.square(d.residual(values) / scale[d.column]).mean() <= RESIDUAL]
+
+
+def _dependencies(values: NDArray[np.float64]) -> list[Dependency]:
     n, d = values.shape
     location, scale = location_scale(values)
     standard = (values - location) / scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lit_causalmix.generators.parts.leaves import Leaves
 from lit_causalmix.generators.parts.refitted import RefittedGenerator
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.seeding import rng as rng_for
+from lit_causalmix.tables.scaling import single_unit
 from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
@@ -29,11 +30,13 @@ class AdversarialForest:
         leaves: Of the last forest.
         accuracies: How well each forest told real from synthetic rows that it had not seen.
         support: Ranges of the columns.
+        unit: float64 (W,), in which the leaves hold the columns, as trees compare in float32.
     """
 
     leaves: Leaves
     accuracies: tuple[float, ...]
     support: Support
+    unit: NDArray[np.float64]
 
 
 class ARFGenerator(RefittedGenerator[AdversarialForest]):
@@ -94,13 +97,15 @@ class ARFGenerator(RefittedGenerator[AdversarialForest]):
         }
 
     def learn(self, train: Table, *, seed: int, progress: bool) -> AdversarialForest:
-        real, support = train.values, Support.of(train)
+        unit, support = single_unit(train.values), Support.of(train)
+        real = train.values / unit
+        ranges = replace(support, low=support.low / unit, high=support.high / unit)
         numerical = np.array([c.is_numerical for c in train.schema.columns])
         rng = rng_for(seed, "arf", "independent")
         rows = np.column_stack([rng.choice(cells, size=len(real)) for cells in real.T])
         forest, accuracy = self._tell_apart(real, rows, derived_seed(seed, "arf", 0))
         accuracies = [accuracy]
-        leaves = Leaves.of(forest, real, numerical, support)
+        leaves = Leaves.of(forest, real, numerical, ranges)
         for number in range(1, self.max_rounds):
             if accuracies[-1] <= CHANCE + self.tolerance:
                 break
@@ -109,13 +114,13 @@ class ARFGenerator(RefittedGenerator[AdversarialForest]):
             if accuracy >= accuracies[-1]:
                 break  # as published: the last forest that learned something stays
             accuracies.append(accuracy)
-            leaves = Leaves.of(forest, real, numerical, support)
-        return AdversarialForest(leaves, tuple(accuracies), support)
+            leaves = Leaves.of(forest, real, numerical, ranges)
+        return AdversarialForest(leaves, tuple(accuracies), support, unit)
 
     def draw(
         self, learned: AdversarialForest, n: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        return learned.support.restrict(learned.leaves.draw(n, rng))
+        return learned.support.restrict(learned.leaves.draw(n, rng) * learned.unit)
 
     def _tell_apart(
         self, real: NDArray[np.float64], synthetic: NDArray[np.float64], seed: int

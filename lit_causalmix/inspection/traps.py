@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.quiet import single_thread
+from lit_causalmix.tables.scaling import single_unit
 from lit_causalmix.tables.table import Table
 
 ANSWERS = 0.98
@@ -59,6 +60,7 @@ def _alone(values: NDArray[np.float64], train: Table, n_categories: int) -> floa
     x, y = np.where(known, values, np.nanmin(values) - 1)[:, None], train.target
     if n_categories > 2:  # a tree splits codes by their order, which categories have not
         x = np.eye(n_categories + 1)[np.where(known, values, n_categories).astype(int)]
+    x = x / single_unit(x)
     if not train.schema.n_classes:
         tree = DecisionTreeRegressor(min_samples_leaf=2, random_state=0)
         found = cross_val_predict(tree, x, y, cv=KFold(_FOLDS, shuffle=True, random_state=0))

@@ -18,6 +18,9 @@ SMALLEST = 1e-100
 FAR = 1e4
 """Interquartile ranges from the median beyond which a cell is no part of a column's spread."""
 
+_SINGLE = (1e-30, 1e30)
+"""Between which largest magnitudes of a column float32 holds its numbers."""
+
 Floats = NDArray[np.float64]
 
 
@@ -85,3 +88,18 @@ def far(values: Floats) -> NDArray[np.bool_]:
     low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
     found[:, known] = (high > low) & (np.abs(values[:, known] - middle) / FAR > high - low)
     return found
+
+
+def single_unit(values: Floats) -> Floats:
+    """What to divide each column by for whoever reads it in float32, (d,): 1 where that holds it.
+
+    Args:
+        values: float64 (n, d), NaN in gaps.
+
+    Example:
+        >>> single_unit(np.array([[1.0, 1e60], [-5.0, np.nan]])).tolist()
+        [1.0, 1e+60]
+    """
+    largest = np.nanmax(np.abs(values), axis=0, initial=0.0)
+    fits = (largest == 0) | ((largest > _SINGLE[0]) & (largest < _SINGLE[1]))
+    return np.where(fits, 1.0, largest)

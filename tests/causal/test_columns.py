@@ -120,3 +120,20 @@ def test_planted_relation_is_found_at_any_scale(
 def test_extreme_values_do_not_overflow() -> None:
     values = np.column_stack([A * 1e300, B * 1e-300, A * 2e300])
     assert [(f.column, f.sources) for f in linear_dependencies(values)] == [(2, (0,))]
+
+
+def test_a_code_that_columns_share_makes_no_relation_and_breaks_one() -> None:
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(size=(2, 200))
+    y = a - b + 0.3 * generator.normal(size=200)
+    exact = 2 * a + y - 1
+    for code in (99999.0, 1e12):
+        values = np.column_stack([a, b, y, exact])
+        values[:6, :2] = code
+        assert linear_dependencies(values) == []
+        values[:6, 3] = 2 * values[:6, 0] + values[:6, 2] - 1
+        (found,) = linear_dependencies(values)
+        assert (found.column, found.sources) == (3, (0, 2))
+        assert found.weights == pytest.approx((2, 1), rel=1e-9)
+    values = np.column_stack([a, y, np.where(np.arange(200) < 3, 99999.0, 1.0)])
+    assert linear_dependencies(values) == []

@@ -67,3 +67,12 @@ def test_few_rows_and_rare_classes_are_taken() -> None:
     frame.loc[:1, "y"] = "only two"
     assert traps(loaded(frame)) == []
     assert traps(loaded(plain(12))) == []
+
+
+@pytest.mark.parametrize("size", [1e39, 1e100])
+def test_numbers_beyond_float32_are_read(size: float) -> None:
+    frame = plain()
+    frame.loc[[0, 40], "a"] = size, -size
+    frame["later"] = np.where(frame.y == "p", size, -size)
+    named = {text.split("'")[1] for text in traps(loaded(frame))}
+    assert "later" in named

@@ -46,6 +46,13 @@ def test_skills_of_real_rows_are_those_of_the_structure() -> None:
     assert list(found.values()) == again.tolist()
 
 
+def test_numbers_beyond_float32_teach_as_small_ones_do() -> None:
+    units = np.array([1e60, 1e-60, 1, 1, 1, 1])
+    plain = skills(SCHEMA, rows(400, 0), rows(300, 1), [0, 1, 2], seed=0)
+    large = skills(SCHEMA, rows(400, 0) * units, rows(300, 1) * units, [0, 1, 2], seed=0)
+    np.testing.assert_allclose(large, plain, atol=0.02)
+
+
 def test_shuffled_columns_keep_no_structure_and_fresh_rows_all_of_it() -> None:
     train, held_out, fresh = table(400, 0), table(300, 1), rows(400, 2)
     measured = {"seed": 0, "measures": ["global_utility"]}

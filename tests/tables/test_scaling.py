@@ -1,5 +1,6 @@
 """Numbers from end to end of what a table may hold."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.errors import TableError
 from lit_causalmix.generators import (
+    ARFGenerator,
     DagTFMGenerator,
     IndependentColumnsGenerator,
     JitterGenerator,
     MixedModelGenerator,
     RelabelledGenerator,
     SCMGenerator,
+    SMOTENCGenerator,
     TabEBMGenerator,
 )
 from lit_causalmix.generators.base import Generator
@@ -100,6 +103,8 @@ def generators(task: str) -> list[Generator]:
         *(SCMGenerator(mechanism=m, **scm) for m in ("linear", "boosting", "forest")),
         JitterGenerator(),
         IndependentColumnsGenerator(),
+        ARFGenerator(n_trees=5),
+        *([SMOTENCGenerator()] if find_spec("imblearn") else []),
         MixedModelGenerator(n_models=1, teachers=("tree",)),
         MixedModelGenerator(n_models=1, teachers=("svm",)),
         TabEBMGenerator(backbone=Tab2D(dim=16, n_layers=1), n_steps=2),

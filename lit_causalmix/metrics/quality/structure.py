@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.metrics.functional import Score, r2, roc_auc
 from lit_causalmix.seeding import rng
+from lit_causalmix.tables.scaling import single_unit
 from lit_causalmix.tables.schema import Schema
 
 MOST_COLUMNS = 24
@@ -66,7 +67,8 @@ def _skill(
 ) -> float:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    known = [rows[~np.isnan(rows[:, column])] for rows in (train, test)]
+    unit = single_unit(np.concatenate([train, test]))  # no score depends on it
+    known = [rows[~np.isnan(rows[:, column])] / unit for rows in (train, test)]
     targets = [rows[:, column] for rows in known]
     if len(targets[1]) < 2 or np.ptp(targets[1]) == 0:
         return float("nan")
