@@ -9,8 +9,10 @@ import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import as_task
 from lit_causalmix.files.digests import of_module
+from lit_causalmix.generators.parts.backbone import content_hash
 from lit_causalmix.metrics import Score
-from lit_causalmix.study.identity import content_hash
+from lit_causalmix.names import public_name
+from lit_causalmix.study.identity import content_hash as hash_of
 from lit_causalmix.study.store import Store
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
@@ -19,8 +21,9 @@ from lit_causalmix.training.task import CausalMixTask
 class CellProbe(FitCallback):
     """A cell's memory of zero-shot scores, and its clock.
 
-    Zero-shot scores depend on the rows that are scored, their context and the weights alone. They
-    are kept in the store under a hash of these and the precision.
+    Zero-shot scores depend on the rows that are scored, their context, the backbone (weights and
+    settings, such as how many views vote) and the metrics. They are kept in the store under a hash
+    of these and the precision.
 
     Args:
         store: Where zero-shot scores are kept.
@@ -34,7 +37,7 @@ class CellProbe(FitCallback):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._precision = ""
+        self._scored_by: list[object] = []
         self._measured: dict[str, dict[str, Score]] = {}
         self.marks: dict[str, float] = {}
         self.processor = 0.0
@@ -46,7 +49,12 @@ class CellProbe(FitCallback):
         self.marks["prepared"], self.processor = time.perf_counter(), time.process_time()
         task = as_task(pl_module)
         self.checksum = of_module(task.backbone)
-        self._precision = str(trainer.precision)
+        self._scored_by = [
+            public_name(type(task.backbone)),
+            content_hash(task.plain_backbone()),
+            sorted(metric.name for metric in task.metrics),
+            str(trainer.precision),
+        ]
         task.memory = self
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
@@ -70,7 +78,7 @@ class CellProbe(FitCallback):
             self._store.put_zero_shot(key, {"scores": _without_nan(scores)})
 
     def _key(self, sheet: str, rows: str) -> str:
-        return content_hash([sheet, rows, self.checksum, self._precision])
+        return hash_of([sheet, rows, *self._scored_by])
 
 
 def _without_nan(scores: dict[str, Score]) -> dict[str, list[Any]]:

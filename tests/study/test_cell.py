@@ -61,6 +61,33 @@ def test_the_selected_weights_are_not_scored_again(
     assert taken["best_step"] == again["best_step"]
 
 
+def test_zero_shot_is_shared_by_backbones_of_the_same_settings_alone(
+    spec: Spec, tmp_path: Path
+) -> None:
+    def cells() -> list[Cell]:
+        votes = {
+            f"votes{n}": {
+                "model": {"backbone": {"class_path": "Nano", "init_args": {"n_ensemble": n}}}
+            }
+            for n in (1, 2)
+        }
+        declared = spec(
+            methods=["default"],
+            backbones=votes,
+            seeds=[0],
+            tables=[spec().tables[0]],
+            base={"trainer": {"max_steps": 1}},
+        )
+        return plan(declared)
+
+    shared = Store(tmp_path / "shared")
+    one, two = (run_cell(cell, shared) for cell in cells())
+    alone = run_cell(cells()[1], Store(tmp_path / "alone"))
+    assert one["status"] == alone["status"] == "ok", one
+    assert two["zero_shot"] == alone["zero_shot"] != one["zero_shot"]
+    assert one["weights"] == two["weights"]
+
+
 def test_weights_made_after_the_fit_are_scored(
     spec: Spec, tmp_path: Path, validations: list[object]
 ) -> None:
