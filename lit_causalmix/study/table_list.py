@@ -47,12 +47,18 @@ def find_tables(
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         if isinstance(name, Mapping):
-            label = _name_of(name)
-            found[label] = {**name, "source": _absolute(name["source"])}
+            tables = {_name_of(name): {**name, "source": _absolute(name["source"])}}
         elif name in _GROUPS:
-            found |= _group(name, index, place)
+            tables = _group(name, index, place)
         else:
-            found[name] = _named(name, index, place)
+            tables = {name: _named(name, index, place)}
+        for label, table in tables.items():
+            if found.setdefault(label, table) != table:
+                raise ConfigurationError(
+                    f"tables of a study have different names, two have the name {label!r}: "
+                    f"{found[label]['source']} and {table['source']}; give one of them a name "
+                    "(`name: …` beside its source)"
+                )
     return found
 
 

@@ -35,6 +35,20 @@ def test_tables_are_found_by_name_group_and_mapping(folder: Path) -> None:
     assert list(find_tables(["all"], str(folder))) == ["loans", "soil", "houses"]
 
 
+def test_two_tables_of_one_name_are_refused_unless_they_are_one(folder: Path) -> None:
+    one, other = ({"source": f"{place}/data.csv", "target": "t"} for place in "xy")
+    with pytest.raises(ConfigurationError, match=r"two have the name 'data': x/data.csv and y/d"):
+        find_tables([one, other], str(folder))
+    assert list(find_tables([one, {**other, "name": "data of y"}], str(folder))) == [
+        "data",
+        "data of y",
+    ]
+    years = [{"source": f"a.{year}.csv", "target": "t"} for year in (2020, 2021)]
+    with pytest.raises(ConfigurationError, match="two have the name 'a"):
+        find_tables(years, str(folder))
+    assert len(find_tables(["loans", "classification", one, one], str(folder))) == 3
+
+
 def write_index(folder: Path, kinds: dict[str, str]) -> str:
     """A folder that lists tables of these tasks; the files themselves are not needed."""
     folder.mkdir(exist_ok=True)
