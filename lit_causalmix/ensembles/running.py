@@ -156,8 +156,8 @@ def _finished(folder: Path, settings: str) -> bool:
         return False
     if known != settings:
         raise ConfigurationError(
-            f"{folder} holds a fold of other settings or other data: name another folder, or go on "
-            "with the settings that it was begun with"
+            f"{folder} holds a fold of other settings, weights or data, or one with named weights "
+            "of version 0.2.0 or earlier: name another folder, or go on with what it was begun with"
         )
     return True
 

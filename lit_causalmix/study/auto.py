@@ -138,8 +138,9 @@ def _mark(folder: Path, digest: str) -> None:
         return
     if known != digest:
         raise ConfigurationError(
-            f"{folder} holds a comparison of other candidates, settings or data: name another "
-            "folder, or go on with the ones that it was begun with"
+            f"{folder} holds a comparison of other candidates, settings, weights or data, or one "
+            "with named weights of version 0.2.0 or earlier: name another folder, or go on with "
+            "the ones that it was begun with"
         )
 
 

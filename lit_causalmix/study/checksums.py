@@ -49,6 +49,14 @@ def built(start: Start) -> str:
     return of_module(FitCLI(start.config).model.plain_backbone())
 
 
+def of_named(start: Start) -> str | None:
+    """As `built`, where the backbone, or one within it, is given weights; otherwise None.
+
+    Folders of folds tell by it whether weights are others: a path says nothing of what lies there.
+    """
+    return built(start) if _names_weights(start.backbone) else None
+
+
 def built_and_noted(store: Store) -> Checksum:
     """As `built`; notes the checksum for the commands that build nothing.
 
@@ -99,6 +107,11 @@ def _packaged_checksum(backbone: Mapping[str, Any]) -> str | None:
     if not (packaged and isinstance(kind, type) and issubclass(kind, Backbone)):
         return None
     return kind.starting_checksum(backbone.get("init_args") or {})
+
+
+def _names_weights(arguments: Mapping[str, Any]) -> bool:
+    within = (value for value in arguments.values() if isinstance(value, Mapping))
+    return bool(arguments.get("weights")) or any(map(_names_weights, within))
 
 
 def _question(backbone: Mapping[str, Any]) -> str:

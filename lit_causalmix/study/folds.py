@@ -32,8 +32,9 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_json
 from lit_causalmix.metrics import Score, normalized_scores
 from lit_causalmix.model import Predictor
+from lit_causalmix.study.checksums import Start, of_named
 from lit_causalmix.study.fit_config import FitCLI, ParsedFit
-from lit_causalmix.study.identity import asked_for
+from lit_causalmix.study.identity import asked_backbone, asked_for
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.training.task import CausalMixTask
@@ -86,7 +87,10 @@ class FoldSettings:
         """Over all that decides the fits; `rows` is a digest of the table's content."""
         parsed = ParsedFit(self.of(0, Path())).values(with_defaults=True)
         table = {k: v for k, v in parsed["data"]["table"].items() if k != "source"}
-        return of_json(asked_for(parsed, {**table, "rows": rows}))
+        asked = asked_for(parsed, {**table, "rows": rows})
+        with quietly():
+            checksum = of_named(Start(self.of(0, Path()), asked_backbone(parsed)))
+        return of_json(asked if checksum is None else {**asked, "weights": checksum})
 
     def of(self, fold: int, folder: Path) -> dict[str, Any]:
         """The configuration of one fold's fit, which leaves its files in a folder."""

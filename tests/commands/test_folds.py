@@ -1,6 +1,7 @@
 """`fit --folds K` through the command line, with real fits."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -106,6 +107,23 @@ def test_a_fit_of_folds_goes_on_with_those_that_are_missing() -> None:
     assert folds[1].exists()
     assert fit("--resume", "runs/fit/version_0", "--model.l2_sp", "0.5") == 2
     assert not Path("runs/fit/version_1").exists()
+
+
+def test_folds_of_other_weights_are_not_mixed(capsys: pytest.CaptureFixture[str]) -> None:
+    from lit_causalmix.backbones import Tab2D
+
+    for seed, name in enumerate(("first", "other")):
+        Tab2D(dim=16, n_layers=1, seed=seed).save_pretrained(name)
+    weights = "--model.backbone.init_args.weights"
+    assert fit(weights, "first", folds=2) == 0
+    Path("runs/fit/version_0/fold_1/fold.json").unlink()
+    resume = ("--resume", "runs/fit/version_0")
+    capsys.readouterr()
+    assert fit(*resume, weights, "other", folds=2) == 2
+    assert "holds a fold of other settings, weights or data" in capsys.readouterr().err
+    assert not Path("runs/fit/version_0/fold_1/fold.json").exists()
+    shutil.move("first", "moved")
+    assert fit(*resume, weights, "moved", folds=2) == 0  # the same weights elsewhere
 
 
 def test_one_fold_is_a_plain_fit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,9 @@ import yaml
 from lit_causalmix.backbones import Nano, Tab2D, TabPFNV1
 from lit_causalmix.commands.main import main
 from lit_causalmix.files.digests import of_module
-from lit_causalmix.study.checksums import built_and_noted, known, known_or_built
+from lit_causalmix.study.checksums import Start, built_and_noted, known, known_or_built, of_named
 from lit_causalmix.study.grid import plan
+from lit_causalmix.study.merging import merged
 from lit_causalmix.study.spec import StudySpec
 from lit_causalmix.study.store import Store
 from lit_causalmix.weights import REGISTRY
@@ -160,6 +161,20 @@ def test_known_and_built_weights_give_the_same_keys(
     assert plan(loaded, known(store)) == cells
     Tab2D(dim=16, n_layers=1, seed=1).save_pretrained("folder")
     assert {cell.weights for cell in plan(loaded, known(store))} == {None}
+
+
+def test_named_weights_alone_are_told_of_folds(study: MakeStudy) -> None:
+    plain = {"class_path": "Tab2D", "init_args": {"dim": 16, "n_layers": 1, "weights": None}}
+    assert of_named(Start({}, plain)) is None  # what was begun without them goes on
+    Tab2D(dim=16, n_layers=1, seed=1).save_pretrained("folder")
+    within = {"class_path": "Tab2D", "init_args": {"weights": "folder"}}
+    many = {"class_path": "ManyClasses", "init_args": {"backbone": within}}
+    config = plan(StudySpec(**study()))[0].config
+    told = set()
+    for backbone in (within, many):
+        whole = merged(config, {"model": {"backbone": None}}, {"model": {"backbone": backbone}})
+        told.add(of_named(Start(whole, backbone)))
+    assert None not in told
 
 
 @pytest.mark.parametrize("adapter", ["LoRA", "Retouche"])
