@@ -64,6 +64,28 @@ def with_named_backbone(args: Sequence[str], pieces: Sequence[Mapping[str, Any]]
     return list(args)
 
 
+def names_datamodule(args: Sequence[str]) -> bool:
+    """Whether a configuration chooses a datamodule by `data.class_path`.
+
+    Then any datamodule is taken, and nothing is preset: such a configuration is complete in
+    itself. Otherwise `data` is a `CausalMixDataModule`, whose options need no class path.
+
+    Subclass mode with a default class parses both (jsonargparse 4.53), but would preset
+    `default.yaml` for both: LightningCLI chooses `default_config_files` before it parses, and
+    `--print_config` ends the parse itself. Below a configuration of another datamodule, arguments
+    of the preset classes live on in other classes that have them, too (AdamW's `betas` in
+    `MuonAdamW`), and so change what pre-training does, without a word.
+    """
+    for option, value in options(args):
+        if option in ("--data", "--data.class_path"):
+            return True
+        content = _value(value) if option in CONFIG else None
+        data = content.get("data") if isinstance(content, dict) else None
+        if isinstance(data, dict) and "class_path" in data:
+            return True
+    return False
+
+
 def _value(text: str) -> Any:
     """The value of an option: YAML, or the file that it names."""
     try:

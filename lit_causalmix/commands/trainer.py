@@ -25,12 +25,11 @@ from lit_causalmix.callbacks import RunReport
 from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.fit_progress import FitProgress
-from lit_causalmix.commands.asked import CONFIG, model_pieces, options, with_named_backbone
+from lit_causalmix.commands.asked import model_pieces, names_datamodule, with_named_backbone
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
 from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
 from lit_causalmix.configuration import ConfiguredCLI, Parser, with_packaged_configs
-from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.facts import fit_facts
 from lit_causalmix.datamodules.kept_model import kept_model
@@ -39,7 +38,7 @@ from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
 from lit_causalmix.files.atomic import write_text
 from lit_causalmix.quiet import noting_warnings, without_tips
 from lit_causalmix.study.candidates import without_auto
-from lit_causalmix.study.fit_config import portable
+from lit_causalmix.study.fit_config import portable, with_plain_data
 from lit_causalmix.study.starting import starting_files
 from lit_causalmix.training.checkpoints import check_resumable, read_checkpoint
 from lit_causalmix.training.kept_weights import check_seal
@@ -140,7 +139,7 @@ class TrainerCLI(ConfiguredCLI):
                 "with its folder"
             )
         text = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)
-        config = json.loads(text)
+        config = with_plain_data(json.loads(text))
         without_auto(config)  # recipes that there are not are said before anything is written
         self.before_fit()
         folder = self._options.resume
@@ -243,7 +242,7 @@ def main(args: ArgsType) -> int:
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     options, args = taken_options(with_packaged_configs(args))
-    other, pieces = _names_datamodule(args), model_pieces(args)
+    other, pieces = names_datamodule(args), model_pieces(args)
     start = [] if other else [str(path) for path in starting_files(*pieces)]
     args = with_named_backbone(args, pieces)
     defaults = {"default_config_files": start} if start else {}
@@ -276,25 +275,3 @@ def main(args: ArgsType) -> int:
             "checkpoints in the run's folder are whole; lower data.num_workers"
         ) from error
     return 0
-
-
-def _names_datamodule(args: Sequence[str]) -> bool:
-    """Whether a configuration chooses a datamodule by `data.class_path`.
-
-    Then any datamodule is taken, and nothing is preset: such a configuration is complete in
-    itself. Otherwise `data` is a `CausalMixDataModule`, whose options need no class path.
-
-    Subclass mode with a default class parses both (jsonargparse 4.53), but would preset
-    `default.yaml` for both: LightningCLI chooses `default_config_files` before it parses, and
-    `--print_config` ends the parse itself. Below a configuration of another datamodule, arguments
-    of the preset classes live on in other classes that have them, too (AdamW's `betas` in
-    `MuonAdamW`), and so change what pre-training does, without a word.
-    """
-    for option, value in options(args):
-        if option in ("--data", "--data.class_path"):
-            return True
-        if option in CONFIG and Path(value).is_file():
-            data = read_mapping(Path(value)).get("data")
-            if isinstance(data, dict) and "class_path" in data:
-                return True
-    return False

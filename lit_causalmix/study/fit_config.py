@@ -139,11 +139,31 @@ def portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration of `fit` without this machine's folders."""
     result = merged(config)
     result["trainer"].pop("default_root_dir", None)
-    result["data"].pop("cache_dir", None)
-    table = result["data"]["table"]
-    if Path(table["source"]).is_absolute():
-        table["source"] = Path(table["source"]).name
+    data = result["data"]
+    settings = data.get("init_args") or {} if "class_path" in data else data
+    settings.pop("cache_dir", None)
+    table = settings.get("table")
+    if isinstance(table, dict):  # a class of one's own names its table as it likes
+        source = Path(str(table.get("source")))
+        table |= {"source": source.name} if source.is_absolute() else {}
     return result
+
+
+def with_plain_data(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of `fit` as it is where `CausalMixDataModule` need not be named.
+
+    Raises:
+        ConfigurationError: If another class is named, of which no folds are made.
+    """
+    data = config["data"]
+    if "class_path" not in data:
+        return dict(config)
+    if resolve(data["class_path"]) is not CausalMixDataModule:
+        raise ConfigurationError(
+            "folds, and auto with them, are made of CausalMixDataModule alone, and "
+            f"data.class_path is {data['class_path']}: set data.folds to 1 and leave auto out"
+        )
+    return {**config, "data": dict(data.get("init_args") or {})}
 
 
 def _read_file(name: str) -> dict[str, Any]:
