@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from threading import current_thread, main_thread
 
 from lit_causalmix import __version__
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for input or a place that cannot be used, 130 for an interruption, 143
         for a fit that SIGTERM ended.
     """
+    _replace_what_cannot_be_written()
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help", "help"):
         sys.stdout.write(MAIN)
@@ -55,6 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"{PROGRAM}: interrupted{_HINTS.get(args[0], '')}\n")
         return 128 + int(getattr(stop, "signum", signal.SIGINT))
+
+
+def _replace_what_cannot_be_written() -> None:
+    """Lets no arrow of a table end a fit where the output is not UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _make_own_modules_importable() -> None:

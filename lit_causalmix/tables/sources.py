@@ -148,7 +148,7 @@ def read_source(spec: TableSpec) -> RawTable:
         )
     return RawTable(
         frame=_named(sampled(raw.frame, spec.max_rows)),
-        name=spec.name or raw.name,
+        name=_writable(spec.name or raw.name),
         domain=spec.domain if spec.domain != UNLABELLED else raw.domain,
         target=spec.target or raw.target,
     )
@@ -191,6 +191,11 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return False
+
+
+def _writable(name: str) -> str:
+    """The name with question marks for bytes of a file's name that are no text (PEP 383)."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
