@@ -58,6 +58,10 @@ class ConfigurationError(LitCausalMixError, ValueError):
     """Settings contradict each other or lie outside their range."""
 
 
+class HeldError(ConfigurationError):
+    """Another process works in the folder."""
+
+
 class WorkerError(LitCausalMixError, RuntimeError):
     """A process that loads data, or answers requests, died."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,6 +83,7 @@ def fit_folds(
     data: CausalMixDataModule,
     *,
     jobs: int,
+    begin: Callable[[], None],
     notes: Sequence[str] = (),
 ) -> None:
     """Fits the folds, of one recipe or of candidates, reports the ensemble, and keeps its model.
@@ -93,19 +94,20 @@ def fit_folds(
         task: As configured.
         data: As configured.
         jobs: Folds at once.
+        begin: Called before the first fit, once the folder is known to hold no others.
         notes: Warnings so far, for the page.
     """
     auto, whole = without_auto(config)
     shared = {name: whole[name] for name in _PARTS if name in whole}
     if auto is None:
         settings = FoldSettings(shared)
-        ensemble = fit_ensemble(settings, folder, task, data, jobs=jobs)
+        ensemble = fit_ensemble(settings, folder, task, data, jobs=jobs, begin=begin)
         EnsembleReport(ensemble, settings, task, data, folder, config, notes).write()
         for fold in range(settings.folds):
             forget_others(fold_folder(folder, fold), ensemble.choice.step)
         return
     make = partial(FoldSettings, progress=False)
-    found = fit_auto(auto, shared, folder, task, data, make=make, jobs=jobs)
+    found = fit_auto(auto, shared, folder, task, data, make=make, jobs=jobs, begin=begin)
     EnsembleReport(
         found.ensemble, found.settings, task, data, folder, config, notes, found.comparison
     ).write()

@@ -7,6 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ from lit_causalmix.training.kept_weights import check_seal
 from lit_causalmix.training.runs import (
     claim_numbers,
     claim_own,
+    hold,
     local_folder,
+    release,
     run_folder,
     unnumbered,
 )
@@ -150,10 +153,14 @@ class TrainerCLI(ConfiguredCLI):
         elif not folder.is_dir():
             raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
         whole = self._parser("fit").dump(self.config["fit"], skip_none=False)
-        write_text(folder / "config.yaml", whole)
+        begin = partial(write_text, folder / "config.yaml", whole)
+        hold(self.trainer, folder)
         sys.stderr.write(f"{data.folds} folds in {folder}; --resume {folder} goes on with them\n")
         jobs = self._options.jobs
-        fit_folds(config, folder, self.model, data, jobs=jobs, notes=self._notes)
+        try:
+            fit_folds(config, folder, self.model, data, jobs=jobs, begin=begin, notes=self._notes)
+        finally:
+            release(id(self.trainer))
 
     def _ckpt_path(self) -> str | None:
         path: str | None = self.config[self.config.subcommand].get("ckpt_path")

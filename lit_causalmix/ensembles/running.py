@@ -19,7 +19,13 @@ from threadpoolctl import threadpool_limits
 
 from lit_causalmix.deadlines import OutOfTimeError, check, until
 from lit_causalmix.ensembles.held_out import HeldOut
-from lit_causalmix.errors import ConfigurationError, FileError, LitCausalMixError, WorkerError
+from lit_causalmix.errors import (
+    ConfigurationError,
+    FileError,
+    HeldError,
+    LitCausalMixError,
+    WorkerError,
+)
 from lit_causalmix.files.atomic import write_json
 from lit_causalmix.orphans import end_with
 
@@ -39,7 +45,13 @@ def fold_folder(folder: Path, fold: int) -> Path:
 
 
 def run_folds(
-    fit: FitFold, folder: Path, folds: int, *, settings: str, jobs: int = 1
+    fit: FitFold,
+    folder: Path,
+    folds: int,
+    *,
+    settings: str,
+    jobs: int = 1,
+    begin: Callable[[], None] = lambda: None,
 ) -> list[HeldOut]:
     """Fits the folds that are not finished yet.
 
@@ -53,6 +65,7 @@ def run_folds(
         settings: Digest of all that decides the result of the fits, the data included.
         jobs: Folds at once, in processes of their own, which end with this one, however it ends; 1
             stays in this process.
+        begin: Called before the first fit, once nothing in the folder speaks against them.
 
     Returns:
         What every fold predicts for its validation rows, in their order.
@@ -63,7 +76,7 @@ def run_folds(
         LitCausalMixError: What a fit raises; finished folds stay.
     """
     tasks = [FoldTask(fit, fold, fold_folder(folder, fold), settings) for fold in range(folds)]
-    run_tasks(tasks, jobs=jobs)
+    run_tasks(tasks, jobs=jobs, begin=begin)
     return [HeldOut.load(task.folder) for task in tasks]
 
 
@@ -77,7 +90,7 @@ class FoldTask:
         folder: Its folder.
         settings: Digest of all that decides the result, the data included.
         may_fail: Whether a refusal (`LitCausalMixError`) is noted in the folder in place of raised;
-            a full disk or a dead process is raised always.
+            a full disk, a dead process, or one that works in the folder is raised always.
     """
 
     fit: FitFold
@@ -109,6 +122,7 @@ def run_tasks(
     *,
     jobs: int = 1,
     moment: float | None = None,
+    begin: Callable[[], None] = lambda: None,
     done: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs the fits that are not finished yet, in their order; see `run_folds`.
@@ -118,11 +132,13 @@ def run_tasks(
         jobs: Fits at once.
         moment: Of `time.monotonic()`, when work ends: what is not finished by then leaves nothing,
             and is begun anew another time. None sets no end.
+        begin: Called before the first fit, once nothing in the folders speaks against them.
         done: Called after each fit.
     """
     if jobs < 1:
         raise ConfigurationError(f"jobs must be at least 1, got {jobs}")
     pending = [task for task in tasks if not task.finished]
+    begin()
     if jobs == 1 or len(pending) < 2:
         for task in pending:
             _run(task, moment)
@@ -172,7 +188,7 @@ def _run(task: FoldTask, moment: float | None) -> None:
     except OutOfTimeError:
         return
     except LitCausalMixError as error:
-        if not task.may_fail or isinstance(error, FileError | WorkerError):
+        if not task.may_fail or isinstance(error, FileError | HeldError | WorkerError):
             raise
         write_json(task.folder / _FAILED, {"fold": task.fold, "reason": str(error)})
         return

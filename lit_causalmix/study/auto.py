@@ -61,6 +61,7 @@ def fit_auto(
     *,
     make: Callable[[Mapping[str, Any]], FoldSettings],
     jobs: int = 1,
+    begin: Callable[[], None] = lambda: None,
 ) -> AutoFit:
     """Compares the candidates, and makes a model of the folds of the best.
 
@@ -76,6 +77,7 @@ def fit_auto(
         data: As configured; it is read, and nothing slow is done with it.
         make: The fits of a configuration.
         jobs: Fits at once.
+        begin: Called before the first fit, once the folder is known to hold no other comparison.
 
     Raises:
         LitCausalMixError: For anything that the user can put right, before the first fit where
@@ -98,6 +100,7 @@ def fit_auto(
     ) as bar:
         fits = _Fits(settings, scored, rows, folder, jobs=jobs, moment=moment, bar=bar)
         _mark(folder, of_json([fits.digests, auto.first_folds, folds, auto.min_errors]))
+        begin()
         comparison = halve(
             tuple(settings),
             fits,

@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -220,6 +220,7 @@ def fit_ensemble(
     data: CausalMixDataModule,
     *,
     jobs: int = 1,
+    begin: Callable[[], None] = lambda: None,
 ) -> Ensemble:
     """Fits what is not finished yet, chooses the step, and scores the test rows.
 
@@ -229,15 +230,15 @@ def fit_ensemble(
         task: As configured; its rule selects, and it says at once what it does not take.
         data: As configured; it is read, and nothing slow is done with it.
         jobs: Folds at once.
+        begin: Called before the first fit, once the folder is known to hold no others.
 
     Raises:
         LitCausalMixError: For anything that the user can put right, before the first fit where
             that is known.
     """
     rows = checked_rows(task, data)
-    held_out = run_folds(
-        settings, folder, settings.folds, settings=settings.digest(rows), jobs=jobs
-    )
+    digest = settings.digest(rows)
+    held_out = run_folds(settings, folder, settings.folds, settings=digest, jobs=jobs, begin=begin)
     choice = choose(
         held_out, task.selection, classification=data.is_classification, further=task.metrics
     )

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import HeldError
 from lit_causalmix.files.atomic import refusals, write_json
 
 NumberingLogger = CSVLogger | TensorBoardLogger
@@ -115,7 +115,7 @@ def claim_folder(trainer: pl.Trainer) -> None:
     half-written in it is removed.
 
     Raises:
-        ConfigurationError: If another process works in the folder.
+        HeldError: If another process works in the folder.
         FileError: If it cannot be made.
     """
     folder = local_folder(trainer)
@@ -163,7 +163,7 @@ def hold(trainer: pl.Trainer, folder: Path) -> None:
     """Locks a folder for the process until `release`, or until the trainer is gone.
 
     Raises:
-        ConfigurationError: If another process holds it.
+        HeldError: If another process holds it.
         FileError: If it cannot be made.
     """
     folder = folder.absolute()
@@ -177,7 +177,7 @@ def hold(trainer: pl.Trainer, folder: Path) -> None:
         except NotImplementedError:  # no locks on this file system
             return
         except Timeout as error:
-            raise ConfigurationError(
+            raise HeldError(
                 f"another fit works in {folder}: name another folder (default_root_dir, or the "
                 "logger's version), or wait for it"
             ) from error

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from filelock import FileLock
 from safetensors.numpy import load_file
 
 from lit_causalmix.commands.folds import taken_options
 from lit_causalmix.commands.main import main
 from lit_causalmix.configuration import config_folder
+from lit_causalmix.training import runs
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 HARMFUL = {
@@ -189,6 +191,21 @@ def test_a_candidate_that_the_table_does_not_take_is_said(frame: pd.DataFrame) -
     assert found["auto"]["chosen"] == "zero-shot"
     assert found["best_step"] == 0
     assert {r["normalized"]["value"] for r in found["rows"]} == {0.0}
+
+
+def test_a_candidate_that_another_process_fits_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.2)
+    declare(candidates=["baselines/default", HARMFUL], first_folds=1)
+    assert fit("--auto.time_limit", "0.001") == 0
+    before = told()
+    fold = Path("runs/fit/version_0/candidates/default/fold_0")
+    fold.mkdir(parents=True, exist_ok=True)
+    with FileLock(fold / ".run.lock"):
+        assert fit("--resume", "runs/fit/version_0") == 2
+    assert "another fit works in" in capsys.readouterr().err
+    assert told() == before
 
 
 def test_episodes_that_a_fold_cannot_fill_rule_out_a_candidate_and_not_zero_shot() -> None:

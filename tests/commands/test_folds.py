@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from safetensors.numpy import load_file
 
 from lit_causalmix.commands.folds import taken_options
 from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.training import runs
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 
@@ -105,7 +107,9 @@ def test_a_fit_of_folds_goes_on_with_those_that_are_missing() -> None:
     assert report(0) == before
     assert [path.stat().st_mtime_ns for path in (folds[0], folds[2])] == marks
     assert folds[1].exists()
+    begun = Path("runs/fit/version_0/config.yaml").read_bytes()
     assert fit("--resume", "runs/fit/version_0", "--model.l2_sp", "0.5") == 2
+    assert Path("runs/fit/version_0/config.yaml").read_bytes() == begun
     assert not Path("runs/fit/version_1").exists()
 
 
@@ -124,6 +128,22 @@ def test_folds_of_other_weights_are_not_mixed(capsys: pytest.CaptureFixture[str]
     assert not Path("runs/fit/version_0/fold_1/fold.json").exists()
     shutil.move("first", "moved")
     assert fit(*resume, weights, "moved", folds=2) == 0  # the same weights elsewhere
+
+
+def test_two_processes_do_not_go_on_with_the_same_folds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.2)
+    assert fit("--model.l2_sp", "0.5", folds=2) == 0
+    place = Path("runs/fit/version_0")
+    Path(place, "fold_1/fold.json").unlink()
+    before = [Path(place, name).read_bytes() for name in ("config.yaml", "report.json")]
+    with FileLock(place / ".run.lock"):  # as a process has it that is at one of them
+        assert fit("--resume", str(place), "--model.l2_sp", "0.5", folds=2) == 2
+    assert f"another fit works in {place.absolute()}" in capsys.readouterr().err
+    assert not Path(place, "fold_1/fold.json").exists()
+    assert [Path(place, name).read_bytes() for name in ("config.yaml", "report.json")] == before
+    assert fit("--resume", str(place), "--model.l2_sp", "0.5", folds=2) == 0
 
 
 def test_one_fold_is_a_plain_fit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lit_causalmix.commands.main import main
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import HeldError
 from lit_causalmix.training import runs
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
@@ -56,7 +56,7 @@ def test_a_folder_in_use_is_refused_and_free_when_its_process_is_killed(
     other = _fork.Process(target=_hold, args=(tmp_path, ready, done))
     other.start()
     assert ready.wait(60)
-    with pytest.raises(ConfigurationError, match="another fit works in"):
+    with pytest.raises(HeldError, match="another fit works in"):
         runs.hold(Holder(), tmp_path)  # type: ignore[arg-type]
     other.kill()
     other.join()
