@@ -9,7 +9,13 @@ from typing import Any, TypedDict
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.domain_metrics import DomainMetrics
-from lit_causalmix.callbacks.evaluation import as_task, begins, require_callback
+from lit_causalmix.callbacks.evaluation import (
+    as_task,
+    begins,
+    episode_datamodule,
+    require_callback,
+)
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import Score, normalized_scores, rank_gap, selection_gap
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.report import score_to_json
@@ -50,12 +56,17 @@ class ScoreTrajectory(FitCallback):
             self._points, self._whole = [], False
 
     def check_run(self, trainer: pl.Trainer) -> None:
-        """Refuses a trainer in which nothing scores the validation rows.
+        """Refuses a trainer in which nothing scores the validation rows, or without test rows.
 
         Raises:
-            ConfigurationError: With the callback that does.
+            ConfigurationError: With the callback or the setting that is needed.
         """
         require_callback(trainer, DomainMetrics, self)
+        if not episode_datamodule(trainer).has_test_rows:
+            raise ConfigurationError(
+                "ScoreTrajectory scores test rows, and there are none: set "
+                "data.split.test_fraction above 0, or leave it out of trainer.callbacks"
+            )
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         self.check_run(trainer)

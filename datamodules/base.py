@@ -33,8 +33,8 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     A subclass names its tables and domains, says whether targets are classes, and gives the streams
     (`EpisodeData` says what training asks of it). It fills in up to three steps, of which
     `prepare_data` takes the first two and `setup` all three: `read` its tables, `make` what is
-    slow, `build` its streams. Between the first two comes `preflight`: callbacks and module can
-    refuse the run before anything slow is done.
+    slow, `build` its streams. Between the first two come `preflight` and `check_rows`: callbacks,
+    module and datamodule can refuse the run before anything slow is done.
 
     Attributes:
         train_stream: The training items, after `setup`: an episode each, or a list of them.
@@ -129,6 +129,7 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
             self.episode_context,
             self.largest_steps(),
         )
+        self.check_rows()
         self.make()
 
     def read(self) -> None:
@@ -153,6 +154,9 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     def generators(self) -> Iterable[Generator]:
         """The generators that `make` is going to use."""
         return ()
+
+    def check_rows(self) -> None:
+        """Refuses tables with too few rows for the run, before `make`; called on every process."""
 
     def make(self) -> None:
         """Fits generators and draws rows, or finds them in the cache, unless that is done."""

@@ -179,6 +179,11 @@ class CausalMixDataModule(MixedEpisodes):
         return self.synthetic_ratio > 0 and self.synthetic_size != 0 and not self.given_up
 
     @property
+    def can_train(self) -> bool:
+        """Whether training episodes can be drawn: a generator is made for those who use it."""
+        return self.synthetic is not None or not self.trains_on_synthetic_rows
+
+    @property
     def generator_seconds(self) -> float:
         """Processor time that the generator's fit and its kept rows took, whoever made them."""
         return 0.0 if self.synthetic is None else self.synthetic.seconds
@@ -204,8 +209,13 @@ class CausalMixDataModule(MixedEpisodes):
         return [self.generator]
 
     def make(self) -> None:
-        """Fits the generator or finds it in the cache, and draws the rows that are drawn once."""
-        if self.synthetic is not None:
+        """Fits the generator or finds it in the cache, and draws the rows that are drawn once.
+
+        Test and prediction have real rows alone, and so has a validation unless it scores others.
+        """
+        command = self._command()
+        used = command == "fit" or (command == "validate" and self.val_synthetic_rows > 0)
+        if self.synthetic is not None or not used:
             return
         try:
             with until(self.deadline):
@@ -240,7 +250,9 @@ class CausalMixDataModule(MixedEpisodes):
         self.synthetic, self.given_up, self._synthetic_to_score = None, "", []
 
     def build(self, stage: str | None) -> None:
-        """Builds the training stream, at any stage, as it is cheap."""
+        """Builds the training stream, at any stage, as it is cheap, where its rows are there."""
+        if not self.can_train:
+            return
         n_context, n_query = self.training_sizes()
         source = self.synthetic if self.synthetic_size != 0 else None
         self.train_stream = MixtureStream(

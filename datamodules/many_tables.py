@@ -216,6 +216,10 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
     def episode_context(self) -> int:
         return max(member.episode_context for member in self.members)
 
+    def check_rows(self) -> None:
+        for member in self.members:
+            member.check_rows()
+
     def make(self) -> None:
         for member in self.members:
             member.make()
@@ -224,6 +228,8 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
     def build(self, stage: str | None) -> None:
         for member in self.members:
             member.build(stage)
+        if not all(member.can_train for member in self.members):
+            return
         self.train_stream = TablesStream(
             [member.train_stream for member in self.members],
             self.weights,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.one_table import TableDataModule
 from lit_causalmix.datamodules.preflight import context_limit
+from lit_causalmix.datamodules.stream import check_real_rows
 from lit_causalmix.training.mixing import (
     MixtureCounts,
     Mode,
@@ -42,10 +43,24 @@ class MixedEpisodes(TableDataModule):
     def trains_on_synthetic_rows(self) -> bool:
         """Whether training episodes hold synthetic rows."""
 
+    @property
+    def _share(self) -> float:
+        return self.synthetic_ratio if self.trains_on_synthetic_rows else 0.0
+
     def _counts(self) -> MixtureCounts:
-        ratio, sizes = self.synthetic_ratio, self.training_sizes()
-        share = ratio if self.trains_on_synthetic_rows else 0.0
-        return mixture_counts(*sizes, share, self.synthetic_in, self.synthetic_mode)
+        sizes = self.training_sizes()
+        return mixture_counts(*sizes, self._share, self.synthetic_in, self.synthetic_mode)
+
+    def check_rows(self) -> None:
+        """Refuses, before a generator is fitted, what the training stream would.
+
+        Raises:
+            ConfigurationError: If the training split is too small for an episode.
+        """
+        super().check_rows()
+        if self._command() == "fit":
+            sizes, how = self.training_sizes(), (self.synthetic_in, self.synthetic_mode)
+            check_real_rows(len(self.splits.train), *sizes, self._share, *how)
 
     @property
     def episode_context(self) -> int:

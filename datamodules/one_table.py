@@ -136,19 +136,32 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
 
     # -- rows to score --------------------------------------------------------------------------
 
+    def check_rows(self) -> None:
+        """Refuses a split without rows to select by.
+
+        Raises:
+            ConfigurationError: With the setting that gives some.
+        """
+        validates = self.trainer is not None and self.trainer.limit_val_batches != 0
+        if validates and self._command() in ("fit", "validate"):
+            self._rows_of("val")
+
     def evaluation_parts(self, stage: Stage) -> list[EpisodeParts]:
         """The rows that a stage scores, each part in episodes of its own.
 
         Raises:
             ConfigurationError: If the split has none.
         """
+        return [EpisodeParts.of(self._rows_of(stage))]
+
+    def _rows_of(self, stage: Stage) -> Table:
         split = self.splits.val if stage == "val" else self.splits.test
         if not len(split):
             raise ConfigurationError(
                 f"the table has no {stage} rows: set data.split.{stage}_fraction above 0, or mark "
                 f"rows as {stage} in the split column"
             )
-        return [EpisodeParts.of(split)]
+        return split
 
     def context_table(self, stage: Stage) -> Table:
         """The rows that a stage has in its context; "test" stands for prediction, too.

@@ -45,6 +45,44 @@ class RowSource(Protocol):
         ...
 
 
+def check_real_rows(
+    n_train: int,
+    n_context: int,
+    n_query: int,
+    ratio: float,
+    placement: Placement = "both",
+    mode: Mode = "replace",
+) -> None:
+    """Refuses episodes that take more real rows than there are.
+
+    Args:
+        n_train: Rows of the training split.
+        n_context: Context rows of an episode.
+        n_query: Its query rows.
+        ratio: Share of synthetic rows.
+        placement: Where they may stand.
+        mode: Whether they take the place of real ones.
+
+    Raises:
+        ConfigurationError: With the sizes.
+
+    Example:
+        >>> check_real_rows(80, 128, 32, 0.5)
+        >>> check_real_rows(80, 128, 32, 0.0)
+        Traceback (most recent call last):
+        ...
+        lit_causalmix.errors.ConfigurationError: an episode of 128 context and 32 query rows ...
+    """
+    counts = mixture_counts(n_context, n_query, ratio, placement, mode)
+    if counts.real > n_train:
+        instead = " or raise synthetic_ratio" if mode == "replace" else ""
+        raise ConfigurationError(
+            f"an episode of {n_context} context and {n_query} query rows needs "
+            f"{counts.real} real rows at synthetic_ratio {ratio:g}, the training split has "
+            f"{n_train}: lower episode_rows{instead}"
+        )
+
+
 class MixtureStream(Dataset[Episode]):
     """Training episodes: a fresh context/query split of real rows, mixed with synthetic ones.
 
@@ -123,14 +161,8 @@ class MixtureStream(Dataset[Episode]):
         return mixture_counts(self.n_context, self.n_query, ratio, self.placement, self.mode)
 
     def _check_real_rows(self, ratio: float) -> None:
-        counts = self._counts(ratio)
-        if counts.real > len(self.train):
-            instead = " or raise synthetic_ratio" if self.mode == "replace" else ""
-            raise ConfigurationError(
-                f"an episode of {self.n_context} context and {self.n_query} query rows needs "
-                f"{counts.real} real rows at synthetic_ratio {ratio:g}, the training split has "
-                f"{len(self.train)}: lower episode_rows{instead}"
-            )
+        sizes = (self.n_context, self.n_query)
+        check_real_rows(len(self.train), *sizes, ratio, self.placement, self.mode)
 
     def __len__(self) -> int:
         return self.episodes_per_epoch
