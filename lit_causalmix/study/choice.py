@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonargparse import Namespace
 
 from lit_causalmix.configuration import Parser, config_folder
+from lit_causalmix.configuration.files import check_yaml
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.checksums import Checksum
 from lit_causalmix.study.grid import Cell, plan
@@ -71,7 +73,7 @@ def chosen_study(options: Namespace) -> tuple[str, StudySpec]:
         LitCausalMixError: For an unknown study, or an unusable declaration.
     """
     overrides = {
-        name: yaml.safe_load(options[name]) for name in _OVERRIDES if options[name] is not None
+        name: _override(name, options[name]) for name in _OVERRIDES if options[name] is not None
     }
     path = _study_file(options.config)
     return path.stem, read_study(path, overrides)
@@ -89,6 +91,16 @@ def chosen_cells(spec: StudySpec, options: Namespace, checksum: Checksum) -> lis
         LitCausalMixError: For an unusable part of the study.
     """
     return selected(plan(spec, checksum), options.only)
+
+
+def _override(name: str, text: str) -> Any:
+    try:
+        check_yaml(text)
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a LitCausalMixError of check_yaml is one
+        raise ConfigurationError(
+            f"--{name} is {_OVERRIDES[name]}, got {text!r}: {error}"
+        ) from error
 
 
 def _study_file(value: str) -> Path:

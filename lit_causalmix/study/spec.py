@@ -121,10 +121,10 @@ def read_study(path: Path, overrides: Mapping[str, Any]) -> StudySpec:
     """
     content = read_mapping(path)
     known = [f.name for f in fields(StudySpec)]
-    unknown = sorted(set(content) - set(known))
+    unknown = sorted(str(name) for name in set(content) - set(known))
     if unknown:
         raise ConfigurationError(
-            f"{path}: a study has no {', '.join(map(str, unknown))}; there are {', '.join(known)}"
+            f"{path}: a study has no {', '.join(unknown)}; there are {', '.join(known)}"
         )
     values = _replaced(content, overrides)
     missing = [name for name in ("tables", "methods") if name not in values]

@@ -108,6 +108,7 @@ def test_mistakes_are_refused_in_one_line(
         ("tables: [a\n", "not readable as YAML"),
         ("- tables\n", "holds no configuration"),
         ("tables: [a]\nmethod: {}\n", "a study has no method; there are tables, methods"),
+        ("tables: [a]\n3: {}\nnull: {}\nmethod: {}\n", "a study has no 3, None, method; there"),
         ("tables: [a]\n", "a study needs methods"),
         ("tables: a\nmethods: {x: null}\n", "tables is a list of names or mappings"),
         ("tables: [a]\nmethods: [x]\n", "methods is a mapping"),
@@ -128,3 +129,12 @@ def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert "study run --config comparison" in capsys.readouterr().out
     assert main(["study", "rnu"]) == 2
     assert "unknown command study 'rnu'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[data", "{a: 1, a: 2}", "2024-99-99"])
+def test_an_option_that_is_no_yaml_is_refused_in_one_line(
+    grid: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("status", f"--tables={text}") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--tables is a YAML list such as [credit_g, concrete], got {text!r}: " in line
