@@ -45,10 +45,12 @@ def with_packaged_configs(args: Any) -> Any:
 def _config_path(value: str) -> str:
     try:
         path = Path(value)
-        if not path.exists():
+        if path.is_dir() or not path.exists():  # a folder of that name hides no configuration
             name = value.removeprefix(f"configs{os.sep}").removesuffix(".yaml")
-            path = config_folder() / f"{name}.yaml"
-            if not path.is_file():
+            packaged = config_folder() / f"{name}.yaml"
+            if packaged.is_file():
+                path = packaged
+            elif not path.exists():
                 return value  # the parser says what it makes of it
     except (OSError, ValueError):  # too long for a path, or with a null byte: YAML itself, perhaps
         return value
@@ -81,8 +83,8 @@ def read_mapping(path: Path, *, name: str | None = None) -> dict[str, Any]:
     try:
         check_yaml(text)
         content = yaml.load(text, Loader=_Loader)
-    except ConfigurationError:
-        raise
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from error
     except (
         Exception
     ) as error:  # YAML's own, or what Python makes of "!!timestamp x" or "2024-99-99"
@@ -96,10 +98,11 @@ def read_mapping(path: Path, *, name: str | None = None) -> dict[str, Any]:
 def check_yaml(text: str) -> None:
     """Refuses a text whose values, with every alias written out, are too many or nested too deep.
 
-    It looks at the parser's events alone, so that nothing is built before it is known to be small.
+    So it does a mapping with the same key twice, of which YAML would drop the first. It looks at
+    the parser's events alone, so that nothing is built before it is known to be small.
 
     Raises:
-        ConfigurationError: With the limit.
+        ConfigurationError: With the limit, or the key.
         yaml.YAMLError: If it is no YAML.
 
     Example:
@@ -114,16 +117,21 @@ def check_yaml(text: str) -> None:
             f"a configuration has at most {MAX_BYTES:,} characters, got {len(text):,}"
         )
     sizes: dict[str, tuple[int, int]] = {}  # values and levels below each finished anchor
-    open_nodes: list[_Node] = [_Node(None)]
+    open_nodes: list[_Node] = [_Node()]
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise ConfigurationError(f"YAML alias *{event.anchor} names no finished value")
             open_nodes[-1].add(*sizes[event.anchor])
         elif isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append(_Node(event.anchor))
+            mapping = isinstance(event, yaml.MappingStartEvent)
+            open_nodes.append(_Node(event.anchor, mapping=mapping))
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
-            node = _Node(event.anchor) if isinstance(event, yaml.ScalarEvent) else open_nodes.pop()
+            if isinstance(event, yaml.ScalarEvent):
+                open_nodes[-1].check_key(event)
+                node = _Node(event.anchor)
+            else:
+                node = open_nodes.pop()
             if node.anchor is not None:
                 sizes[node.anchor] = (node.values, node.levels)
             open_nodes[-1].add(node.values, node.levels)
@@ -138,11 +146,28 @@ def check_yaml(text: str) -> None:
 class _Node:
     """A collection that is being read: how many values it holds, and how deep it goes."""
 
-    def __init__(self, anchor: str | None) -> None:
+    def __init__(self, anchor: str | None = None, *, mapping: bool = False) -> None:
         self.anchor = anchor
         self.values = 1
         self.levels = 0
+        self._mapping = mapping
+        self._children = 0
+        self._keys: set[str] = set()
+
+    def check_key(self, event: yaml.ScalarEvent) -> None:
+        """Refuses a scalar that comes next and is a key that the mapping has; `<<` is none."""
+        if not self._mapping or self._children % 2 or event.value == "<<":
+            return
+        if event.value in self._keys:
+            where = (
+                "" if event.start_mark is None else f", again in line {event.start_mark.line + 1}"
+            )
+            raise ConfigurationError(
+                f"YAML key {event.value!r} stands twice in one mapping{where}: leave one of them"
+            )
+        self._keys.add(event.value)
 
     def add(self, values: int, levels: int) -> None:
+        self._children += 1
         self.values += values
         self.levels = max(self.levels, levels + 1)

@@ -64,3 +64,13 @@ def test_what_the_user_says_goes_over_it(
     assert found["model"]["optimizer"]["init_args"]["lr"] == 1e-4
     found = printed(capsys, "--config=caps/two-cores", "--model.optimizer.lr=0.5")
     assert found["model"]["optimizer"]["init_args"]["lr"] == 0.5
+
+
+def test_a_configuration_on_the_line_may_be_longer_than_the_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    text = "{data: {synthetic_ratio: 0.25}, trainer: {max_epochs: 3%s}}" % (" " * 300)
+    found = printed(capsys, "--config", text)
+    assert (found["data"]["synthetic_ratio"], found["trainer"]["max_epochs"]) == (0.25, 3)

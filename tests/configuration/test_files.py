@@ -38,6 +38,19 @@ def test_what_grows_without_bound_is_refused_at_once(text: str, said: str) -> No
     assert time.process_time() - before < 2
 
 
+@pytest.mark.parametrize(
+    "text", ["a: 1\nb: 2\na: 3", "x: {a: 1, 'a': 2}", "[{a: {b: 1}, c: 2, a: x}]", "a: &a 1\na: *a"]
+)
+def test_a_key_that_stands_twice_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="YAML key 'a' stands twice in one mapping"):
+        check_yaml(text)
+
+
+def test_values_and_other_mappings_may_repeat_a_key() -> None:
+    check_yaml("a: a\nb: a\nc: {a: b, b: [a, a]}\nd: {? [a, a] : a, a: d}")
+    check_yaml("x: &x {a: 1}\ny: &y {b: 1}\nz: {<<: *x, <<: *y, a: 2}\n? *x\n: 1")
+
+
 def test_depth_counts_what_aliases_bring_along() -> None:
     text = "a: &x0 [1]\n" + "".join(f"k{i}: &x{i} [*x{i - 1}]\n" for i in range(1, 60))
     with pytest.raises(ConfigurationError, match="levels deep"):
@@ -102,6 +115,18 @@ def test_packaged_configurations_lie_far_below_the_limits() -> None:
     for path in files.config_folder().rglob("*.yaml"):
         assert path.stat().st_size < files.MAX_BYTES / 100
         read_mapping(path)
+
+
+def test_a_folder_hides_no_packaged_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("quickstart", "mine"):
+        Path(name).mkdir()
+    found = str(files.config_folder() / "quickstart.yaml")
+    assert with_packaged_configs(["--config", "quickstart"]) == ["--config", found]
+    with pytest.raises(ConfigurationError, match="mine cannot be read: Is a directory"):
+        with_packaged_configs(["--config", "mine"])
 
 
 def test_names_that_are_no_paths_are_left_to_the_parser() -> None:
