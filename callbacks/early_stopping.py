@@ -8,7 +8,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.evaluation import as_task, begins
+from lit_causalmix.callbacks.evaluation import as_task, begins, is_trial
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.names import meant
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
@@ -22,6 +24,9 @@ class ZeroShotEarlyStopping(EarlyStopping):
         monitor: Logged metric to minimise.
         patience: Validations without an improvement after which training ends.
         min_delta: Smallest change that counts as an improvement.
+
+    Raises:
+        ConfigurationError: If a validation does not log the metric.
     """
 
     def __init__(
@@ -49,6 +54,15 @@ class ZeroShotEarlyStopping(EarlyStopping):
             self.best_score = torch.tensor(task.zero_shot_bar(), dtype=torch.float64)
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+    def _run_early_stopping_check(self, trainer: pl.Trainer) -> None:
+        logged = trainer.callback_metrics
+        if self.monitor not in logged and not is_trial(trainer):
+            raise ConfigurationError(
+                f"ZeroShotEarlyStopping.monitor is {self.monitor!r}, which is not logged"
+                f"{meant(self.monitor, logged)}: there are {', '.join(sorted(logged))}"
+            )
+        super()._run_early_stopping_check(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # With max_steps below the first validation there is no score to stop by, nor a need.

@@ -33,12 +33,12 @@ class ReferenceModels(pl.Callback):
         scores: Model → "domain/metric" → score, after a test.
 
     Raises:
-        ConfigurationError: For a seed below 0.
+        ConfigurationError: For a seed that scikit-learn does not take.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        if seed < 0:
-            raise ConfigurationError(f"seed must be an integer >= 0, got {seed}")
+        if not 0 <= seed < 2**32:
+            raise ConfigurationError(f"seed must be an integer >= 0 and < 2**32, got {seed}")
         self.seed = seed
         self.scores: dict[str, dict[str, Score]] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 from lit_causalmix.errors import ConfigurationError
@@ -27,7 +28,7 @@ def check_choices(**settings: tuple[str, Any]) -> None:
 
 
 def check_least(least: int, rule: str = "", **settings: float | None) -> None:
-    """Refuses numbers below the least one; None passes.
+    """Refuses numbers below the least one, infinite ones and those that are none; None passes.
 
     Args:
         least: The least number.
@@ -42,5 +43,6 @@ def check_least(least: int, rule: str = "", **settings: float | None) -> None:
     """
     must = " ".join((rule, f">= {least}")).strip()
     for name, value in settings.items():
-        if value is not None and value < least:
-            raise ConfigurationError(f"{name} must be {must}, got {value}")
+        if value is not None and not least <= value < math.inf:
+            finite = " and finite" if value == math.inf else ""
+            raise ConfigurationError(f"{name} must be {must}{finite}, got {value}")

@@ -141,6 +141,11 @@ class TrainerCLI(ConfiguredCLI):
                 "a fit of folds takes neither --ckpt_path nor fast_dev_run: it goes on by --resume "
                 "with its folder"
             )
+        if data.fold != 0:
+            raise ConfigurationError(
+                f"data.folds is {data.folds}, and fit fits every fold: leave out data.fold, which "
+                f"is {data.fold}"
+            )
         text = self._parser("fit").dump(self.config["fit"], format="json", with_comments=False)
         config = with_plain_data(json.loads(text))
         without_auto(config)  # recipes that there are not are said before anything is written

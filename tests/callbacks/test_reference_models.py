@@ -29,6 +29,7 @@ def test_references_stand_in_the_report_and_change_no_bit(
     assert set(forest) == {f"{r['domain']}/{r['metric']}" for r in report["rows"]}
 
 
-def test_a_seed_below_zero_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="seed must be an integer >= 0, got -1"):
-        ReferenceModels(seed=-1)
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_scikit_learn_does_not_take_is_refused(seed: int) -> None:
+    with pytest.raises(ConfigurationError, match=rf"integer >= 0 and < 2\*\*32, got {seed}"):
+        ReferenceModels(seed=seed)

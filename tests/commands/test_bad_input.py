@@ -155,6 +155,9 @@ def test_more_than_the_backbone_takes(
         ("--data.split.test_fraction=1.5", "test_fraction"),
         ("--model.backbone=NoSuchModel", "NoSuchModel"),
         ("--config=missing.yaml", "missing.yaml"),
+        ("--data.synthetic_size=.nan", "synthetic_size must be null or >= 0, got nan"),
+        ("--data.synthetic_size=.inf", "synthetic_size must be null or >= 0 and finite, got inf"),
+        ("--trainer={max_epochs: 1, max_epochs: 2}", "YAML key 'max_epochs' stands twice"),
     ],
 )
 def test_settings_that_cannot_be_used(
@@ -166,6 +169,29 @@ def test_settings_that_cannot_be_used(
 def test_a_wrong_key_in_a_yaml_file(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
     Path("wrong.yaml").write_text("data:\n  synthetic_ration: 0.5\n")
     assert "synthetic_ration" in refused(capsys, csv, "--config=wrong.yaml")
+
+
+def test_a_section_that_stands_twice(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
+    Path("twice.yaml").write_text("data: {synthetic_ratio: 0}\ndata: {seed: 3}\n")
+    said = refused(capsys, csv, "--config=twice.yaml")
+    assert "twice.yaml" in said
+    assert "YAML key 'data' stands twice in one mapping, again in line 2" in said
+
+
+def test_a_metric_to_stop_by_that_is_not_logged(
+    capsys: pytest.CaptureFixture[str], csv: Path
+) -> None:
+    callbacks = "[DomainMetrics, {class_path: ZeroShotEarlyStopping, init_args: {monitor: %s}}]"
+    options = ("--data.synthetic_ratio=0", f"--trainer.callbacks={callbacks % 'val/real/roc'}")
+    said = refused(capsys, csv, *options)
+    assert "monitor is 'val/real/roc', which is not logged" in said
+    assert "val/loss, val/real/accuracy" in said
+
+
+def test_a_fold_of_a_fit_of_all_of_them(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
+    said = refused(capsys, csv, "--data.fold=1", "--folds=3")
+    assert "data.folds is 3, and fit fits every fold: leave out data.fold, which is 1" in said
+    assert not Path("runs").exists()
 
 
 def test_yaml_that_is_not_yaml(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
