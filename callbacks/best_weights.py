@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.callbacks.evaluation import is_trial, monitored
+from lit_causalmix.callbacks.evaluation import VAL_LOSS, check_monitor, is_trial, monitored
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.training.checkpoints import read_checkpoint
@@ -35,18 +35,21 @@ class BestWeights(Checkpoint, FitCallback):
     complete checkpoint has a copy of its own, so that a fit goes on from it alone.
 
     Args:
-        monitor: Logged metric to minimise.
+        monitor: `val/loss` and nothing else; `model.selection` chooses the metric it is made of.
         filename: Name of the checkpoint in the run's folder.
 
     Attributes:
         best_model_path: The checkpoint file, empty before there is one; Lightning's
             `ckpt_path="best"` reads it.
         writes: Whether there is a file; the task keeps the selected weights either way.
+
+    Raises:
+        ConfigurationError: If another metric is to be monitored.
     """
 
-    def __init__(self, monitor: str = "val/loss", filename: str = "best.ckpt") -> None:
+    def __init__(self, monitor: str = VAL_LOSS, filename: str = "best.ckpt") -> None:
         super().__init__()
-        self.monitor = monitor
+        check_monitor(monitor, self)
         self.filename = filename
         self.best_model_path = ""
         self.writes = True
@@ -60,7 +63,7 @@ class BestWeights(Checkpoint, FitCallback):
             self._write(trainer)
 
     def on_scored(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
-        score, selected = monitored(trainer, self.monitor, self), task.scoreboard.selected
+        score, selected = monitored(trainer, VAL_LOSS, self), task.scoreboard.selected
         if selected is not None and task.selection.improves(score, selected.bar):
             task.select(score, step=trainer.global_step)
             self._write(trainer)
@@ -76,7 +79,7 @@ class BestWeights(Checkpoint, FitCallback):
         else:
             self._write(trainer)
         _log.info(
-            "Best weights: step %d, %s %.5f, %s", selected.step, self.monitor, selected.score, path
+            "Best weights: step %d, %s %.5f, %s", selected.step, VAL_LOSS, selected.score, path
         )
 
     def _write(self, trainer: pl.Trainer) -> None:

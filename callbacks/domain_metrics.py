@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import (
+    VAL_LOSS,
     as_logged,
     as_task,
     episode_datamodule,
@@ -84,7 +85,7 @@ class DomainMetrics(pl.Callback):
             passed = task.scoreboard.take_passed()
             task.scoreboard.add(Validation(trainer.global_step, scores, passed))
         loss = task.selection.loss(scores, episode_datamodule(trainer).is_classification)
-        task.log("val/loss", as_logged(loss), prog_bar=True, sync_dist=True)
+        task.log(VAL_LOSS, as_logged(loss), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish(as_task(pl_module), "test")

@@ -8,9 +8,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.evaluation import as_task, begins, is_trial
-from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.names import meant
+from lit_causalmix.callbacks.evaluation import VAL_LOSS, as_task, begins, check_monitor
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
@@ -21,17 +19,16 @@ class ZeroShotEarlyStopping(EarlyStopping):
     fit that was stopped stays so when it is resumed with the same patience.
 
     Args:
-        monitor: Logged metric to minimise.
+        monitor: `val/loss` and nothing else, as above.
         patience: Validations without an improvement after which training ends.
         min_delta: Smallest change that counts as an improvement.
 
     Raises:
-        ConfigurationError: If a validation does not log the metric.
+        ConfigurationError: If another metric is to be monitored.
     """
 
-    def __init__(
-        self, monitor: str = "val/loss", patience: int = 8, min_delta: float = 0.0
-    ) -> None:
+    def __init__(self, monitor: str = VAL_LOSS, patience: int = 8, min_delta: float = 0.0) -> None:
+        check_monitor(monitor, self)
         super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -54,15 +51,6 @@ class ZeroShotEarlyStopping(EarlyStopping):
             self.best_score = torch.tensor(task.zero_shot_bar(), dtype=torch.float64)
         if self.wait_count >= self.patience:
             trainer.should_stop = True
-
-    def _run_early_stopping_check(self, trainer: pl.Trainer) -> None:
-        logged = trainer.callback_metrics
-        if self.monitor not in logged and not is_trial(trainer):
-            raise ConfigurationError(
-                f"ZeroShotEarlyStopping.monitor is {self.monitor!r}, which is not logged"
-                f"{meant(self.monitor, logged)}: there are {', '.join(sorted(logged))}"
-            )
-        super()._run_early_stopping_check(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # With max_steps below the first validation there is no score to stop by, nor a need.

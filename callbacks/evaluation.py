@@ -18,6 +18,9 @@ from lit_causalmix.training.task import CausalMixTask
 
 _log = logging.getLogger(__name__)
 
+VAL_LOSS = "val/loss"
+"""The logged loss that weights are selected by; `model.selection` says what it is made of."""
+
 
 def episode_datamodule(trainer: pl.Trainer) -> EpisodeDataModule[Any]:
     """Returns the trainer's datamodule.
@@ -86,6 +89,19 @@ def monitored(trainer: pl.Trainer, metric: str, by: pl.Callback) -> float:
     return float(trainer.callback_metrics[metric])
 
 
+def check_monitor(monitor: str, by: pl.Callback) -> None:
+    """Refuses to compare another metric with zero-shot, whose bar the selection alone sets.
+
+    Raises:
+        ConfigurationError: With what chooses the metric.
+    """
+    if monitor != VAL_LOSS:
+        raise ConfigurationError(
+            f"{type(by).__name__} compares {VAL_LOSS} with that of zero-shot, and cannot monitor "
+            f"{monitor!r}: choose the metric by model.selection"
+        )
+
+
 def log_sheet(module: pl.LightningModule, sheet: Sheet, undefined: dict[str, str]) -> None:
     """Logs `stage/domain/metric` and `stage/domain/metric_normalized`.
 
@@ -111,7 +127,7 @@ def log_history(trainer: pl.Trainer, task: CausalMixTask) -> None:
         values = {f"val/{key}": s.value for key, s in entry.scores.items() if s.defined}
         loss = task.selection.loss(entry.scores, classifies)
         if math.isfinite(loss):
-            values["val/loss"] = loss
+            values[VAL_LOSS] = loss
         for logger in trainer.loggers:
             logger.log_metrics(values, step=max(entry.step - 1, 0))
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import as_task, begins, is_trial, monitored
+from lit_causalmix.callbacks.evaluation import VAL_LOSS, as_task, begins, is_trial, monitored
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.runs import run_folder
@@ -37,14 +37,14 @@ class PretrainedFolder(FitCallback):
     Args:
         folder: Where to; null takes `weights` in the run's folder. A resumed run goes on writing
             to the folder of the run before, wherever that was moved to.
-        monitor: Logged metric to minimise.
+        monitor: Logged metric to minimise where nothing selects.
 
     Attributes:
-        best_score: Lowest value of the metric so far.
+        best_score: Lowest value of the metric so far, of `val/loss` where weights are selected.
         best_step: Optimiser steps taken when it was reached.
     """
 
-    def __init__(self, folder: str | None = None, monitor: str = "val/loss") -> None:
+    def __init__(self, folder: str | None = None, monitor: str = VAL_LOSS) -> None:
         self.folder = folder
         self.monitor = monitor
         self.best_score = math.inf
@@ -62,11 +62,11 @@ class PretrainedFolder(FitCallback):
         if trainer.sanity_checking or trainer.state.fn != "fit" or is_trial(trainer):
             return
         selected = as_task(pl_module).scoreboard.selected
-        score = monitored(trainer, self.monitor, self)
-        if selected is not None:
-            better = selected.step == trainer.global_step
-        else:
+        if selected is None:
+            score = monitored(trainer, self.monitor, self)
             better = score < self.best_score  # False for NaN, too
+        else:
+            score, better = selected.score, selected.step == trainer.global_step
         if better:
             self._write(trainer, score, trainer.global_step)
 
@@ -78,7 +78,7 @@ class PretrainedFolder(FitCallback):
             _log.info(
                 "Pre-trained weights: step %d, %s %.5f, %s",
                 self.best_step,
-                self.monitor,
+                self.monitor if selected is None else VAL_LOSS,
                 self.best_score,
                 self._folder,
             )

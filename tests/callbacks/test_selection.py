@@ -12,8 +12,10 @@ import torch
 from lit_causalmix.callbacks import (
     BestWeights,
     ScoreTrajectory,
+    ZeroShotEarlyStopping,
 )
 from lit_causalmix.commands.main import main
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.selection import (
     CautiousValidation,
     FixedBudget,
@@ -57,6 +59,27 @@ def test_weights_that_get_worse_on_synthetic_rows_leave_zero_shot(fit: Any) -> N
     assert task.scoreboard.selected.step == 0
     start = task._start
     assert same(start, task.backbone.state_dict())
+
+
+@pytest.mark.parametrize("callback", [BestWeights, ZeroShotEarlyStopping])
+def test_no_other_metric_is_compared_with_the_loss_of_zero_shot(callback: Any) -> None:
+    callback(monitor="val/loss")
+    told = rf"{callback.__name__} compares val/loss .* 'val/real/ece': .* by model\.selection"
+    with pytest.raises(ConfigurationError, match=told):
+        callback(monitor="val/real/ece")
+
+
+@pytest.mark.parametrize("callback", ["BestWeights", "ZeroShotEarlyStopping"])
+def test_the_command_line_refuses_another_metric_before_the_fit(
+    callback: str, csv: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(csv.parent)
+    monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
+    table = [f"--data.table.source={csv}", "--data.table.target=target"]
+    monitor = [f"--trainer.callbacks+={callback}", "--trainer.callbacks.monitor=val/real/ece"]
+    assert main(["fit", "--config", str(TINY), *table, *monitor]) != 0
+    assert "choose the metric by model.selection" in capsys.readouterr().err
+    assert not Path("runs").exists()
 
 
 class BlindToZeroShot(RealValidation):

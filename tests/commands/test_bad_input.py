@@ -184,7 +184,7 @@ def test_a_metric_to_stop_by_that_is_not_logged(
     callbacks = "[DomainMetrics, {class_path: ZeroShotEarlyStopping, init_args: {monitor: %s}}]"
     options = ("--data.synthetic_ratio=0", f"--trainer.callbacks={callbacks % 'val/real/roc'}")
     said = refused(capsys, csv, *options)
-    assert "monitor is 'val/real/roc', which is not logged" in said
+    assert "cannot monitor 'val/real/roc': choose the metric by model.selection" in said
     assert "val/loss, val/real/accuracy" in said
 
 
