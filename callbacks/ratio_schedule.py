@@ -37,8 +37,9 @@ class RatioSchedule(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit":
             ratio = over_the_fit(self.schedule, trainer, self, zero=True)
-            mixing_datamodule(trainer, self).schedule_ratio(ratio)
-            self._ratio = ratio
+            datamodule = mixing_datamodule(trainer, self)
+            datamodule.schedule_ratio(ratio)
+            self._ratio = ratio if datamodule.trains_on_synthetic_rows else None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

@@ -15,11 +15,13 @@ from lit_causalmix.training.schedules import EpisodeSchedule, Progress, Schedule
 def mixing_datamodule(trainer: pl.Trainer, by: pl.Callback) -> EpisodeDataModule[Any]:
     """Returns the trainer's datamodule.
 
+    One whose generator was given up has nothing to schedule any more, and takes any schedule.
+
     Raises:
-        ConfigurationError: If it trains on real rows alone.
+        ConfigurationError: If it is to train on real rows alone.
     """
     datamodule = episode_datamodule(trainer)
-    if not datamodule.trains_on_synthetic_rows:
+    if not (datamodule.trains_on_synthetic_rows or datamodule.given_up):
         raise ConfigurationError(
             f"{type(by).__name__} has no synthetic rows to schedule: set data.synthetic_ratio "
             "above 0, and data.synthetic_size to null or above 0"

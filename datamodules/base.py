@@ -47,6 +47,7 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     train_stream: KeyedStream[ItemT]
     deadline: float | None = None
     given_up: str = ""
+    _fitted_before: bool = False
     num_workers: int = 0
     pin_memory: bool = False
 
@@ -119,8 +120,12 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         """Finds again what `prepare_data` made, then builds the streams; every process calls it."""
         self._ready()
         self.build(stage)
+        self._fitted_before |= stage == "fit"
 
     def _ready(self) -> None:
+        if self._fitted_before and self.trainer is not None and self.trainer.state.fn == "fit":
+            self._fitted_before = False
+            self.forget_limits()
         self.read()
         preflight(
             self.trainer,
@@ -160,6 +165,10 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
 
     def make(self) -> None:
         """Fits generators and draws rows, or finds them in the cache, unless that is done."""
+
+    def forget_limits(self) -> None:
+        """Forgets the deadline of the fit before, and what it gave up; another fit begins."""
+        self.deadline, self.given_up = None, ""
 
     @abstractmethod
     def build(self, stage: str | None) -> None:

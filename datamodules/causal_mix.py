@@ -272,14 +272,15 @@ class CausalMixDataModule(MixedEpisodes):
             self._ratio_schedule = None
 
     def schedule_ratio(self, schedule: EpisodeSchedule) -> None:
-        self.train_stream.follow(schedule)
-        self._ratio_schedule = schedule
+        if not self.given_up:
+            self.train_stream.follow(schedule)
+            self._ratio_schedule = schedule
 
     def schedule_confidence(self, share: EpisodeSchedule) -> None:
-        if self.synthetic is None:
-            super().schedule_confidence(share)
-        else:
+        if self.synthetic is not None:
             self.train_stream.synthetic = self.synthetic.by_confidence(share)
+        elif not self.given_up:
+            super().schedule_confidence(share)
 
     def evaluation_parts(self, stage: Stage) -> list[EpisodeParts]:
         synthetic = self._synthetic_to_score if stage == "val" else []

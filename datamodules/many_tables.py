@@ -180,7 +180,7 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
             TableError: If their names are not different, or their tasks of different kinds.
         """
         for member in self.members:
-            member.trainer, member.deadline = self.trainer, self.deadline
+            member.trainer = self.trainer
             member.read()
             if self.episode_rows is not None:
                 member.episode_rows = min(self.episode_rows, len(member.splits.train))
@@ -222,8 +222,14 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     def make(self) -> None:
         for member in self.members:
+            member.deadline = self.deadline
             member.make()
         self.given_up = next((m.given_up for m in self.members if m.given_up), "")
+
+    def forget_limits(self) -> None:
+        super().forget_limits()
+        for member in self.members:
+            member.forget_limits()
 
     def build(self, stage: str | None) -> None:
         for member in self.members:

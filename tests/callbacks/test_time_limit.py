@@ -10,11 +10,15 @@ import pandas as pd
 import pytest
 
 from lit_causalmix.bars import Bar
-from lit_causalmix.callbacks import TimeLimit
+from lit_causalmix.callbacks import ConfidenceCurriculum, RatioSchedule, TimeLimit
+from lit_causalmix.datamodules import ManyTablesDataModule
 from lit_causalmix.deadlines import OutOfTimeError, check, until
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.estimators import CausalMixClassifier
+from lit_causalmix.generators import JitterGenerator
 from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.tables import TableSpec
+from lit_causalmix.training.schedules import Linear
 
 
 def test_a_deadline_holds_in_its_block_alone() -> None:
@@ -91,6 +95,81 @@ def test_a_generator_that_takes_too_long_is_given_up(
     limit._began -= 29.9
     with pytest.raises(GeneratorError, match="was not fitted in time, and its rows are to be"):
         fit("other", callbacks=[limit], data={**data, "val_synthetic_rows": 5})
+
+
+def nearly_over() -> TimeLimit:
+    """A limit with half a second left of the generator's half."""
+    limit = TimeLimit(60)
+    limit._began -= 29.5
+    return limit
+
+
+@pytest.mark.parametrize("schedule", [RatioSchedule(Linear(1.0, 0.0)), ConfidenceCurriculum()])
+def test_without_a_generator_there_is_nothing_to_schedule(
+    schedule: pl.Callback, fit: Callable[..., Any]
+) -> None:
+    data = {"synthetic_ratio": 0.5, "generator": Slow()}
+    trainer, task = fit("run", callbacks=[schedule, nearly_over()], data=data)
+    assert trainer.global_step == 6
+    assert trainer.datamodule.method == "real rows only"
+    assert "train/synthetic_ratio" not in trainer.logged_metrics
+    _, plain = fit("plain")
+    assert task.scoreboard.state() == plain.scoreboard.state()  # real rows alone, to the bit
+
+
+class SlowAtFirst(JitterGenerator):
+    """Comes to an end the second time."""
+
+    tried = False
+
+    def fit(self, *arguments: Any, **settings: Any) -> Any:
+        if not self.tried:
+            self.tried = True
+            Slow().fit()
+        return super().fit(*arguments, **settings)
+
+
+def test_the_next_fit_without_a_limit_has_a_generator_again(
+    fit: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = {"synthetic_ratio": 0.5, "generator": SlowAtFirst()}
+    trainer, task = fit("run", callbacks=[nearly_over()], data=data)
+    module = trainer.datamodule
+    trainer.test(task, datamodule=module, verbose=False)
+    assert module.method == "real rows only"  # it still says how it was trained
+    pl.Trainer(
+        accelerator="cpu",
+        max_steps=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    ).fit(task, datamodule=module)
+    assert module.method == "SlowAtFirst, ratio 0.5"
+    assert not module.given_up
+
+
+def test_the_generators_of_many_tables_share_the_limit(
+    frame: pd.DataFrame, tmp_path: Path, fit: Callable[..., Any]
+) -> None:
+    _, task = fit("run", epochs=1)
+    tables = [TableSpec(frame, target="target", name=name) for name in ("one", "two")]
+    data = ManyTablesDataModule(
+        tables, generator=Slow(), cache_dir=str(tmp_path / "cache"), progress=False
+    )
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[nearly_over(), RatioSchedule(Linear(1.0, 0.0))],
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(task, datamodule=data)
+    assert data.method == "2 tables; real rows only"
 
 
 def test_the_estimator_says_what_was_cut(
