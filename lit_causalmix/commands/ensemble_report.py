@@ -93,7 +93,7 @@ class EnsembleReport:
     @property
     def _method(self) -> str:
         name = "" if self.comparison is None else f"auto ({self.comparison.name}), "
-        return f"{name}{self._member.method}"
+        return f"{name}{self.ensemble.method}"
 
     @property
     def _title(self) -> str:
@@ -150,6 +150,9 @@ class EnsembleReport:
             ],
             "references": references_to_json(self._references),
         }
+        limit = self.settings.arguments_of("TimeLimit")
+        if limit is not None:
+            content["time_limit"] = {**limit, "cut": list(self.ensemble.cut)}
         if compared is not None:
             content["auto"] = {
                 "chosen": compared.name,

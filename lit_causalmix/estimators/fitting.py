@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -121,11 +120,12 @@ def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -
     cli.fit(model=task, datamodule=data)
     model = kept_model(task, data, portable(cli.values(with_defaults=True)))
     limits = [callback for callback in callbacks if isinstance(callback, TimeLimit)]
+    cut = tuple(dict.fromkeys(sentence for limit in limits for sentence in limit.cut))
 
     def held_out() -> Predicted:
         return predicted(task, data.evaluation_stream("val"))
 
-    return Fitted(model.to(trainer.strategy.root_device), held_out, _cuts(limits), of_run(trainer))
+    return Fitted(model.to(trainer.strategy.root_device), held_out, cut, of_run(trainer))
 
 
 def _fitted_folds(
@@ -141,7 +141,7 @@ def _fitted_folds(
     def held_out() -> Predicted:
         return pooled(ensemble.held_out, ensemble.choice.step)
 
-    return Fitted(model, held_out, _cuts(folds.limits), folder)
+    return Fitted(model, held_out, ensemble.cut, folder)
 
 
 def _fitted_auto(
@@ -178,23 +178,12 @@ class FrameFolds(FoldSettings):
 
     Attributes:
         frame: The table.
-        limits: The time limits of the fits so far.
     """
 
     frame: pd.DataFrame = field(kw_only=True)
-    limits: list[TimeLimit] = field(default_factory=list)
 
     def build(self, config: Mapping[str, Any]) -> FitCLI:
-        cli = built(config, self.frame)
-        limits = [c for c in all_callbacks(cli.trainer) if isinstance(c, TimeLimit)]
-        if self.limits and not limits:  # to predict: what was given up is not made after all
-            cli.datamodule.deadline = time.monotonic()
-        self.limits.extend(limits)
-        return cli
-
-
-def _cuts(limits: Sequence[TimeLimit]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cut for limit in limits for cut in limit.cut))
+        return built(config, self.frame)
 
 
 def predicted(task: CausalMixTask, episodes: Dataset[Episode]) -> Predicted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -20,7 +21,6 @@ from lit_causalmix.ensembles import (
     Choice,
     Comparison,
     HeldOut,
-    Predicted,
     averaged,
     choose,
     fold_folder,
@@ -34,10 +34,13 @@ from lit_causalmix.metrics import Score, normalized_scores
 from lit_causalmix.model import Predictor
 from lit_causalmix.study.checksums import Start, of_named
 from lit_causalmix.study.fit_config import FitCLI, ParsedFit
+from lit_causalmix.study.fold_member import FoldFacts, FoldMember
 from lit_causalmix.study.identity import asked_backbone, asked_for
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.training.task import CausalMixTask
+
+_log = logging.getLogger(__name__)
 
 _REPLACED = (
     *("ZeroShotEarlyStopping", "BestWeights", "ModelCheckpoint"),  # one fold chooses nothing
@@ -118,25 +121,29 @@ class FoldSettings:
     def __call__(self, fold: int, folder: Path) -> None:
         """Fits a fold."""
         start = time.perf_counter()
-        with quietly():
+        with quietly() as notes:
             cli = self.build(self.of(fold, folder))
             make_exact(cli.trainer)
             cli.fit(model=cli.model, datamodule=cli.datamodule)
+            FoldFacts.of(cli.trainer, notes).save(folder)
         seconds = time.perf_counter() - start
         if self.progress:
             sys.stderr.write(f"fold {fold + 1} of {self.folds}: {seconds:.0f} s\n")
 
-    def member(self, fold: int, weights: Mapping[str, Any], *, test: bool) -> FoldMember:
+    def member(
+        self, fold: int, weights: Mapping[str, Any], *, test: bool, told: FoldFacts
+    ) -> FoldMember:
         """A fold with its weights; with `test`, it and its zero-shot predict the test rows."""
         with tempfile.TemporaryDirectory(prefix="lit-causalmix-fold-") as scratch, quietly():
             plain = {"callbacks": [], "logger": False, "default_root_dir": scratch, **_QUIET}
             cli = self.build(merged(self.of(fold, Path(scratch)), {"trainer": plain}))
+            cli.datamodule.trains, cli.datamodule.given_up = False, told.given_up
             predictions = MemberPredictions(dict(weights))
             all_callbacks(cli.trainer).append(predictions)
             run = cli.trainer.test if test else cli.trainer.validate
             run(cli.model, datamodule=cli.datamodule, verbose=False)
             return FoldMember(
-                cli.model, cli.datamodule, predictions.zero_shot, predictions.predicted
+                cli.model, cli.datamodule, predictions.zero_shot, predictions.predicted, told
             )
 
 
@@ -145,23 +152,6 @@ _QUIET = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
 }
-
-
-@dataclass(frozen=True)
-class FoldMember:
-    """One model of an ensemble.
-
-    Attributes:
-        task: Holds its weights.
-        data: Its datamodule, of its fold.
-        zero_shot: What the pre-trained weights predict for the test rows.
-        predicted: What its weights predict for them.
-    """
-
-    task: CausalMixTask
-    data: CausalMixDataModule
-    zero_shot: Predicted | None
-    predicted: Predicted | None
 
 
 @dataclass(frozen=True)
@@ -184,6 +174,16 @@ class Ensemble:
     scores: Mapping[str, Score] = field(default_factory=dict)
 
     @property
+    def method(self) -> str:
+        """How the members were trained; each way once, where time cut some of them."""
+        return "; ".join(dict.fromkeys(member.data.method for member in self.members))
+
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """What a time limit cut of the members' fits, each sentence once."""
+        return tuple(dict.fromkeys(cut for member in self.members for cut in member.facts.cut))
+
+    @property
     def normalized(self) -> Mapping[str, Score]:
         """`scores` normalised by `zero_shot`, in percent."""
         return normalized_scores(self.scores, self.zero_shot)
@@ -197,7 +197,7 @@ class Ensemble:
         """
         first = self.members[0]
         members = [kept_member(member.task, member.data) for member in self.members]
-        told = record(first.task, first.data, settings)
+        told = record(first.task, first.data, settings) | {"method": self.method}
         step = self.choice.step
         where = "zero-shot" if step == 0 else f"step {step} of each fold"
         told["selected"] = f"{where}, by {self.choice.rule} over the pooled folds"
@@ -273,9 +273,13 @@ def assembled(
         data: Its table has been read.
     """
     test = len(data.splits.test) > 0
+    folders = [fold_folder(folder, fold) for fold in range(len(held_out))]
+    facts = [FoldFacts.load(place) for place in folders]
+    for note in dict.fromkeys(note for told in facts for note in told.notes):
+        _log.warning("%s", note)  # a fit of a fold is quiet, and may be in another process
     members = [
-        settings.member(fold, member_weights(fold_folder(folder, fold), choice.step), test=test)
-        for fold in range(len(held_out))
+        settings.member(fold, member_weights(place, choice.step), test=test, told=facts[fold])
+        for fold, place in enumerate(folders)
     ]
     ensemble = Ensemble(choice, members, held_out)
     if not test:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from joblib.externals.loky import get_reusable_executor
 from safetensors.numpy import load_file
 
 from lit_causalmix.commands.folds import taken_options
@@ -207,3 +208,61 @@ def test_a_study_takes_no_folds(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert main(["study", "run", "--config", "study.yaml", "--plan"]) == 2
     assert "a study takes no data.folds above 1" in capsys.readouterr().err
+
+
+LIMIT = ("--trainer.callbacks+=TimeLimit", "--trainer.callbacks.seconds=300")
+
+
+def test_a_generator_that_the_folds_gave_up_is_not_made_to_test_them(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lit_causalmix.model import Predictor
+
+    monkeypatch.setattr("lit_causalmix.callbacks.time_limit.GENERATOR_SHARE", 1e-9)
+    assert fit("--data.synthetic_ratio", "0.5", *LIMIT, folds=2) == 0
+    assert "mixed: real rows only, 2 folds, test rows" in capsys.readouterr().out
+    assert caplog.text.count("cut this fit: there are real rows alone") == 1
+    found = report(0)["time_limit"]
+    assert found["seconds"] == 300  # type: ignore[index]
+    assert len(found["cut"]) == 1  # type: ignore[index]
+    page = Path("runs/fit/version_0/report.html").read_text(encoding="utf-8")
+    assert "cut this fit: there are real rows alone" in page
+    assert not list(Path("cache").rglob("manifest.json"))
+    assert Predictor.load("runs/fit/version_0/model").record["method"] == "real rows only"
+
+
+def test_members_predict_without_their_generator_where_it_was_fitted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mixed = ("--data.synthetic_ratio", "0.9", "--data.episode_rows", "300")
+    assert fit(*mixed, "--data.val_synthetic_rows", "9", *LIMIT, folds=2) == 0
+    assert "mixed: SCM, ratio 0.9, 2 folds, test rows" in capsys.readouterr().out
+    assert report(0)["time_limit"] == {"seconds": 300, "cut": []}
+    for path in Path("cache").rglob("manifest.json"):
+        path.unlink()
+    assert (
+        fit(
+            *mixed,
+            "--data.val_synthetic_rows",
+            "9",
+            *LIMIT,
+            "--resume",
+            "runs/fit/version_0",
+            folds=2,
+        )
+        == 0
+    )
+    assert not list(Path("cache").rglob("manifest.json"))
+
+
+def test_folds_in_processes_of_their_own_say_what_they_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    get_reusable_executor().shutdown()  # processes of a test before are in another folder
+    endless = ("--trainer.max_epochs=100000", LIMIT[0], "--trainer.callbacks.seconds=4")
+    assert fit(*endless, "--jobs", "2", folds=2) == 0
+    assert "The time limit of 4 s cut this fit: training ended after" in caplog.text
+    page = Path("runs/fit/version_0/report.html").read_text(encoding="utf-8")
+    assert "The time limit of 4 s cut this fit: training ended after" in page
