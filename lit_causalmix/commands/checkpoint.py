@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import public_name
 from lit_causalmix.training.checkpoints import check_backbone
+from lit_causalmix.training.task import CausalMixTask
 
 KEYWORDS = ("best", "last", "hpc")
 """Lightning's words for a checkpoint that a trainer finds by itself."""
@@ -22,10 +23,13 @@ def check_checkpoint(
     content: Mapping[str, Any],
     model: pl.LightningModule,
     datamodule: pl.LightningDataModule | None,
+    command: str,
 ) -> None:
     """Refuses a checkpoint of another backbone, and tells the datamodule of which table it is.
 
-    The datamodule learns of table and split before it reads its own.
+    The datamodule learns of table and split before it reads its own. A fit that goes on has to have
+    the optimiser of the checkpoint, too; that of an adapter, which learns from the table what there
+    is to train, is compared once the table is read.
 
     Raises:
         ConfigurationError: With what is wrong.
@@ -33,6 +37,8 @@ def check_checkpoint(
     backbone = getattr(model, "backbone", None)
     if backbone is not None:
         check_backbone(content, public_name(type(backbone)))
+    if command == "fit" and isinstance(model, CausalMixTask) and model.adapter is None:
+        model.check_resumed(content, sizes=False)
     state = content.get(type(datamodule).__qualname__)
     if datamodule is not None and state:
         datamodule.load_state_dict(state)

@@ -116,7 +116,7 @@ class TrainerCLI(ConfiguredCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         content, self._checkpoint = self._checkpoint, None  # it may be large
         if content is not None:
-            check_checkpoint(content, self.model, self.datamodule)
+            check_checkpoint(content, self.model, self.datamodule, subcommand)
         else:
             check_no_file(self.trainer, subcommand, self._ckpt_path())
         data = self.datamodule

@@ -188,16 +188,18 @@ def curve_points(
 ) -> list[dict[str, float]]:
     """The scores of the real validation rows along a fit, as `curves` takes them.
 
-    Behind them stands what a gate let pass before each validation, by domain.
+    Behind them stands what a gate let pass before each validation, by domain. A metric that was not
+    scored then, as in a checkpoint of before it was asked for, is NaN.
 
     Args:
         history: The validations.
         metrics: Which scores.
     """
     domains = dict.fromkeys(domain for entry in history for domain in entry.passed)
+    unknown = Score(math.nan)
     return [
         {"step": entry.step}
-        | {m.name: entry.scores[f"{_REAL}/{m.name}"].value for m in metrics}
+        | {m.name: entry.scores.get(f"{_REAL}/{m.name}", unknown).value for m in metrics}
         | {f"{domain}{_PASSED}": entry.passed.get(domain, math.nan) for domain in domains}
         for entry in history
     ]

@@ -125,6 +125,13 @@ class Scoreboard:
         found = [self.sheets[name] for name in names]
         return [sheet for sheet in found if sheet.stage == stage and sheet.scores]
 
+    def begin(self, zero_shot: Mapping[str, Score]) -> None:
+        """Lets the history begin with zero-shot; one that did may have lacked a metric."""
+        if not self.history:
+            self.history = [Validation(0, dict(zero_shot))]
+        elif self.history[0].step == 0:
+            self.history[0] = replace(self.history[0], scores=dict(zero_shot))
+
     def add(self, validation: Validation) -> None:
         """Adds a validation to the history; one that is repeated after a restart stands once."""
         if len(self.history) > 1 and self.history[-1].step == validation.step:

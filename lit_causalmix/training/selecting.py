@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
-from lit_causalmix.metrics import MetricSpec, Score
+from lit_causalmix.metrics import MetricSpec, Score, specs
 from lit_causalmix.training.kept_weights import (
     Weights,
     check_seal,
@@ -23,7 +23,7 @@ from lit_causalmix.training.kept_weights import (
 )
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.run_module import RunModule
-from lit_causalmix.training.scoreboard import Scoreboard, Selected, Sheet, Stage, Validation
+from lit_causalmix.training.scoreboard import Scoreboard, Selected, Sheet, Stage
 from lit_causalmix.training.scoring import score_stage, scored_rows
 from lit_causalmix.training.selection import Selection
 
@@ -90,8 +90,8 @@ class SelectingModule(RunModule):
         """
         sheet = self.scoreboard.sheet(stage, rows=self.rows(stage))
         scores = self.measured(stage, sheet, lambda: score_stage(self.trainer, self, stage))
-        if stage == "val" and self._fits() and not self.scoreboard.history:
-            self.scoreboard.add(Validation(0, dict(scores)))
+        if stage == "val" and self._fits():
+            self.scoreboard.begin(scores)
         return scores
 
     def rows(self, stage: Stage) -> str:
@@ -103,15 +103,24 @@ class SelectingModule(RunModule):
     def measured(
         self, name: str, sheet: Sheet, score: Callable[[], dict[str, Score]]
     ) -> Mapping[str, Score]:
-        """The zero-shot scores of any sheet; `score` measures the weights that it finds."""
+        """The zero-shot scores of any sheet; `score` measures the weights that it finds.
+
+        What is known already, from a checkpoint for one, stays, and a metric that it lacks is
+        measured.
+        """
         if sheet.zero_shot is None and self.memory is not None:
             sheet.zero_shot = self.memory.known(name, sheet.rows)
-        if sheet.zero_shot is None:
+        known = sheet.zero_shot or {}
+        if not {m.name for m in self.metrics_of_task()} <= {k.rpartition("/")[2] for k in known}:
             with self.pretrained():
-                sheet.zero_shot = score()
+                sheet.zero_shot = {**score(), **known}
             if self.memory is not None:
                 self.memory.measured(name, sheet.rows, sheet.zero_shot)
-        return sheet.zero_shot
+        return sheet.zero_shot or known
+
+    def metrics_of_task(self) -> Sequence[MetricSpec]:
+        """All metrics that are scored."""
+        return specs(self._classifies(), self.metrics)
 
     def zero_shot_loss(self) -> float:
         """The zero-shot value of `val/loss`, by the same selection as every other."""

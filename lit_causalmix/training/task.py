@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self, TypedDict, get_args
+from typing import Any, Literal, Self, TypedDict, get_args
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -22,6 +22,7 @@ from lit_causalmix.training.gate import Gate, GatedLoss
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.memory import MemoryRule
 from lit_causalmix.training.memory_module import MemoryModule
+from lit_causalmix.training.optimizer_settings import KEY, check_optimizer, described
 from lit_causalmix.training.scoring import scored_rows
 from lit_causalmix.training.selection import RealValidation, Selection
 
@@ -125,6 +126,7 @@ class CausalMixTask(MemoryModule):
                 f"{' (and the adapter its other groups)' if adapter else ''}; freeze fewer groups"
             )
         self.l2_sp = L2SP(self.backbone, l2_sp)
+        self._optimizer_settings: dict[str, Any] | None = None
         self._trains_all = not freeze and adapter is None and gate is None
 
     def _trains_a_part(self) -> bool:
@@ -239,13 +241,39 @@ class CausalMixTask(MemoryModule):
     def on_predict_end(self) -> None:
         self._contexts.forget()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
+    def _new_optimizer(self) -> Optimizer:
         groups = [
             {"name": name, "params": trained}
             for name, parameters in self.backbone.parameter_groups().items()
             if (trained := [p for p in parameters if p.requires_grad])
         ]
-        optimizer = self.optimizer(groups)
+        return self.optimizer(groups)
+
+    def check_resumed(self, checkpoint: Mapping[str, Any], *, sizes: bool = True) -> None:
+        """Refuses to go on from a checkpoint with another optimiser, or other parts to train.
+
+        Args:
+            checkpoint: As Lightning reads it.
+            sizes: Whether weights have been found to be of this very model.
+
+        Raises:
+            ConfigurationError: With what differs.
+        """
+        check_optimizer(checkpoint, described(self._new_optimizer()), sizes=sizes)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if self._fits():
+            self.check_resumed(checkpoint)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self._optimizer_settings is not None and "optimizer_states" in checkpoint:
+            checkpoint[KEY] = self._optimizer_settings
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self._new_optimizer()
+        self._optimizer_settings = described(optimizer)
         if self.lr_scheduler is None:
             return optimizer
         scheduler = self.lr_scheduler(optimizer)

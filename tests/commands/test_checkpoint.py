@@ -11,6 +11,7 @@ import pytest
 from lit_causalmix.commands.main import main
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
+TOYS = Path(__file__).parents[1] / "toys"
 
 
 @pytest.fixture
@@ -114,6 +115,45 @@ def test_another_backbone_is_refused(run: Path, capsys: pytest.CaptureFixture[st
     assert "weights of lit_causalmix.backbones.Tab2D, the model's backbone is" in message
     assert main(line("test", best, "--model.backbone.dim=32")) == 2
     assert "weights of another model: backbone." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--model.optimizer.init_args.lr=0.5", "has lr 0.001, model.optimizer has lr 0.5"),
+        ("--model.optimizer.init_args.weight_decay=0", "has weight_decay 0.01, model.optimizer"),
+        ("--model.optimizer=torch.optim.SGD", "adamw.AdamW, model.optimizer is torch.optim.sgd"),
+        (
+            "--model.freeze=[head]",
+            "its optimiser trains embedding, layers, head, this fit embedding, layers ",
+        ),
+    ],
+)
+def test_a_fit_goes_on_with_its_own_optimiser_alone(
+    option: str, message: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+    assert message in refused(capsys, line("fit", last, option))
+    assert main(line("test", last, option)) == 0  # a test has no optimiser
+
+
+def test_a_metric_that_is_asked_for_later_is_scored_from_then_on(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(TOYS))
+    asked = ("--config", str(TOYS / "metric.yaml"))
+    assert main(line("test", f"--ckpt_path={run / 'best.ckpt'}", *asked)) == 0
+    last = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+    assert main(line("fit", last, *asked, "--trainer.max_epochs=3")) == 0
+    tested, resumed = (
+        json.loads(Path(f"runs/fit/version_{number}/report.json").read_text()) for number in (1, 2)
+    )
+    for report in (tested, resumed):
+        rows = [row for row in report["rows"] if row["metric"] == "top_two"]
+        assert [row["zero_shot"]["value"] for row in rows] == [1.0] * len(rows) != []
+    assert {point["top_two"] for point in tested["history"]} == {None}
+    assert [point["top_two"] for point in resumed["history"]] == [1.0, None, None, 1.0]
+    assert Path("runs/fit/version_2/model/model.json").is_file()
 
 
 @pytest.mark.parametrize("keyword", ["best", "last", "hpc"])

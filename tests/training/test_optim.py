@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from lit_causalmix.backbones import Tab2D
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_tasks
 from lit_causalmix.training.optim import MuonAdamW, MuonByShape, WarmupStableDecay
+from lit_causalmix.training.optimizer_settings import KEY
 
 
 def parts(**settings: Any) -> tuple[Tab2D, MuonAdamW, OneCycleLR]:
@@ -136,3 +138,20 @@ def test_a_continued_run_may_end_earlier_or_later() -> None:
 def test_a_schedule_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="fit into total_steps, got 3, 4 and 6"):
         stable(6)
+
+
+def test_a_fit_goes_on_with_its_own_optimiser_in_python_too(fit: Any, tmp_path: Path) -> None:
+    fit("run", epochs=1)
+    last = tmp_path / "run" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    for group in content[KEY]["groups"]:
+        group["tensors"] += 1  # as where one optimiser has all groups in its own
+    torch.save(content, tmp_path / "other.ckpt")
+    del content[KEY]
+    torch.save(content, tmp_path / "old.ckpt")
+    with pytest.raises(ConfigurationError, match=r"has lr 0\.01, model\.optimizer has lr 0\.5"):
+        fit("again", lr=0.5, ckpt=last)
+    with pytest.raises(ConfigurationError, match=r"trains embedding \(\d+ tensors\), .*, this fit"):
+        fit("again", ckpt=tmp_path / "other.ckpt")
+    trainer, _ = fit("again", ckpt=tmp_path / "old.ckpt")  # of an earlier version
+    assert trainer.current_epoch == 2
