@@ -6,7 +6,7 @@ not inherit from them. What they refuse ends the run in one line, before a gener
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import lightning.pytorch as pl
@@ -16,6 +16,7 @@ from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.backbone import BackboneGenerator
 from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.tables.schema import Schema
 
 
 @runtime_checkable
@@ -38,6 +39,14 @@ class TakesTables(Protocol):
 
     def plain_backbone(self) -> Backbone:
         """The backbone without anything that was added for training."""
+
+
+@runtime_checkable
+class LearnsTables(Protocol):
+    """A module that goes by what the tables say of their columns."""
+
+    def learn_tables(self, schemas: Sequence[Schema]) -> None:
+        """Told of all tables, in the order of `Episode.table_id`."""
 
 
 @runtime_checkable
@@ -79,12 +88,15 @@ def preflight(
             if isinstance(callback, ChecksRun):
                 callback.check_run(trainer)
     module = getattr(trainer, "lightning_module", None)
+    tables = list(tables)
     if isinstance(module, TakesTables):
         for train, encoder in tables:
             module.check_table(train, encoder, episode_context)
         for generator in generators:
             if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
                 generator.use(module.plain_backbone())
+    if isinstance(module, LearnsTables):
+        module.learn_tables([train.schema for train, _ in tables])
     if isinstance(module, KnowsMemory):
         module.check_memory(trainer, shapes)
 

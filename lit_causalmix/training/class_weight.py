@@ -49,10 +49,14 @@ class ClassWeight:
             bad = {k: w for k, w in self._by_label.items() if not 0 < w < math.inf}
             if bad or not self._by_label:
                 raise ConfigurationError(f"class_weight has weights above 0, got {bad or 'none'}")
-        self._by_class: Tensor | None = None
+        self._by_class: dict[int, Tensor] = {}
 
-    def check(self, schema: Schema) -> None:
-        """Learns which class a label is.
+    def check(self, schema: Schema, table_id: int = 0) -> None:
+        """Learns which class a label of a table is.
+
+        Args:
+            schema: Of the table.
+            table_id: That of its episodes.
 
         Raises:
             ConfigurationError: For a regression, or a label that the target does not have.
@@ -71,17 +75,18 @@ class ClassWeight:
                     f"class_weight names no class of {schema.target.name!r}: {label!r}"
                     f"{meant(label, labels)}; there are {', '.join(labels[:10])}"
                 )
-        self._by_class = torch.tensor([self._by_label.get(label, 1.0) for label in labels])
+        weights = [self._by_label.get(label, 1.0) for label in labels]
+        self._by_class[table_id] = torch.tensor(weights)
 
-    def of_rows(self, classes: Tensor, n_classes: int) -> Tensor:
-        """The weight of each query row, float32 (Q,), given its class, int64 (Q,)."""
+    def of_rows(self, classes: Tensor, n_classes: int, table_id: int = 0) -> Tensor:
+        """The weight of each query row of a table, float32 (Q,), given its class, int64 (Q,)."""
         if self._by_label is None:
             return (1.0 / torch.bincount(classes, minlength=n_classes))[classes]
-        if self._by_class is None:
+        if table_id not in self._by_class:
             raise ConfigurationError(
                 "class_weight by label needs the labels of a table: set it to balanced"
             )
-        return self._by_class.to(classes.device)[classes]
+        return self._by_class[table_id].to(classes.device)[classes]
 
     def losses(self, backbone: Backbone, episodes: Sequence[Episode]) -> Tensor:
         """The weighted loss of each episode, (B,), in place of `Backbone.losses`."""
@@ -91,7 +96,7 @@ class ClassWeight:
         if not episode.is_classification:
             raise ConfigurationError("class_weight weights classes, and an episode is a regression")
         output = backbone(episode)
-        weights = self.of_rows(episode.y_query, episode.n_classes)
+        weights = self.of_rows(episode.y_query, episode.n_classes, episode.table_id)
         parts = []
         for label in set(episode.y_query.tolist()):  # a backbone gives the mean loss of rows alone
             rows = episode.y_query == label

@@ -16,6 +16,7 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
+from lit_causalmix.tables.schema import Schema
 from lit_causalmix.training.adapters import Adapter
 from lit_causalmix.training.class_weight import ClassWeight
 from lit_causalmix.training.gate import Gate, GatedLoss
@@ -162,6 +163,12 @@ class CausalMixTask(MemoryModule):
         self.backbone.specialise(train.schema)
         if self.adapter is not None and self.adapter.specialise(self.backbone, encoder):
             self.l2_sp = L2SP(self.backbone, self.l2_sp.coefficient)  # from the new parameters
+
+    def learn_tables(self, schemas: Sequence[Schema]) -> None:
+        """Learns the labels of each table, by `Episode.table_id`, after `check_table` took them."""
+        if self.class_weight is not None:
+            for table_id, schema in enumerate(schemas):
+                self.class_weight.check(schema, table_id)
 
     def context_limit(self) -> int | None:
         """Most context rows that the backbone takes; None where nothing limits them."""

@@ -1,8 +1,10 @@
 """The weight of classes in the training loss: known answers, and what is refused."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pandas as pd
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from lit_causalmix.backbones import Tab2D
 from lit_causalmix.backbones.base import Backbone, Limits
-from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules import CausalMixDataModule, ManyTablesDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import TableSpec
@@ -91,6 +93,37 @@ def test_a_fit_trains_with_it(fit: Callable[..., Any]) -> None:
     states = [task.state_dict() for task in (plain, balanced, again)]
     assert any(not torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert all(torch.equal(states[1][name], states[2][name]) for name in states[1])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_label_weighs_the_same_in_tables_of_other_classes(
+    frame: pd.DataFrame, tmp_path: Path, turned: bool
+) -> None:
+    member = frame["member"].where(frame["age"] < 60, "maybe")
+    frames = [frame.drop(columns="target"), frame.drop(columns="target").assign(member=member)]
+    tables = [TableSpec(f, target="member", name=f"of {f['member'].nunique()}") for f in frames]
+    module = ManyTablesDataModule(
+        tables[::-1] if turned else tables, synthetic_ratio=0.0, progress=False
+    )
+    task = CausalMixTask(Tab2D(dim=16, n_layers=1), class_weight={"yes": 5.0})
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(task, datamodule=module)
+    assert task.class_weight is not None
+    for table, one in enumerate(module.members):
+        labels = one.splits.train.schema.target.categories
+        classes = torch.arange(len(labels))
+        weights = task.class_weight.of_rows(classes, len(labels), table).tolist()
+        assert dict(zip(labels, weights, strict=True)) == {
+            label: 5.0 if label == "yes" else 1.0 for label in labels
+        }
 
 
 @pytest.mark.parametrize(
