@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, get_args
 
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, TableError
 
 
 def check_choices(**settings: tuple[str, Any]) -> None:
@@ -46,3 +47,29 @@ def check_least(least: int, rule: str = "", **settings: float | None) -> None:
         if value is not None and not least <= value < math.inf:
             finite = " and finite" if value == math.inf else ""
             raise ConfigurationError(f"{name} must be {must}{finite}, got {value}")
+
+
+def check_together(names: Sequence[str], classify: Sequence[bool]) -> None:
+    """Refuses tables that one model cannot learn from.
+
+    Args:
+        names: Of the tables.
+        classify: Whether the targets of each are classes.
+
+    Raises:
+        TableError: If the names are not different, or the tasks of different kinds.
+    """
+    if len(set(names)) < len(names):
+        raise TableError(
+            f"the tables need different names, got {', '.join(names)}: give them one each "
+            "(data.tables: [{source: …, name: …}])"
+        )
+    if len(set(classify)) > 1:
+        classes, numbers = (
+            ", ".join(name for name, found in zip(names, classify, strict=True) if found is kind)
+            for kind in (True, False)
+        )
+        raise TableError(
+            f"the tables must all be classification or all regression: {classes} have classes, "
+            f"{numbers} numbers to predict"
+        )

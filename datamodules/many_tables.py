@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +15,9 @@ from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.causal_mix import CausalMixDataModule
 from lit_causalmix.datamodules.chained import ChainedStream, TablesStream
+from lit_causalmix.datamodules.checks import check_together
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError, TableError
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_parts
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.generated import GeneratedTable
@@ -23,6 +25,8 @@ from lit_causalmix.tables import Encoder, SplitSpec, Table, TableSpec
 from lit_causalmix.training.mixing import Mode, Placement
 from lit_causalmix.training.schedules import EpisodeSchedule
 from lit_causalmix.training.scoreboard import Stage
+
+_log = logging.getLogger(__name__)
 
 
 class ManyTablesDataModule(EpisodeDataModule[Episode]):
@@ -161,12 +165,13 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     def context_of(self, stage: Stage) -> str:
         return "; ".join(
-            f"{member.table_names[0]}: {member.context_of(stage)}" for member in self.members
+            f"{member.table_names[0]}: {member.context_of(stage) if scored else 'no test rows'}"
+            for member, scored in self._scored(stage)
         )
 
     @property
     def has_test_rows(self) -> bool:
-        return all(member.has_test_rows for member in self.members)
+        return any(member.has_test_rows for member in self.members)
 
     def run_facts(self) -> dict[str, object]:
         return {"tables": [member.run_facts() for member in self.members]}
@@ -184,20 +189,7 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
             member.read()
             if self.episode_rows is not None:
                 member.episode_rows = min(self.episode_rows, len(member.splits.train))
-        names = self.table_names
-        if len(set(names)) < len(names):
-            raise TableError(
-                f"the tables need different names, got {', '.join(names)}: give them one each "
-                "(data.tables: [{source: …, name: …}])"
-            )
-        kinds = {name: m.is_classification for name, m in zip(names, self.members, strict=True)}
-        if len(set(kinds.values())) > 1:
-            classes = ", ".join(name for name, classify in kinds.items() if classify)
-            numbers = ", ".join(name for name, classify in kinds.items() if not classify)
-            raise TableError(
-                f"the tables must all be classification or all regression: {classes} have classes, "
-                f"{numbers} numbers to predict"
-            )
+        check_together(self.table_names, [m.is_classification for m in self.members])
 
     def training_tables(self) -> Iterable[tuple[Table, Encoder]]:
         for member in self.members:
@@ -266,12 +258,22 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     # -- rows to score --------------------------------------------------------------------------
 
+    def _scored(self, stage: Stage) -> list[tuple[CausalMixDataModule, bool]]:
+        """Whether each table is scored: a test is of those with test rows, if there are any."""
+        every = stage == "val" or not self.has_test_rows
+        return [(m, every or m.has_test_rows) for m in self.members]
+
     def evaluation_stream(self, stage: Stage) -> ChainedStream:
-        streams = [member.evaluation_stream(stage) for member in self.members]
+        streams = [m.evaluation_stream(stage) if own else () for m, own in self._scored(stage)]
         return ChainedStream(streams, domain_ids=self._domain_ids())
 
     def evaluation_fingerprint(self, stage: Stage) -> str:
-        return of_parts(member.evaluation_fingerprint(stage) for member in self.members)
+        return of_parts(m.evaluation_fingerprint(stage) for m, own in self._scored(stage) if own)
+
+    def test_dataloader(self) -> DataLoader[Episode]:
+        if untested := [m.table_names[0] for m, own in self._scored("test") if not own]:
+            _log.warning("No test rows: %s; the test is of the other tables", ", ".join(untested))
+        return super().test_dataloader()
 
     def predict_dataloader(self) -> DataLoader[Episode]:
         raise ConfigurationError(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -248,3 +249,27 @@ def test_the_command_line_makes_one_model_that_another_table_starts_from(
     assert "Model: " in capsys.readouterr().out
     assert main(["predict", "--config", "pretrain/many-tables"]) != 0
     assert "predictions are of one table" in capsys.readouterr().err
+
+
+def test_tables_with_test_rows_are_tested_without_the_others(
+    frame: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = ["train", "train", "val", "val"]
+    untested = frame.assign(part=np.resize(parts, len(frame)))
+    tables = [
+        TableSpec(untested, target="target", name="untested", domain="a", split_column="part"),
+        TableSpec(frame, target="target", name="tested", domain="b"),
+    ]
+    data = many(tables)
+    trainer, task = fitted(tmp_path, data, max_epochs=1)
+    assert data.has_test_rows
+    trainer.test(task, datamodule=data, verbose=False)
+    assert "No test rows: untested; the test is of the other tables" in caplog.text
+    scores = task.scoreboard.sheet("test", rows=task.rows("test")).scores
+    assert {key.split("/")[0] for key in scores} == {"real", "b"}
+    assert data.context_of("test").startswith("untested: no test rows; tested: ")
+    alone = many(tables[:1])
+    alone.setup()
+    assert not alone.has_test_rows
+    with pytest.raises(ConfigurationError, match="the table has no test rows"):
+        alone.test_dataloader()
