@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lit_causalmix.episode import RowOrigin
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables.dates import is_format
 from lit_causalmix.tables.schema import ColumnKind, TaskType
 
 UNLABELLED = "unlabelled"
+ORIGINS = tuple(origin.name.lower() for origin in RowOrigin)
+"""Domains of single rows, beside which those of tables are scored."""
+
 DATE = "date"
 """The kind of a column that is turned into days; `date:FORMAT` names its strptime format."""
 
@@ -28,7 +32,8 @@ class TableSpec:
             such as german_credit or sklearn:wine, or openml:ID. In Python also a pandas DataFrame.
         target: Column to predict. Built-in tables know theirs.
         name: Short name for logs and file names. Default: from the source.
-        domain: Where the table comes from, for example finance. Built-in tables know theirs.
+        domain: Where the table comes from, for example finance; not real, synthetic or perturbed,
+            which single rows are. Built-in tables know theirs.
         kinds: Column kinds that overrule the inferred ones: numerical, categorical, boolean,
             ordinal, date (becomes days since 1970-01-01) or date:FORMAT with a strptime format.
         order: Levels of ordinal columns, lowest first. Giving an order makes a column ordinal.
@@ -73,6 +78,11 @@ class TableSpec:
     max_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
+        if self.domain in ORIGINS:
+            raise ConfigurationError(
+                f"a table has a domain of its own: {', '.join(ORIGINS)} say where single rows come "
+                f"from, got {self.domain!r}"
+            )
         for column, kind in self.kinds.items():
             if kind not in _KINDS and not kind.startswith(f"{DATE}:"):
                 raise ConfigurationError(
