@@ -14,6 +14,7 @@ from lit_causalmix.backbones import Backbone
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import derived_seed
 from lit_causalmix.tables import Encoder
+from lit_causalmix.tables.schema import Schema
 
 LAYERS = "layers"
 """The parameter group whose linear maps are adapted by default."""
@@ -36,6 +37,13 @@ class Adapter(ABC):
 
         Raises:
             ConfigurationError: If there is nothing to adapt, or a package is missing.
+        """
+
+    def check_tables(self, schemas: Sequence[Schema]) -> None:  # noqa: B027  # most take any
+        """Refuses tables that it cannot be trained on together.
+
+        Raises:
+            ConfigurationError: With what differs.
         """
 
     def specialise(self, backbone: Backbone, encoder: Encoder) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 from lit_causalmix.backbones import Backbone
 from lit_causalmix.backbones.retouched import Retouched
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import Encoder
+from lit_causalmix.tables.schema import Schema
 from lit_causalmix.training.adapters import Adapter
 
 
@@ -23,8 +25,8 @@ class Retouche(Adapter):
     off; the cross network has low rank; the correction is bound · tanh(…), the same for context and
     query rows, and starts at zero, so that the first predictions are zero-shot to the bit.
 
-    It belongs to the columns of one table. A kept model holds it; it cannot be worked into the
-    weights, so that `PretrainedFolder` refuses it.
+    It belongs to the columns of one table, or of several with the same columns. A kept model holds
+    it; it cannot be worked into the weights, so that `PretrainedFolder` refuses it.
 
     Args:
         rank: Rank of the correction's maps, at least 1.
@@ -56,6 +58,15 @@ class Retouche(Adapter):
                 "trained by: choose another backbone, or the adapter LoRA"
             )
         return Retouched(backbone, self.rank, self.n_layers, self.bound, self.seed)
+
+    def check_tables(self, schemas: Sequence[Schema]) -> None:
+        columns = list(dict.fromkeys(tuple(c.name for c in schema.features) for schema in schemas))
+        if len(columns) > 1:
+            raise ConfigurationError(
+                "Retouche belongs to the columns of one table, and these tables differ in theirs "
+                f"({' / '.join(', '.join(names[:4]) for names in columns[:2])}): choose another "
+                "model.adapter"
+            )
 
     def specialise(self, backbone: Backbone, encoder: Encoder) -> bool:
         if encoder.categorical.all():

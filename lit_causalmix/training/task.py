@@ -165,7 +165,13 @@ class CausalMixTask(MemoryModule):
             self.l2_sp = L2SP(self.backbone, self.l2_sp.coefficient)  # from the new parameters
 
     def learn_tables(self, schemas: Sequence[Schema]) -> None:
-        """Learns the labels of each table, by `Episode.table_id`, after `check_table` took them."""
+        """Learns the labels of each table, by `Episode.table_id`, after `check_table` took them.
+
+        Raises:
+            ConfigurationError: If the adapter cannot be trained on them together.
+        """
+        if self.adapter is not None:
+            self.adapter.check_tables(schemas)
         if self.class_weight is not None:
             for table_id, schema in enumerate(schemas):
                 self.class_weight.check(schema, table_id)

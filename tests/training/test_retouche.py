@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +16,11 @@ from lit_causalmix.backbones import Backbone, Nano, Tab2D
 from lit_causalmix.backbones.retouched import Retouched
 from lit_causalmix.callbacks import EMAWeights, PretrainedFolder
 from lit_causalmix.commands.main import main
+from lit_causalmix.datamodules import ManyTablesDataModule
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.estimators import CausalMixRegressor
+from lit_causalmix.tables import TableSpec
 from lit_causalmix.training import CausalMixTask, Retouche
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
@@ -51,6 +54,30 @@ def randomise(module: torch.nn.Module, size: float) -> None:
 @torch.no_grad()
 def predicted(backbone: Backbone, rows: Episode) -> Tensor:
     return backbone.predict(backbone(rows), rows)
+
+
+def test_tables_of_other_columns_share_no_correction(frame: pd.DataFrame, tmp_path: Path) -> None:
+    def trained(other: pd.DataFrame) -> int:
+        tables = [TableSpec(f, target="target", name=n) for f, n in ((frame, "a"), (other, "b"))]
+        data = ManyTablesDataModule(tables, synthetic_ratio=0.0, progress=False)
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            max_steps=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+        )
+        task = CausalMixTask(Tab2D(dim=16, n_layers=1), adapter=Retouche(rank=2))
+        trainer.fit(task, datamodule=data)
+        return trainer.global_step
+
+    assert trained(frame.iloc[::-1]) == 1
+    with pytest.raises(
+        ConfigurationError, match=r"Retouche belongs .* \(age, income, .* / years, "
+    ):
+        trained(frame.rename(columns={"age": "years"}))
 
 
 @pytest.mark.parametrize("n_classes", [3, 0])
