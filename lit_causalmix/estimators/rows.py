@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.schema import ColumnKind
+from lit_causalmix.tables.sources import plainly_named
 
 TARGET = "target"
 GROUP = "group"
@@ -19,14 +20,16 @@ GROUP = "group"
 def as_frame(X: Any, *, least: int = 1) -> pd.DataFrame:
     """X as a frame with distinct text as column names; cells stay as they are.
 
-    A DataFrame keeps its names, anything else (an array, nested lists) gets `x0`, `x1`, ….
+    A DataFrame keeps its names but for spaces around them, as every table does; anything else (an
+    array, nested lists) gets `x0`, `x1`, ….
 
     Args:
         X: (n, C).
         least: Fewest rows.
 
     Raises:
-        ValueError: If it is not two-dimensional, too small, or complex.
+        ValueError: If it is not two-dimensional, too small, or complex, or names of columns are
+            empty or the same.
         TypeError: If it is sparse.
     """
     if isinstance(X, pd.DataFrame):
@@ -35,7 +38,7 @@ def as_frame(X: Any, *, least: int = 1) -> pd.DataFrame:
                 f"Found array with {len(X)} sample(s) and {X.shape[1]} feature(s) "
                 f"(shape={X.shape}) while a minimum of {least} and 1 is required."
             )
-        return X.set_axis([str(name) for name in X.columns], axis=1)
+        return plainly_named(X)
     values = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=least)
     names = [f"x{i}" for i in range(values.shape[1])]
     return pd.DataFrame(np.asarray(values), columns=names)
@@ -51,9 +54,9 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
     kinds = {}
     for name, dtype in frame.dtypes.items():
         if isinstance(dtype, pd.CategoricalDtype) and not dtype.ordered:
-            kinds[str(name)] = str(ColumnKind.CATEGORICAL)
+            kinds[str(name).strip()] = str(ColumnKind.CATEGORICAL)
         elif pd.api.types.is_datetime64_any_dtype(dtype):
-            kinds[str(name)] = "date"
+            kinds[str(name).strip()] = "date"
     return kinds
 
 
@@ -87,6 +90,6 @@ def _free(name: str, frame: pd.DataFrame) -> str:
 
 
 def name_of(y: Any) -> str | None:
-    """The name of a Series; None where there is none."""
-    name = getattr(y, "name", None)
-    return None if name is None else str(name)
+    """The name of a Series, or of the column of a DataFrame; None where there is none."""
+    name = y.columns[0] if isinstance(y, pd.DataFrame) else getattr(y, "name", None)
+    return None if name is None else str(name).strip() or None

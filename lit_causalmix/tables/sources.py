@@ -147,7 +147,7 @@ def read_source(spec: TableSpec) -> RawTable:
             f"{type(spec.source).__name__} {str(spec.source)[:40]!r}"
         )
     return RawTable(
-        frame=_named(sampled(raw.frame, spec.max_rows)),
+        frame=plainly_named(sampled(raw.frame, spec.max_rows)),
         name=_writable(spec.name or raw.name),
         domain=spec.domain if spec.domain != UNLABELLED else raw.domain,
         target=spec.target or raw.target,
@@ -198,8 +198,12 @@ def _writable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns the frame with text names and a plain row index, refusing unusable names."""
+def plainly_named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns the frame with text names, spaces around them left out, and a plain row index.
+
+    Raises:
+        TableError: If a column has no name, or two have the same.
+    """
     names = [str(name).strip() for name in frame.columns]
     unnamed = [position for position, name in enumerate(names) if not name]
     if unnamed:
@@ -211,6 +215,6 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     if repeated:
         raise TableError(
             f"column names must differ, but {', '.join(map(repr, repeated[:5]))} occur(s) more "
-            "than once: rename or remove the repeated columns"
+            "than once (spaces around a name do not count): rename or remove the repeated columns"
         )
     return frame.set_axis(names, axis=1).reset_index(drop=True)

@@ -116,3 +116,12 @@ def test_an_unknown_output_and_a_coverage_of_one(X: pd.DataFrame) -> None:
         model.predict_interval(X, coverage=1.0)
     with pytest.raises(ConfigurationError, match="quantiles lie in"):
         model.predict(X, output="quantiles", quantiles=[])
+
+
+def test_two_names_that_differ_in_spaces_alone(X: pd.DataFrame, y: "pd.Series[Any]") -> None:
+    with pytest.raises(
+        LitCausalMixError, match=r"must differ, but 'age' .* \(spaces around a name"
+    ):
+        classifier().fit(X.assign(**{" age": 1.0}), y)
+    with pytest.raises(LitCausalMixError, match="column 5 of 5 has no name"):
+        classifier().fit(X.assign(**{" ": 1.0}), y)

@@ -1,6 +1,7 @@
 """Fits from Python: those of the command line, and what they leave."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,32 @@ def test_categories_of_a_frame_are_categories(frame: pd.DataFrame) -> None:
     model = CausalMixClassifier("default", max_steps=0, device="cpu").fit(X, y)
     kinds = {column.name: str(column.kind) for column in model.model_.schema.features}
     assert kinds["zip"] == "categorical"
+
+
+def test_spaces_around_names_do_not_count(frame: pd.DataFrame, tmp_path: Path) -> None:
+    spaced = frame.assign(colour=frame["colour"].astype("category")).add_prefix(" ")
+    X, y = spaced[[" age", " colour"]], spaced[" target"]
+    model = CausalMixClassifier("default", max_steps=0, device="cpu").fit(X, y)
+    assert model.feature_names_in_.tolist() == [" age", " colour"]
+    assert model.model_.feature_names == ("age", "colour")
+    assert model.model_.schema.target.name == "target"
+    model.save(tmp_path / "m")
+    kept = lit_causalmix.load_model(tmp_path / "m")
+    for rows in (X, frame[["colour", "age"]]):
+        assert np.array_equal(kept.predict_proba(rows), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("named", "target"), [("name", "name"), (" sold ", "sold"), (" ", "target"), (7, "7")]
+)
+def test_the_target_is_called_as_y_is(frame: pd.DataFrame, named: Any, target: str) -> None:
+    y = frame["target"].rename(named)
+    asked = CausalMixClassifier("default", max_steps=0, device="cpu")
+    for given in (y, y.to_frame()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of scikit-learn, on the column
+            fitted = asked.fit(frame[["age", "member"]], given)
+        assert fitted.model_.schema.target.name == target
 
 
 def test_an_array_and_a_frame_give_the_same(frame: pd.DataFrame) -> None:
