@@ -66,7 +66,9 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         run_folder: Where the run is kept as the command line keeps it (curves, checkpoints, model);
             None leaves nothing behind but the cache of fitted generators.
         settings: Anything else, as YAML has it: {"data": {"split": {"val_fraction": 0.3}}}; it
-            holds over everything above.
+            holds over everything above, and its kinds and orders over the types of X. The table
+            and its target are X and y, and files are those of `run_folder` alone: a logger, a
+            `default_root_dir` and, without `run_folder`, callbacks that write files are refused.
 
     Attributes:
         classes_: The K classes, sorted.

@@ -12,7 +12,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import meant
 from lit_causalmix.study.candidates import KEY
 from lit_causalmix.study.fit_config import read_fragment
-from lit_causalmix.study.merging import merged
+from lit_causalmix.study.merging import class_name, merged
 from lit_causalmix.study.starting import starting_fragment
 
 _REPORTING = ("RunReport", "ReferenceModels", "PredictionWriter", "ModelCheckpoint")
@@ -91,17 +91,18 @@ def fit_settings(
         verbose: 0 shows no progress.
         folder: Where the run writes.
         keeps_run: Whether it writes what a run of the command line does.
-        table: Settings of `data.table`.
+        table: Settings of `data.table`; its kinds yield to those of recipes and settings.
         settings: Of the user, over all others; as YAML has them, with `config` naming more recipes.
-
         class_weight: "balanced" or weights by label; None leaves what the recipes say.
 
     Raises:
-        ConfigurationError: For an unknown recipe.
+        ConfigurationError: For an unknown recipe, arguments that contradict each other, or settings
+            of where a run writes.
     """
     recipes = [method] if isinstance(method, str) else list(method)
     asked = *(recipe(name, "baselines") for name in recipes), backbone_settings(backbone)
     said = read_fragment(settings)
+    _check_files(said, keeps_run=keeps_run)
     base = merged(starting_fragment(*asked, said), *asked)
     # The whole of X is for training and validation: whoever wants a test keeps rows back.
     own: dict[str, Any] = {
@@ -126,12 +127,53 @@ def fit_settings(
         own["model"] = {"class_weight": class_weight}
         if base["model"].get("selection") is None:  # log-loss would keep zero-shot
             own["model"]["selection"] = "lit_causalmix.training.BalancedValidation"
-    whole = merged(base, own, said)
-    whole = merged(whole, {"data": {"table": dict(table)}})
     if max_steps is not None:
-        epochs = math.ceil(max_steps / whole["data"].get("episodes_per_epoch", 10))
-        whole = merged(whole, {"trainer": {"max_steps": max_steps, "max_epochs": max(1, epochs)}})
+        own["trainer"]["max_steps"] = max_steps
+    whole = merged(base, own, said)
+    if max_steps is not None and "max_epochs" not in said.get("trainer", {}):
+        whole = merged(whole, {"trainer": {"max_epochs": _epochs(whole)}})
+    whole = merged(whole, {"data": {"table": _table(table, whole["data"].get("table"))}})
     return _with_run(whole, folder, keeps_run=keeps_run, time_limit=time_limit)
+
+
+def _epochs(config: Settings) -> int:
+    """Epochs that have room for the steps of a configuration."""
+    steps = config["trainer"]["max_steps"]
+    return max(1, math.ceil(steps / config["data"].get("episodes_per_epoch", 10)))
+
+
+def _table(table: Settings, said: Any) -> dict[str, Any]:
+    """Settings of the frame, its own types yielding where kind or order of a column are said."""
+    known = said if isinstance(said, Mapping) else {}
+    named = {*(known.get("kinds") or ()), *(known.get("order") or ())}
+    kinds = table.get("kinds", {})
+    return {**table, "kinds": {name: kinds[name] for name in kinds if name not in named}}
+
+
+def _check_files(said: Settings, *, keeps_run: bool) -> None:
+    """Refuses settings of files that a fit in Python does not leave.
+
+    Raises:
+        ConfigurationError: If they name a logger or a folder, or, where the run is not kept, a
+            callback that writes files.
+    """
+    trainer = said.get("trainer", {})
+    for name in ("logger", "default_root_dir"):
+        if trainer.get(name):
+            raise ConfigurationError(
+                f"settings name trainer.{name}, and a fit in Python writes into its run_folder, or "
+                "nowhere: leave it out, or fit from the command line, which takes it"
+            )
+    for listed in (*_as_list(trainer.get("callbacks")), *_as_list(trainer.get("callbacks+"))):
+        if not keeps_run and class_name(listed) in _REPORTING:
+            raise ConfigurationError(
+                f"settings name the callback {class_name(listed)}, which writes files, and a fit "
+                "without run_folder leaves none: name a run_folder, or leave the callback out"
+            )
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _with_run(
@@ -139,24 +181,20 @@ def _with_run(
 ) -> dict[str, Any]:
     """Puts in where the run writes, and the callbacks."""
     trainer = {"default_root_dir": str(folder), "logger": False}
-    callbacks = list(config["trainer"]["callbacks"])
+    callbacks = _as_list(config["trainer"]["callbacks"])
     if keeps_run:
         trainer["logger"] = {
             "class_path": "lightning.pytorch.loggers.CSVLogger",
             "init_args": {"save_dir": str(folder), "name": ""},
         }
     else:
-        callbacks = [c for c in callbacks if _name(c) not in _REPORTING]
+        callbacks = [c for c in callbacks if class_name(c) not in _REPORTING]
         trainer["enable_checkpointing"] = True  # BestWeights is one of Lightning's checkpoints
     if time_limit is not None:
         seconds = time_limit / max(1, config["data"]["folds"])
         limit = {"class_path": "TimeLimit", "init_args": {"seconds": seconds}}
-        callbacks.append(limit)
+        callbacks = [*callbacks, limit]
     return merged(config, {"trainer": {**trainer, "callbacks": callbacks}})
-
-
-def _name(callback: Settings) -> str:
-    return str(callback["class_path"]).rpartition(".")[2]
 
 
 def _device(device: str) -> dict[str, Any]:

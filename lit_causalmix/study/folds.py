@@ -36,7 +36,7 @@ from lit_causalmix.study.checksums import Start, of_named
 from lit_causalmix.study.fit_config import FitCLI, ParsedFit
 from lit_causalmix.study.fold_member import FoldFacts, FoldMember
 from lit_causalmix.study.identity import asked_backbone, asked_for
-from lit_causalmix.study.merging import merged
+from lit_causalmix.study.merging import class_name, merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.training.task import CausalMixTask
 
@@ -69,9 +69,9 @@ class FoldSettings:
 
     def __post_init__(self) -> None:
         for callback in self.config["trainer"].get("callbacks") or ():
-            if _class_name(callback) in OF_ONE_MODEL:
+            if class_name(callback) in OF_ONE_MODEL:
                 raise ConfigurationError(
-                    f"{_class_name(callback)} knows one model alone, and folds make several: leave "
+                    f"{class_name(callback)} knows one model alone, and folds make several: leave "
                     "it out of trainer.callbacks"
                 )
 
@@ -82,7 +82,7 @@ class FoldSettings:
     def arguments_of(self, callback: str) -> Mapping[str, Any] | None:
         """Arguments of a listed callback, by the name of its class; None where it is not listed."""
         for listed in self.config["trainer"].get("callbacks") or ():
-            if _class_name(listed) == callback:
+            if class_name(listed) == callback:
                 return listed.get("init_args") or {} if isinstance(listed, Mapping) else {}
         return None
 
@@ -104,7 +104,7 @@ class FoldSettings:
         kept = [
             callback
             for callback in self.config["trainer"].get("callbacks") or ()
-            if _class_name(callback) not in _REPLACED
+            if class_name(callback) not in _REPLACED
         ]
         trainer = {
             "logger": logger,
@@ -294,8 +294,3 @@ def assembled(
         for predictions in ([m.zero_shot for m in members], [m.predicted for m in members])
     )
     return replace(ensemble, zero_shot=zero_shot, scores=scores)
-
-
-def _class_name(callback: Any) -> str:
-    path = callback["class_path"] if isinstance(callback, Mapping) else str(callback)
-    return str(path).rpartition(".")[2]

@@ -13,7 +13,7 @@ from lit_causalmix.study.checksums import Checksum, Start, built
 from lit_causalmix.study.fit_config import ParsedFit, parsed_table, read_fragment
 from lit_causalmix.study.folds import OF_ONE_MODEL
 from lit_causalmix.study.identity import asked_backbone, asked_for, cell_key, generator_key
-from lit_causalmix.study.merging import merged
+from lit_causalmix.study.merging import class_name, merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.spec import StudySpec
 from lit_causalmix.study.starting import starting_fragment
@@ -223,8 +223,8 @@ def _without(left_out: Sequence[str], callbacks: list[Any] | None) -> list[Any]:
     Raises:
         ConfigurationError: If those that measure are not among them.
     """
-    kept = [c for c in callbacks or [] if _class_name(c) not in left_out]
-    names = [_class_name(c) for c in kept]
+    kept = [c for c in callbacks or [] if class_name(c) not in left_out]
+    names = [class_name(c) for c in kept]
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise ConfigurationError(
@@ -232,11 +232,6 @@ def _without(left_out: Sequence[str], callbacks: list[Any] | None) -> list[Any]:
             f"{' and '.join(missing)} is not among {', '.join(names) or 'none'}"
         )
     return kept
-
-
-def _class_name(callback: Any) -> str:
-    path = callback["class_path"] if isinstance(callback, Mapping) else str(callback)
-    return str(path).rpartition(".")[2]
 
 
 def _named_in_errors(what: str, make: Callable[[], MadeT]) -> MadeT:

@@ -35,6 +35,17 @@ def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def class_name(listed: Any) -> str:
+    """The short name of a class in a configuration: a mapping with `class_path`, or its path alone.
+
+    Example:
+        >>> class_name({"class_path": "lit_causalmix.callbacks.FGSM"}), class_name("FGSM")
+        ('FGSM', 'FGSM')
+    """
+    path = listed["class_path"] if isinstance(listed, Mapping) else listed
+    return str(path).rpartition(".")[2]
+
+
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for name, value in above.items():

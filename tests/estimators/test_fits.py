@@ -166,6 +166,57 @@ def test_the_target_is_called_as_y_is(frame: pd.DataFrame, named: Any, target: s
         assert fitted.model_.schema.target.name == target
 
 
+def test_settings_overrule_the_types_of_a_frame(frame: pd.DataFrame) -> None:
+    X = frame[["age"]].assign(
+        k=pd.Categorical(np.resize([1, 2, 3], len(frame))),
+        size=pd.Categorical(np.resize(["S", "M", "L"], len(frame))),
+    )
+    said = {"kinds": {"k": "numerical"}, "order": {"size": ["S", "M", "L"]}}
+    asked = CausalMixClassifier("default", max_steps=0, settings={"data": {"table": said}})
+    columns = asked.fit(X, frame["target"]).model_.schema.features
+    assert [str(column.kind) for column in columns] == ["numerical", "numerical", "ordinal"]
+    assert columns[2].categories == ("S", "M", "L")
+
+
+def test_settings_overrule_the_steps_of_a_fit(frame: pd.DataFrame, tiny: dict[str, Any]) -> None:
+    settings = {**tiny, "trainer": {"max_steps": 4}}
+    model = CausalMixClassifier("default", max_steps=1, device="cpu", settings=settings)
+    history = model.fit(*parts(frame)).model_.record["scoreboard"]["history"]
+    assert history[-1]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        ({"logger": {"class_path": "TensorBoardLogger"}}, r"settings name trainer\.logger"),
+        ({"logger": True}, r"settings name trainer\.logger"),
+        ({"default_root_dir": "here"}, r"settings name trainer\.default_root_dir"),
+        (
+            {"callbacks+": [{"class_path": "ModelCheckpoint", "init_args": {"dirpath": "here"}}]},
+            "settings name the callback ModelCheckpoint, which writes files",
+        ),
+        ({"callbacks": ["lit_causalmix.callbacks.PredictionWriter"]}, "callback PredictionWriter"),
+    ],
+)
+def test_settings_of_files_that_would_not_be_left_are_refused(
+    frame: pd.DataFrame, trainer: dict[str, Any], said: str
+) -> None:
+    model = CausalMixClassifier("default", max_steps=0, settings={"trainer": trainer})
+    with pytest.raises(LitCausalMixError, match=said):
+        model.fit(*parts(frame))
+
+
+def test_a_run_that_is_kept_has_the_checkpoints_of_settings(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    arguments = {"dirpath": str(tmp_path / "mine"), "every_n_train_steps": 1}
+    more = [{"class_path": "ModelCheckpoint", "init_args": arguments}]
+    settings = {**tiny, "trainer": {"max_epochs": 1, "logger": False, "callbacks+": more}}
+    asked: dict[str, Any] = {"device": "cpu", "settings": settings}
+    CausalMixClassifier("default", run_folder=tmp_path / "kept", **asked).fit(*parts(frame))
+    assert list((tmp_path / "mine").glob("*.ckpt"))
+
+
 def test_an_array_and_a_frame_give_the_same(frame: pd.DataFrame) -> None:
     X = frame[["age", "income"]]
     asked = CausalMixClassifier("default", max_steps=0, device="cpu")
@@ -281,6 +332,23 @@ def test_settings_hold_over_arguments_and_arguments_over_recipes() -> None:
         == (settings_of(max_steps=25)["trainer"])
     )
     assert settings_of(device="cuda:1")["trainer"]["devices"] == [1]
+
+
+def test_steps_and_epochs_of_settings_hold_over_max_steps() -> None:
+    steps = settings_of(max_steps=1, settings={"trainer": {"max_steps": 30}})["trainer"]
+    assert (steps["max_steps"], steps["max_epochs"]) == (30, 3)
+    epochs = settings_of(max_steps=30, settings={"trainer": {"max_epochs": 2}})["trainer"]
+    assert (epochs["max_steps"], epochs["max_epochs"]) == (30, 2)
+
+
+def test_kinds_of_settings_and_recipes_hold_over_the_types_of_a_frame(tmp_path: Path) -> None:
+    table = {"source": "frame", "kinds": {"a": "categorical", "b": "categorical", "c": "date"}}
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("data: {table: {kinds: {c: 'date:%Y'}}}")
+    said = {"data": {"table": {"kinds": {"a": "numerical"}, "order": {"b": ["x", "y"]}}}}
+    found = settings_of(table=table, method=["default", str(recipe)], settings=said)
+    assert found["data"]["table"]["kinds"] == {"a": "numerical", "c": "date:%Y"}
+    assert settings_of(table=table)["data"]["table"]["kinds"] == table["kinds"]
 
 
 def test_class_weights_are_selected_by_what_they_aim_at() -> None:
