@@ -27,6 +27,7 @@ from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.ensembles import AutoSettings, Predicted
 from lit_causalmix.ensembles.choice import pooled
 from lit_causalmix.episode import Episode
+from lit_causalmix.estimators.rows import check_known
 from lit_causalmix.model import Predictor
 from lit_causalmix.quiet import without_tips
 from lit_causalmix.study.auto import fit_auto
@@ -108,6 +109,7 @@ def _is_own(file: str) -> bool:
 def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -> Fitted:
     auto, config = without_auto(config)
     cli = built(config, frame)
+    check_known(cli.datamodule.table)
     if auto is not None:
         return _fitted_auto(auto, frame, config, cli)
     if cli.datamodule.folds > 1:

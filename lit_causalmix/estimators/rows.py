@@ -10,8 +10,10 @@ import pandas as pd
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from lit_causalmix.errors import TableError
+from lit_causalmix.tables.cells import read_cells
 from lit_causalmix.tables.schema import ColumnKind
 from lit_causalmix.tables.sources import plainly_named
+from lit_causalmix.tables.spec import TableSpec
 
 TARGET = "target"
 GROUP = "group"
@@ -80,6 +82,23 @@ def training_frame(
         table["group_column"] = group
         frame = frame.assign(**{group: np.asarray(groups)})
     return frame, table
+
+
+def check_known(table: TableSpec) -> None:
+    """Refuses a frame whose target holds what `missing_values` calls missing.
+
+    Raises:
+        TableError: With what it holds: such rows would be left out, and a class with them.
+    """
+    target = table.source[table.target]
+    missing = read_cells(target.to_frame(), table.missing_values)[str(table.target)].missing
+    if missing.any():
+        held = pd.unique(target[missing]).tolist()[:3]
+        raise TableError(
+            f"y holds {', '.join(map(repr, held))} in {missing.sum()} row(s), which means missing by "
+            f"data.table.missing_values {table.missing_values}: write it otherwise in y, or make "
+            "the gaps of X empty cells"
+        )
 
 
 def _free(name: str, frame: pd.DataFrame) -> str:

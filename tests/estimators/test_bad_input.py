@@ -125,3 +125,15 @@ def test_two_names_that_differ_in_spaces_alone(X: pd.DataFrame, y: "pd.Series[An
         classifier().fit(X.assign(**{" age": 1.0}), y)
     with pytest.raises(LitCausalMixError, match="column 5 of 5 has no name"):
         classifier().fit(X.assign(**{" ": 1.0}), y)
+
+
+@pytest.mark.parametrize("key", ["missing_values", "missing_values+"])
+def test_a_target_that_is_said_to_be_missing(X: pd.DataFrame, key: str) -> None:
+    asked: dict[str, Any] = {"settings": {"data": {"table": {key: ["-1.0", "?"]}}}}
+    said = r"y holds -1(.0)? in 40 row\(s\), which means missing by data.table.missing_values"
+    y = np.resize([-1, 0, 1, 0], len(X))
+    with pytest.raises(LitCausalMixError, match=said):
+        classifier(**asked).fit(X, y)
+    with pytest.raises(LitCausalMixError, match=said):
+        CausalMixRegressor("default", max_steps=0, **asked).fit(X, y)
+    assert classifier(**asked).fit(X, y + 5).classes_.tolist() == [4, 5, 6]
