@@ -93,9 +93,9 @@ def check_known(table: TableSpec) -> None:
     target = table.source[table.target]
     missing = read_cells(target.to_frame(), table.missing_values)[str(table.target)].missing
     if missing.any():
-        held = pd.unique(target[missing]).tolist()[:3]
+        held = ", ".join(map(repr, pd.unique(target[missing]).tolist()[:3]))
         raise TableError(
-            f"y holds {', '.join(map(repr, held))} in {missing.sum()} row(s), which means missing by "
+            f"y holds {held} in {missing.sum()} row(s), which means missing by "
             f"data.table.missing_values {table.missing_values}: write it otherwise in y, or make "
             "the gaps of X empty cells"
         )

@@ -120,7 +120,10 @@ def _read(model: Predictor, body: Body, max_rows: int) -> _Request:
     levels = read_levels(body.quantiles)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        rows = read_rows(body, max_rows=max_rows, max_columns=len(model.feature_names) + SPARE)
+        features = len(model.feature_names)
+        rows = read_rows(
+            body, max_rows=max_rows, max_columns=features + SPARE, one_column=features == 1
+        )
         coded = model.coded(rows)
     notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
     return _Request(coded, levels, notes)

@@ -47,7 +47,9 @@ class Body:
     quantiles: str = ""
 
 
-def read_rows(body: Body, *, max_rows: int, max_columns: int) -> pd.DataFrame:
+def read_rows(
+    body: Body, *, max_rows: int, max_columns: int, one_column: bool = False
+) -> pd.DataFrame:
     """Reads the rows of a request, cells untouched.
 
     JSON is a list of rows, each a mapping from column to cell; null is a gap. CSV is what the
@@ -57,6 +59,7 @@ def read_rows(body: Body, *, max_rows: int, max_columns: int) -> pd.DataFrame:
         body: The request.
         max_rows: Most rows of one request.
         max_columns: Most columns: a frame of a million takes half a minute to make.
+        one_column: Whether CSV of one column is a table (`tables.csv_file.read_csv`).
 
     Raises:
         RequestError: 415 for another type, 400 for what is none, 413 for what is too large.
@@ -73,7 +76,7 @@ def read_rows(body: Body, *, max_rows: int, max_columns: int) -> pd.DataFrame:
         raise RequestError(
             415, f"a body is {' or '.join(READERS)}, got Content-Type {body.media_type!r}"
         )
-    frame = READERS[body.media_type](body.content, max_columns)
+    frame = READERS[body.media_type](body.content, max_columns, one_column)
     if len(frame) > max_rows:
         raise RequestError(
             413, f"the body holds {len(frame):,} rows, and this server takes {max_rows:,} at once"
@@ -114,7 +117,7 @@ def _check_names(columns: list[str]) -> None:
         raise RequestError(400, f"a column has no name in UTF-8: {error}") from error
 
 
-def _from_json(content: bytes, max_columns: int) -> pd.DataFrame:
+def _from_json(content: bytes, max_columns: int, _one_column: bool) -> pd.DataFrame:
     rows = _parsed(content)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise RequestError(
@@ -164,13 +167,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _from_csv(content: bytes, max_columns: int) -> pd.DataFrame:
+def _from_csv(content: bytes, max_columns: int, one_column: bool) -> pd.DataFrame:
     header = content.partition(b"\n")[0]
     _check_width(max(map(header.count, DELIMITERS)) + 1, max_columns)
-    return parse_csv(content, _NAME)
+    return parse_csv(content, _NAME, one_column=one_column)
 
 
-READERS: dict[str, Callable[[bytes, int], pd.DataFrame]] = {
+READERS: dict[str, Callable[[bytes, int, bool], pd.DataFrame]] = {
     "application/json": _from_json,
     "text/csv": _from_csv,
 }

@@ -21,27 +21,29 @@ _SNIFFED_ROWS = 50
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_csv(path: Path, max_bytes: int = MOST_BYTES) -> pd.DataFrame:
+def read_csv(path: Path, max_bytes: int = MOST_BYTES, *, one_column: bool = False) -> pd.DataFrame:
     """Reads a delimited text file; all cells are text, stripped of nothing.
 
     Args:
         path: A .csv, .tsv or .txt file in UTF-8, or one of these with .gz appended. The delimiter
             is found among comma, semicolon and tab (.tsv: tab).
         max_bytes: Most bytes of text; no more is ever unpacked.
+        one_column: Whether one column will do, as a model of one feature needs no more. Otherwise
+            it is refused: the delimiter is then another.
 
     Raises:
         TableError: If the file is empty, not UTF-8, not rectangular, has no usable header, or holds
             more text.
     """
-    return parse_csv(_content(path, max_bytes), path)
+    return parse_csv(_content(path, max_bytes), path, one_column=one_column)
 
 
-def parse_csv(content: bytes, path: Path) -> pd.DataFrame:
+def parse_csv(content: bytes, path: Path, *, one_column: bool = False) -> pd.DataFrame:
     """Reads delimited text that is in memory; as `read_csv`, of which `path` is but the name."""
     text = _text(content, path)
     if not text.strip():
         raise TableError(f"{path} is empty: a table has a header line and at least two rows")
-    delimiter = "\t" if ".tsv" in path.suffixes else _delimiter(text, path)
+    delimiter = "\t" if ".tsv" in path.suffixes else _delimiter(text, path, one_column)
     rows = _rows(text, delimiter, path)
     header = [name.strip() for name in next(rows)]
     cells = list(rows)
@@ -85,8 +87,11 @@ def _text(raw: bytes, path: Path) -> str:
         ) from error
 
 
-def _delimiter(text: str, path: Path) -> str:
-    """Returns the delimiter that gives the widest table of equally long rows."""
+def _delimiter(text: str, path: Path, one_column: bool) -> str:
+    """Returns the delimiter that gives the widest table of equally long rows.
+
+    Where one column will do, a comma stands for what separates nothing.
+    """
     best: tuple[bool, int, str] = (False, 1, "")
     fault = ""
     for delimiter in _DELIMITERS:
@@ -98,6 +103,8 @@ def _delimiter(text: str, path: Path) -> str:
             continue
         if widths[0] > 1:
             best = max(best, (len(set(widths)) == 1, widths[0], delimiter))
+    if not best[2] and one_column and not fault:
+        return ","
     if not best[2]:
         raise TableError(
             fault

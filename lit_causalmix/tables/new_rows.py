@@ -46,7 +46,8 @@ def read_new_cells(
 
     Arguments and errors are those of `load_rows`; a warning names columns that are not used.
     """
-    raw = read_source(replace(spec, source=source, max_rows=None))
+    one_column = len(schema.features) == 1
+    raw = read_source(replace(spec, source=source, max_rows=None), one_column=one_column)
     known = [column.name for column in schema.columns]
     set_aside = {*spec.drop, spec.group_column, spec.split_column, spec.time_column}
     extra = [name for name in raw.frame.columns if name not in {*known, *set_aside}]

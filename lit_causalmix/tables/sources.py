@@ -131,8 +131,12 @@ def source_class(source: str) -> type[TableSource] | None:
     return found
 
 
-def read_source(spec: TableSpec) -> RawTable:
+def read_source(spec: TableSpec, *, one_column: bool = False) -> RawTable:
     """Reads the raw frame of a table.
+
+    Args:
+        spec: Names the source.
+        one_column: Whether a text file of one column is a table (`read_csv`).
 
     Raises:
         TableError: If the source does not exist, cannot be read, or has unusable column names.
@@ -140,7 +144,7 @@ def read_source(spec: TableSpec) -> RawTable:
     if isinstance(spec.source, pd.DataFrame):
         raw = RawTable(spec.source, "frame")
     elif isinstance(spec.source, str | PathLike):
-        raw = _read_named(fspath(spec.source), spec.max_bytes, spec.max_rows)
+        raw = _read_named(fspath(spec.source), spec, one_column)
     else:
         raise TableError(
             "a table's source is a path, a built-in name, openml:ID or a pandas DataFrame, got "
@@ -154,7 +158,7 @@ def read_source(spec: TableSpec) -> RawTable:
     )
 
 
-def _read_named(source: str, max_bytes: int, max_rows: int | None) -> RawTable:
+def _read_named(source: str, spec: TableSpec, one_column: bool) -> RawTable:
     if source in BUILTIN_TABLES:
         builtin = BUILTIN_TABLES[source]
         return RawTable(builtin.read(), source.rpartition(":")[2], builtin.domain, builtin.target)
@@ -162,10 +166,10 @@ def _read_named(source: str, max_bytes: int, max_rows: int | None) -> RawTable:
     kind = None if is_file(path) else source_class(source)
     if kind is not None:
         return kind().read(source.partition(":")[2])
-    return RawTable(_read_file(path, max_bytes, max_rows), path.name.partition(".")[0])
+    return RawTable(_read_file(path, spec, one_column), path.name.partition(".")[0])
 
 
-def _read_file(path: Path, max_bytes: int, max_rows: int | None) -> pd.DataFrame:
+def _read_file(path: Path, spec: TableSpec, one_column: bool) -> pd.DataFrame:
     if not is_file(path):
         near = get_close_matches(str(path), BUILTIN_TABLES, n=3, cutoff=0.5)
         names = near or sorted(BUILTIN_TABLES)
@@ -176,9 +180,11 @@ def _read_file(path: Path, max_bytes: int, max_rows: int | None) -> pd.DataFrame
     for ending, read in FILES.items():
         if not path.name.lower().endswith(ending):
             continue
-        if max_rows is not None and ending in SAMPLERS:
-            return SAMPLERS[ending](path, max_bytes, max_rows)
-        return read(path, max_bytes)
+        if spec.max_rows is not None and ending in SAMPLERS:
+            return SAMPLERS[ending](path, spec.max_bytes, spec.max_rows)
+        if read is read_csv:
+            return read_csv(path, spec.max_bytes, one_column=one_column)
+        return read(path, spec.max_bytes)
     raise TableError(
         f"{path} has none of the endings {', '.join(FILES)}: "
         "convert it, or pass it as a pandas DataFrame"

@@ -73,6 +73,15 @@ def test_columns_of_the_rows_are_carried_through(
     assert "the predictions have a column of that name" in capsys.readouterr().err
 
 
+def test_a_model_of_one_feature_reads_files_of_one_column(frame: pd.DataFrame) -> None:
+    frame[["income", "target"]].to_csv("t.csv", index=False)
+    frame[["income"]].to_csv("new.csv", index=False)
+    model = str(fit(Path("t.csv")) / "model")
+    assert main(["predict", "--model", model, "new.csv", "--out", "p.csv"]) == 0
+    assert len(pd.read_csv("p.csv")) == len(frame)
+    assert by_checkpoint(Path(model).parent, "new.csv") == Path("p.csv").read_bytes()
+
+
 def test_the_folder_knows_how_it_came_about(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = fit(csv)
     record = lit_causalmix.load_model(run / "model").record

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -194,3 +195,17 @@ def test_kept_contexts_are_encoded_once_and_predict_nearly_the_same(
         found = model.predict_proba(frame.head(rows))
         np.testing.assert_allclose(found, expected[:rows], atol=1e-6)
     assert len(calls) == 1
+
+
+def test_rows_of_one_feature_need_no_delimiter(
+    make_model: Maker, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = make_model(rows=frame[["income", "target"]])
+    path = tmp_path / "one.csv"
+    frame[["income"]].to_csv(path, index=False)
+    expected = model.predict_proba(frame[["income"]])
+    assert np.array_equal(model.predict_proba(path), expected)
+    path.write_text(path.read_text().replace('""\n', "?\n"))
+    assert np.array_equal(model.predict_proba(path), expected)
+    with pytest.raises(TableError, match="single column when read with comma, semicolon, tab"):
+        make_model().predict(path)

@@ -167,6 +167,11 @@ def kept(spec: TableSpec, split: SplitSpec = ALL) -> Predictor:
 
 
 @pytest.fixture
+def make_model() -> Callable[[TableSpec], Predictor]:
+    return kept
+
+
+@pytest.fixture
 def model(frame: pd.DataFrame) -> Predictor:
     return kept(TableSpec(frame, target="target", name="mixed"))
 

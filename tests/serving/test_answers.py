@@ -1,6 +1,7 @@
 """What is answered: the predictions of the model, to each request for itself."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from lit_causalmix.model import Predictor
 from lit_causalmix.serving.answers import Answer, answers, schema
 from lit_causalmix.serving.rows import Body
+from lit_causalmix.tables import TableSpec
 
 
 def body(rows: pd.DataFrame, quantiles: str = "") -> Body:
@@ -60,6 +62,19 @@ def test_a_bad_request_harms_itself_alone(model: Predictor, new: pd.DataFrame) -
     assert [answer.status for answer in found] == [200, 400, 422, 200, 413, 413]
     assert "3 of 4 feature columns are absent" in found[2].content["detail"]
     assert found[0].content == found[3].content
+
+
+def test_one_column_of_csv_is_enough_for_a_model_of_one_feature(
+    model: Predictor, make_model: Callable[[TableSpec], Predictor], frame: pd.DataFrame
+) -> None:
+    single = make_model(TableSpec(frame[["age", "target"]], target="target"))
+    request = Body(b"age\n31\n5.5\n", "text/csv")
+    (answer,) = answers(single, [request], 10)
+    expected = single.predict_proba(pd.DataFrame({"age": [31, 5.5]}))
+    assert np.array_equal(pd.DataFrame(of(answer)).to_numpy(np.float32), expected)
+    (refused,) = answers(model, [request], 10)
+    assert refused.status == 422
+    assert "single column when read with" in refused.content["detail"]
 
 
 def test_what_training_did_not_show_is_said_to_whom_it_concerns(

@@ -153,3 +153,21 @@ def test_openml_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         read("openml:31")
     with pytest.raises(TableError, match="openml:ID with a whole number, got 'credit'"):
         read("openml:credit")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_one_column_will_do_where_it_may(write: Write, delimiter: str) -> None:
+    path = write('x\n1\n""\na b\n')
+    frame = read_source(TableSpec(path), one_column=True).frame
+    assert frame.to_dict("list") == {"x": ["1", "", "a b"]}
+    more = read_source(TableSpec(write(f"x{delimiter}y\n1{delimiter}2\n")), one_column=True).frame
+    assert more.to_dict("list") == {"x": ["1"], "y": ["2"]}
+    with pytest.raises(TableError, match="line 2: 2 cells, the header has 1"):
+        read_source(TableSpec(write("x\n1,5\n")), one_column=True)
+    with pytest.raises(TableError, match="line 2: field larger than field limit"):
+        read_source(TableSpec(write("x\n" + "1" * 200_000)), one_column=True)
+
+
+def test_a_table_of_its_target_alone_is_refused(write: Write) -> None:
+    with pytest.raises(TableError, match="has a single column"):
+        load_splits(TableSpec(write("y\n1\n2\n3\n"), target="y"), SplitSpec())
