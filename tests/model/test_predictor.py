@@ -209,3 +209,17 @@ def test_rows_of_one_feature_need_no_delimiter(
     assert np.array_equal(model.predict_proba(path), expected)
     with pytest.raises(TableError, match="single column when read with comma, semicolon, tab"):
         make_model().predict(path)
+
+
+def test_what_stands_in_the_target_of_new_rows_is_not_looked_at(
+    make_model: Maker, make_frame: Callable[..., pd.DataFrame]
+) -> None:
+    frame = make_frame(regression=True)
+    for rows, task in ((make_frame(), "classification"), (frame, "regression")):
+        model = make_model(rows=rows, task=task)
+        expected = model.predict(rows.drop(columns="target"))
+        for target in ("tba", np.inf, ["a", "list"]):
+            asked = rows.assign(target=pd.Series([target] * len(rows), dtype=object))
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                assert np.array_equal(model.predict(asked), expected)

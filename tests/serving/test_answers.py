@@ -77,6 +77,18 @@ def test_one_column_of_csv_is_enough_for_a_model_of_one_feature(
     assert "single column when read with" in refused.content["detail"]
 
 
+@pytest.mark.parametrize("kind", ["model", "regressor"])
+def test_the_target_of_a_row_is_not_looked_at(
+    kind: str, new: pd.DataFrame, request: pytest.FixtureRequest
+) -> None:
+    asked = request.getfixturevalue(kind)
+    (plain,) = answers(asked, [body(new.head(1))], 10)
+    for target in (["a", "list"], "tba", 1e300, None):
+        rows = new.head(1).assign(target=pd.Series([target], dtype=object))
+        (answer,) = answers(asked, [body(rows)], 10)
+        assert (answer.status, answer.content) == (200, plain.content)
+
+
 def test_what_training_did_not_show_is_said_to_whom_it_concerns(
     model: Predictor, new: pd.DataFrame
 ) -> None:

@@ -68,3 +68,12 @@ def test_cells_that_do_not_fit(trained: tuple[pd.DataFrame, TableSpec, Table]) -
         table = load_rows(frame, train, spec)
     assert np.flatnonzero(np.isnan(table.target)).tolist() == [2, 9]
     assert len(table) == len(frame)
+
+
+def test_a_target_that_is_no_number_is_unknown() -> None:
+    frame = pd.DataFrame({"x": range(20), "price": np.linspace(1, 2, 20)})
+    spec = TableSpec(frame, target="price")
+    train = load_splits(spec, SplitSpec()).train
+    prices = pd.Series(["?", "tba", np.inf, 1e200, "1.5", None], dtype=object)
+    table = load_rows(frame.head(6).assign(price=prices), train, spec)
+    np.testing.assert_array_equal(table.target, [np.nan] * 4 + [1.5, np.nan])
