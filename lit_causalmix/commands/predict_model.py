@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _read(source: str, keep: Sequence[str], model: Predictor) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows, without those columns to keep that are no features, and the columns to keep."""
     one_column = len(model.feature_names) == 1
-    frame = read_source(TableSpec(source), one_column=one_column).frame
+    spec = TableSpec(source, max_bytes=model.spec.max_bytes)
+    frame = read_source(spec, one_column=one_column).frame
     absent = [name for name in keep if name not in frame]
     if absent:
         raise TableError(

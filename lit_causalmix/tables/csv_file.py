@@ -54,9 +54,9 @@ def parse_csv(content: bytes, path: Path, *, one_column: bool = False) -> pd.Dat
 def too_large(path: Path, found: str, max_bytes: int) -> TableError:
     """Returns the error for a file that holds more than `TableSpec.max_bytes`."""
     return TableError(
-        f"{path} holds {found}, and data.table.max_bytes allows {max_bytes:,}: raise it if the "
-        "memory suffices (a table takes ten times its bytes, or more), or take fewer rows (of a "
-        "Parquet file, with data.table.max_rows)"
+        f"{path} holds {found}, and data.table.max_bytes allows {max_bytes:,} (a kept model has "
+        "that of its fit): raise it if the memory suffices (a table takes ten times its bytes, or "
+        "more), or take fewer rows (of a Parquet file to fit, with data.table.max_rows)"
     )
 
 

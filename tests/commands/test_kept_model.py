@@ -82,6 +82,21 @@ def test_a_model_of_one_feature_reads_files_of_one_column(frame: pd.DataFrame) -
     assert by_checkpoint(Path(model).parent, "new.csv") == Path("p.csv").read_bytes()
 
 
+def test_new_rows_may_hold_as_many_bytes_as_the_table(
+    frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame.to_csv("t.csv", index=False)
+    size = Path("t.csv").stat().st_size
+    model = str(fit(Path("t.csv"), "--data.table.max_bytes", str(size)) / "model")
+    frame.to_csv("new.csv", index=False)
+    assert main(["predict", "--model", model, "new.csv"]) == 0
+    pd.concat([frame, frame]).to_csv("new.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", "--model", model, "new.csv"]) == 2
+    said = f"allows {size:,} (a kept model has that of its fit): raise it"
+    assert said in capsys.readouterr().err
+
+
 def test_the_folder_knows_how_it_came_about(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = fit(csv)
     record = lit_causalmix.load_model(run / "model").record
