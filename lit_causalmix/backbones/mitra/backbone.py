@@ -240,6 +240,9 @@ class MitraV2(Mitra):
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         return super().predict(output, read_rows(episode))
 
+    def quantiles(self, output: Tensor, episode: Episode, levels: Sequence[float]) -> Tensor:
+        return super().quantiles(output, read_rows(episode), levels)
+
     def step_bytes(self, shape: StepShape) -> int | None:
         if shape.n_classes and shape.columns > self.read_columns:
             return None  # how many of them are read hangs on their values

@@ -116,6 +116,23 @@ class TestRows:
             assert torch.equal(found, model.predict(model(short), short))
             assert torch.equal(model.loss(model(episode), episode), model.losses([short])[0])
 
+    def test_quantiles_are_those_of_the_rows_that_are_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reduction, "MOST_ROWS", 100)
+        model = MitraV2(**SMALL, task="regression").eval()
+        plain = table(300, 3, 0)
+        rows = support_rows(plain.y_context, 0)
+        assert rows is not None
+        unread = next(k for k in range(300) if k not in rows.tolist())
+        y = plain.y_context.clone()
+        y[unread] = 50.0
+        found = []
+        with torch.no_grad():
+            for episode in (plain, replace(plain, y_context=y)):
+                found.append(model.quantiles(model(episode), episode, [0.1, 0.5, 0.9]))
+        assert torch.equal(*found)
+
 
 class TestColumns:
     def test_components_are_those_of_scikit_learn(self) -> None:
