@@ -42,13 +42,28 @@ def prediction_frame(
     if not labels:
         columns: dict[str, Any] = {"prediction": predictions}
         if quantiles is not None:
-            columns |= {f"quantile_{level:g}": quantiles[:, k] for k, level in enumerate(levels)}
+            names = [f"quantile_{name}" for name in level_names(levels)]
+            columns |= {name: quantiles[:, k] for k, name in enumerate(names)}
         return pd.DataFrame(columns)
     # The headers begin with "probability_" and are no formulas.
     chosen = [labels[k] for k in decided(predictions, threshold)]
     columns = {"prediction": [_escaped(label) if escape_formulas else label for label in chosen]}
     columns |= {f"probability_{label}": predictions[:, k] for k, label in enumerate(labels)}
     return pd.DataFrame(columns)
+
+
+def level_names(levels: Sequence[float]) -> list[str]:
+    """Levels as text: six digits, or all of them where two levels are the same in six.
+
+    Example:
+        >>> level_names([0.05, 0.9999999, 0.99999999])
+        ['0.05', '0.9999999', '0.99999999']
+    """
+    short = [f"{level:g}" for level in levels]
+    return [
+        name if short.count(name) == 1 else repr(float(level))
+        for name, level in zip(short, levels, strict=True)
+    ]
 
 
 def _escaped(label: str) -> str:

@@ -15,6 +15,7 @@ import lit_causalmix
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.files.atomic import json_text
 from lit_causalmix.model import Predictor
+from lit_causalmix.model.frames import level_names
 from lit_causalmix.model.predictor import Coded
 from lit_causalmix.serving.rows import READERS, Body, RequestError, read_levels, read_rows
 
@@ -152,7 +153,7 @@ def _rows(
     rows = [{"prediction": value} for value in frame["prediction"].tolist()]
     for key, kind, names in (
         ("probabilities", "probability", list(classes)),
-        ("quantiles", "quantile", [f"{level:g}" for level in levels]),
+        ("quantiles", "quantile", level_names(levels)),
     ):
         if names:
             values = frame[[f"{kind}_{name}" for name in names]].to_numpy().tolist()

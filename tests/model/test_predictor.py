@@ -223,3 +223,15 @@ def test_what_stands_in_the_target_of_new_rows_is_not_looked_at(
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 assert np.array_equal(model.predict(asked), expected)
+
+
+def test_levels_that_agree_in_six_digits_have_columns_of_their_own(
+    make_model: Maker, make_frame: Callable[..., pd.DataFrame]
+) -> None:
+    rows = make_frame(regression=True)
+    model = make_model(rows=rows, task="regression", n_outputs=20)
+    levels = [0.05, 0.9999999, 0.99999999]
+    frame = model.frame(rows.head(3), quantiles=levels)
+    names = ["quantile_0.05", "quantile_0.9999999", "quantile_0.99999999"]
+    assert list(frame) == ["prediction", *names]
+    assert np.array_equal(frame[names], model.predict_quantiles(rows.head(3), levels))

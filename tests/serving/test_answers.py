@@ -156,3 +156,12 @@ def test_a_fault_of_ours_harms_the_request_alone_that_meets_it(
     assert [answer.status for answer in found] == [200, 500, 200]
     assert found[1].content == {"detail": "internal error: AttributeError"}
     assert "Traceback" in caplog.text
+
+
+def test_levels_that_agree_in_six_digits_are_told_apart(
+    regressor: Predictor, new: pd.DataFrame
+) -> None:
+    (answer,) = answers(regressor, [body(new.head(1), "0.5,0.9999999,0.99999999")], 10)
+    assert answer.status == 200, answer.content
+    found = answer.content["predictions"][0]["quantiles"]
+    assert list(found) == ["0.5", "0.9999999", "0.99999999"]
