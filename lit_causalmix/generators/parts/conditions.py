@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables.cells import canonical_label
 from lit_causalmix.tables.schema import Column, Schema
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,10 @@ def _number(column: Column, value: float | str) -> float:
 
 
 def _code(column: Column, value: object) -> float:
-    label = f"{value:g}" if isinstance(value, float) else str(value)
+    try:
+        label = canonical_label(value)
+    except (TypeError, ValueError, ArithmeticError):  # it can stand in no cell
+        label = str(value)
     if label in column.categories:
         return float(column.categories.index(label))
     hint = _near(label, column.categories, "labels")

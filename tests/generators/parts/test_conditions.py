@@ -1,0 +1,58 @@
+"""Conditions and interventions as a user writes them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.generators.parts.conditions import conditions, interventions
+from lit_causalmix.tables import Schema, SplitSpec, TableSpec, load_splits
+
+
+@pytest.fixture
+def schema() -> Schema:
+    """Categories by number and by truth value."""
+    rows = pd.DataFrame(
+        {
+            "k": [20240101.0, 20240102.0, 0.25] * 10,
+            "flag": [True, False] * 15,
+            "y": ["a", "b"] * 15,
+        }
+    )
+    spec = TableSpec(rows, target="y", kinds={"k": "categorical"})
+    return load_splits(spec, SplitSpec(val_fraction=0, test_fraction=0)).train.schema
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "label"),
+    [
+        ("k", 20240101.0, "20240101"),
+        ("k", 20240101, "20240101"),
+        ("k", np.float64(20240102), "20240102"),
+        ("k", "20240101.0", "20240101"),
+        ("k", 0.25, "0.25"),
+        ("flag", True, "True"),
+        ("flag", "true", "True"),
+        ("y", " b ", "b"),
+    ],
+)
+def test_a_label_is_written_as_in_a_table(
+    schema: Schema, column: str, value: Any, label: str
+) -> None:
+    j = [c.name for c in schema.columns].index(column)
+    codes = np.arange(len(schema.columns[j].categories))
+    rows = np.zeros((len(codes), len(schema.columns)))
+    rows[:, j] = codes
+    chosen = conditions({column: value}, schema)(rows)
+    assert [schema.columns[j].categories[k] for k in np.flatnonzero(chosen)] == [label]
+    ends = np.full(len(schema.columns), 9.0)
+    held = interventions({column: value}, schema, (), -ends, ends)
+    assert held == {j: schema.columns[j].categories.index(label)}
+
+
+@pytest.mark.parametrize("value", [None, ["b"], float("nan"), 20240103.0])
+def test_what_is_no_label_is_refused(schema: Schema, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"column 'k' has no label .*20240101"):
+        conditions({"k": value}, schema)
