@@ -107,6 +107,25 @@ def canonical_label(value: object) -> str:
     return _canonical(value)[0]
 
 
+def spellings(label: str, number: float) -> tuple[str, ...]:
+    """The label of a cell, and what its number is called in another precision.
+
+    A column of single precision is often widened on its way, and .1 is then .10000000149011612.
+
+    Example:
+        >>> spellings("0.10000000149011612", float(np.float32(0.1)))
+        ('0.10000000149011612', '0.1')
+        >>> spellings("0.1", 0.1), spellings("007", 7.0)
+        (('0.1',), ('007',))
+    """
+    with np.errstate(over="ignore"):
+        single = np.float32(number)
+    if float(single) != number:  # as NaN
+        return (label,)
+    names = {repr(float(number)), canonical_label(single)}
+    return (label, *sorted(names - {label})) if label in names else (label,)
+
+
 def _read_column(name: str, series: pd.Series[Any], missing: set[str]) -> Cells:
     try:
         codes, values = _distinct(series)
@@ -138,7 +157,7 @@ def _distinct(series: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
     """Returns codes (-1 for missing) and the distinct values as Python objects."""
     if series.dtype != object or pd.api.types.infer_dtype(series, skipna=True) == "string":
         codes, values = pd.factorize(series)
-        return codes.astype(np.int64), list(values.tolist())
+        return codes.astype(np.int64), _objects(values, series.dtype)
     # Mixed objects: pandas would take True, 1 and 1.0 for one value.
     index: dict[tuple[type, Any], int] = {}
 
@@ -151,9 +170,19 @@ def _distinct(series: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
     return codes, [value for _, value in index]
 
 
+def _objects(values: Any, dtype: Any) -> list[Any]:
+    """Values of a column as Python objects; numbers of single precision stay what they are."""
+    own = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+    plain = getattr(own, "numpy_dtype", own)
+    if plain in (np.float32, np.float16):
+        return list(np.asarray(values, dtype=plain))
+    return list(values.tolist())
+
+
 def _levels(series: pd.Series[Any]) -> tuple[str, ...]:
     if isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.ordered:
-        return tuple(dict.fromkeys(canonical_label(level) for level in series.dtype.categories))
+        levels = _objects(series.dtype.categories, series.dtype)
+        return tuple(dict.fromkeys(map(canonical_label, levels)))
     return ()
 
 
@@ -196,6 +225,15 @@ def _(value: float) -> tuple[str, float]:
     if isinf(number) or abs(number) >= _EXACT or number != int(number):
         return repr(number), number
     return str(int(number)), number
+
+
+@_canonical.register(np.float32)
+@_canonical.register(np.float16)
+def _(value: np.floating[Any]) -> tuple[str, float]:
+    number = float(value)
+    # A fraction is called what it is called in double precision: .1, not .10000000149011612.
+    whole = isinf(number) or number == int(number)
+    return _canonical(number if whole else float(str(value)))[0], number
 
 
 @_canonical.register

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables import dates
-from lit_causalmix.tables.cells import Cells, read_cells
+from lit_causalmix.tables.cells import Cells, read_cells, spellings
 from lit_causalmix.tables.scaling import LARGEST
 from lit_causalmix.tables.schema import Column, Schema
 
@@ -102,7 +102,9 @@ def code_column(column: Column, cells: Cells, rows: NDArray[np.int64]) -> NDArra
         lookup[present] = cells.numbers[present]
     else:
         index = {label: float(code) for code, label in enumerate(column.categories)}
-        lookup[present] = [index.get(cells.labels[i], np.nan) for i in present]
+        for i in present:
+            names = spellings(cells.labels[i], cells.numbers[i])
+            lookup[i] = next((index[name] for name in names if name in index), np.nan)
     values = lookup[cells.codes]
     unfit = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~cells.missing)  # also of NaN
     if len(unfit):

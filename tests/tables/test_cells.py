@@ -93,3 +93,24 @@ def test_ordered_categoricals_keep_their_levels() -> None:
     column = pd.Categorical(["b", "a"], categories=["b", "a", "c"], ordered=True)
     assert read_cells(pd.DataFrame({"a": column}))["a"].levels == ("b", "a", "c")
     assert read_cells(pd.DataFrame({"a": column.as_unordered()}))["a"].levels == ()
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "Float32"])
+def test_fractions_of_single_precision_are_called_as_those_of_double(kind: str) -> None:
+    series = pd.Series([0.1, 2.5, 3.0, 0.1], dtype=kind)
+    if kind == "float16":  # pandas has no index of them, and so no categories
+        scalars = pd.Series([np.float16(value) for value in series], dtype=object)
+        more = [scalars]
+    else:
+        more = [series.astype("category")]
+    for column in (series, *more):
+        cells = read_cells(column.to_frame("k"))["k"]
+        assert cells.labels.tolist() == ["0.1", "2.5", "3"]
+        assert cells.numbers.tolist() == [float(series[0]), 2.5, 3.0]
+
+
+def test_levels_of_single_precision_are_called_as_their_cells() -> None:
+    series = pd.Series([2.5, 0.1], dtype="float32")
+    ordered = series.astype(pd.CategoricalDtype(np.float32([0.1, 2.5]), ordered=True))
+    cells = read_cells(ordered.to_frame("k"))["k"]
+    assert (cells.labels.tolist(), cells.levels) == (["2.5", "0.1"], ("0.1", "2.5"))

@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -5,7 +6,18 @@ import pandas as pd
 import pytest
 
 from lit_causalmix.errors import TableError
-from lit_causalmix.tables import SplitSpec, Table, TableSpec, load_rows, load_splits
+from lit_causalmix.tables import (
+    Column,
+    ColumnKind,
+    Schema,
+    SplitSpec,
+    Table,
+    TableSpec,
+    TaskType,
+    encode,
+    load_rows,
+    load_splits,
+)
 
 
 @pytest.fixture
@@ -77,3 +89,29 @@ def test_a_target_that_is_no_number_is_unknown() -> None:
     prices = pd.Series(["?", "tba", np.inf, 1e200, "1.5", None], dtype=object)
     table = load_rows(frame.head(6).assign(price=prices), train, spec)
     np.testing.assert_array_equal(table.target, [np.nan] * 4 + [1.5, np.nan])
+
+
+@pytest.mark.parametrize("fitted", ["float32", "float64"])
+@pytest.mark.parametrize("given", ["float32", "float64", "widened", "text"])
+def test_a_category_is_known_in_every_precision(fitted: str, given: str) -> None:
+    values = pd.Series([0.1, 0.2, 7.0] * 10)
+    frame = pd.DataFrame({"k": values.astype(fitted), "y": [1, 2, 3] * 10})
+    spec = TableSpec(frame, target="y", kinds={"k": "categorical"}, task="multiclass")
+    train = load_splits(spec, SplitSpec(val_fraction=0, test_fraction=0)).train
+    asked = values.astype("float32").astype("float64") if given == "widened" else values
+    kind = {"widened": "float64", "text": "str"}.get(given, given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = load_rows(pd.DataFrame({"k": asked.astype(kind)}), train, spec)
+    assert table.values[:3, 0].tolist() == [0, 1, 2]
+    odd = pd.DataFrame({"k": ["007", "0.10000001", "1e300", "0.3"]})
+    with pytest.warns(UserWarning, match=r"4 cell\(s\) hold categories unseen"):
+        assert np.isnan(load_rows(odd, train, spec).values[:, 0]).all()
+
+
+def test_models_that_were_kept_before_know_their_categories_of_single_precision() -> None:
+    widened = float(np.float32(0.1))
+    column = Column("k", ColumnKind.CATEGORICAL, (repr(widened), "7"))
+    schema = Schema((column,), Column("y", ColumnKind.NUMERICAL), TaskType.REGRESSION)
+    for values in (pd.Series([0.1, 7], dtype="float32"), pd.Series([widened, 7])):
+        assert encode(schema, values.to_frame("k"))[:, 0].tolist() == [0, 1]
