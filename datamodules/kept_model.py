@@ -43,7 +43,7 @@ def kept_model(
         data: What it was fitted to.
         settings: JSON values; the configuration of the fit.
     """
-    return Predictor([kept_member(task, data)], data.table, record(task, data, settings))
+    return Predictor([kept_member(task, data)], data.reading, record(task, data, settings))
 
 
 def record(

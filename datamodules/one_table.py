@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -79,6 +80,11 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
     @property
     def is_classification(self) -> bool:
         return self.splits.train.schema.task.is_classification
+
+    @property
+    def reading(self) -> TableSpec:
+        """How new rows are read: as the table, less the columns without a cell in training."""
+        return replace(self.table, drop=[*self.table.drop, *self.splits.left_out])
 
     def read(self) -> None:
         """Reads and checks the table."""
@@ -216,7 +222,7 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
             raise ConfigurationError(
                 "nothing to predict: set data.predict_source to a CSV or Parquet file"
             )
-        rows = load_rows(self.predict_source, self.splits.train, self.table)
+        rows = load_rows(self.predict_source, self.splits.train, self.reading)
         return self.evaluation_loader(self._stream_of([EpisodeParts.of(rows)], "test"))
 
     def _stream_of(self, parts: list[EpisodeParts], stage: Stage) -> EvaluationStream:

@@ -210,7 +210,7 @@ class Ensemble:
         if comparison is not None:
             told["selected"] = f"{comparison.words}, {told['selected']}"
             told["auto"] = comparison.to_json()
-        return Predictor(members, first.data.table, told)
+        return Predictor(members, first.data.reading, told)
 
 
 def fit_ensemble(

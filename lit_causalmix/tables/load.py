@@ -243,7 +243,7 @@ def _coded(
     ends = np.cumsum([len(chosen.train), len(chosen.val), len(chosen.test)])
     _check_target(whole, ends)
     train, val, test = (whole.take(part) for part in np.split(np.arange(len(used)), ends[:2]))
-    return TableSplits(train, val, test)
+    return TableSplits(train, val, test, left_out=tuple(sorted(cells.keys() - used_cells.keys())))
 
 
 def _check_target(whole: Table, ends: NDArray[np.int64]) -> None:

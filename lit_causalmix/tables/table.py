@@ -63,12 +63,14 @@ class TableSplits:
         val: What selects.
         test: What is scored in the end.
         identity: Which rows of which table they are; None for parts put together by hand.
+        left_out: Feature columns without a cell in the training rows, which the schema lacks.
     """
 
     train: Table
     val: Table
     test: Table
     identity: TableIdentity | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def class_counts(train: Table, *others: Table) -> list[tuple[str, list[int]]]:

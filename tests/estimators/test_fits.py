@@ -217,6 +217,25 @@ def test_a_run_that_is_kept_has_the_checkpoints_of_settings(
     assert list((tmp_path / "mine").glob("*.ckpt"))
 
 
+@pytest.mark.parametrize("folds", [1, 2])
+def test_a_column_without_cells_is_no_further_column(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, folds: int
+) -> None:
+    X = frame[["age", "member"]].assign(empty=np.nan)
+    asked: dict[str, Any] = {"folds": folds, "max_steps": 0, "device": "cpu", "settings": tiny}
+    with pytest.warns(UserWarning, match="left out, no cell in the training rows: 'empty'"):
+        model = CausalMixClassifier("default", **asked).fit(X, frame["target"])
+    model.save(tmp_path / "m")
+    kept = lit_causalmix.load_model(tmp_path / "m")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = model.predict_proba(X)
+        assert np.array_equal(kept.predict_proba(X), expected)
+        assert np.array_equal(kept.predict_proba(X.drop(columns="empty")), expected)
+    with pytest.warns(UserWarning, match="did not use: 'more'$"):
+        kept.predict(X.assign(more=1))
+
+
 def test_an_array_and_a_frame_give_the_same(frame: pd.DataFrame) -> None:
     X = frame[["age", "income"]]
     asked = CausalMixClassifier("default", max_steps=0, device="cpu")
