@@ -128,6 +128,8 @@ def fit_settings(
         if base["model"].get("selection") is None:  # log-loss would keep zero-shot
             own["model"]["selection"] = "lit_causalmix.training.BalancedValidation"
     if max_steps is not None:
+        if max_steps < 0:
+            raise ConfigurationError(f"max_steps is >= 0, 0 being zero-shot, got {max_steps}")
         own["trainer"]["max_steps"] = max_steps
     whole = merged(base, own, said)
     if max_steps is not None and "max_epochs" not in said.get("trainer", {}):
@@ -138,8 +140,11 @@ def fit_settings(
 
 def _epochs(config: Settings) -> int:
     """Epochs that have room for the steps of a configuration."""
-    steps = config["trainer"]["max_steps"]
-    return max(1, math.ceil(steps / config["data"].get("episodes_per_epoch", 10)))
+    steps, each = config["trainer"]["max_steps"], config["data"].get("episodes_per_epoch", 10)
+    try:
+        return max(1, math.ceil(steps / each))
+    except (TypeError, ZeroDivisionError):  # no numbers of them: who reads the settings says so
+        return 1
 
 
 def _table(table: Settings, said: Any) -> dict[str, Any]:

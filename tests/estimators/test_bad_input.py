@@ -99,6 +99,12 @@ def test_an_unknown_recipe_is_answered_with_what_was_meant(
         ({"calibration": "platt"}, "calibration is"),
         ({"synthetic_ratio": 2.0}, "ratio"),
         ({"device": "quantum"}, "quantum"),
+        ({"max_steps": -1}, "max_steps is >= 0, 0 being zero-shot, got -1"),
+        (
+            {"max_steps": 3, "settings": {"data": {"episodes_per_epoch": 0}}},
+            "episodes_per_epoch must be >= 1, got 0",
+        ),
+        ({"max_steps": 3, "settings": {"data": {"episodes_per_epoch": "few"}}}, "few"),
     ],
 )
 def test_arguments_outside_their_range(
