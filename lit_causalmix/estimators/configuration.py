@@ -203,7 +203,15 @@ def _with_run(
 
 
 def _device(device: str) -> dict[str, Any]:
-    """Lightning's words for a device as torch names it."""
-    kind, _, number = device.partition(":")
+    """Lightning's words for a device as torch names it.
+
+    Raises:
+        ConfigurationError: If there is no number behind a colon, or one that the device has not.
+    """
+    kind, colon, number = device.partition(":")
+    single = kind in ("cpu", "mps")
+    if colon and (not number.isdecimal() or (single and int(number))):
+        raise ConfigurationError(f"a device is auto, cpu, cuda, cuda:1 or mps, got {device!r}")
     accelerator = {"cuda": "gpu"}.get(kind, kind)
-    return {"accelerator": accelerator, "devices": [int(number)] if number else 1}
+    # To Lightning the devices of a CPU are processes, which have no numbers.
+    return {"accelerator": accelerator, "devices": [int(number)] if colon and not single else 1}

@@ -99,6 +99,9 @@ def test_an_unknown_recipe_is_answered_with_what_was_meant(
         ({"calibration": "platt"}, "calibration is"),
         ({"synthetic_ratio": 2.0}, "ratio"),
         ({"device": "quantum"}, "quantum"),
+        ({"device": "cpu:1"}, "a device is auto, cpu, cuda, cuda:1 or mps, got 'cpu:1'"),
+        ({"device": "cuda:one"}, "a device is auto, .*, got 'cuda:one'"),
+        ({"device": "cuda:"}, "a device is auto, .*, got 'cuda:'"),
         ({"max_steps": -1}, "max_steps is >= 0, 0 being zero-shot, got -1"),
         (
             {"max_steps": 3, "settings": {"data": {"episodes_per_epoch": 0}}},

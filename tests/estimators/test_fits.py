@@ -140,6 +140,11 @@ def test_categories_of_a_frame_are_categories(frame: pd.DataFrame) -> None:
     assert kinds["zip"] == "categorical"
 
 
+def test_the_first_processor_is_a_device(frame: pd.DataFrame) -> None:
+    X, y = parts(frame)
+    assert CausalMixClassifier("default", max_steps=0, device="cpu:0").fit(X, y).score(X, y) > 0.8
+
+
 def test_spaces_around_names_do_not_count(frame: pd.DataFrame, tmp_path: Path) -> None:
     spaced = frame.assign(colour=frame["colour"].astype("category")).add_prefix(" ")
     X, y = spaced[[" age", " colour"]], spaced[" target"]
@@ -351,6 +356,7 @@ def test_settings_hold_over_arguments_and_arguments_over_recipes() -> None:
         == (settings_of(max_steps=25)["trainer"])
     )
     assert settings_of(device="cuda:1")["trainer"]["devices"] == [1]
+    assert settings_of(device="cpu:0") == settings_of(device="cpu")
 
 
 def test_steps_and_epochs_of_settings_hold_over_max_steps() -> None:
