@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 
 from lit_causalmix.episode import RowOrigin
 from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.estimators.base import CausalMixEstimator
 from lit_causalmix.estimators.fitting import Fitted
-from lit_causalmix.estimators.rows import name_of
+from lit_causalmix.estimators.rows import labels_of, name_of
 from lit_causalmix.model.calibration import fit_temperature, tempered
 from lit_causalmix.model.decision import OBJECTIVES, decided, fit_threshold
 from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label
@@ -137,7 +137,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         if self.threshold not in THRESHOLDS:
             raise ConfigurationError(f"threshold is {THRESHOLDS}, got {self.threshold!r}")
         frame = self._checked(X, y)
-        labels = column_or_1d(y, warn=True)
+        labels = labels_of(y)
         if pd.isna(labels).any():
             raise TableError(f"Input y contains NaN: {pd.isna(labels).sum()} of {len(labels)} rows")
         assert_all_finite(labels, input_name="y")

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from lit_causalmix.errors import TableError
@@ -106,6 +108,23 @@ def _free(name: str, frame: pd.DataFrame) -> str:
     while name in frame.columns:
         name += "_"
     return name
+
+
+def labels_of(y: Any) -> NDArray[Any]:
+    """Class labels as a flat array; pandas' own integers and truth values stay what they are.
+
+    scikit-learn makes floats of them, as they may have gaps, which are left for it to refuse.
+
+    Example:
+        >>> labels_of(pd.Series([True, False], dtype="boolean"))
+        array([ True, False])
+    """
+    labels: NDArray[Any] = column_or_1d(y, warn=True)
+    own = y.iloc[:, 0] if isinstance(y, pd.DataFrame) else y
+    plain = getattr(getattr(own, "dtype", None), "numpy_dtype", None)
+    if plain is None or plain.kind not in "biu" or pd.isna(labels).any():
+        return labels
+    return np.asarray(own.to_numpy(dtype=plain))
 
 
 def name_of(y: Any) -> str | None:

@@ -39,6 +39,8 @@ def test_a_target_with_gaps(X: pd.DataFrame, y: "pd.Series[Any]", gap: Any) -> N
     y[3] = gap
     with pytest.raises(ValueError, match=r"NaN"):
         classifier().fit(X, y)
+    with pytest.raises(ValueError, match="Input y contains NaN: 1 of 160 rows"):
+        classifier().fit(X, (y == "good").astype("boolean").mask(y.index == 3))
     numbers = np.arange(len(X), dtype=float)
     numbers[7] = np.nan
     with pytest.raises(ValueError, match="Input y contains NaN"):

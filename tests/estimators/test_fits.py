@@ -121,6 +121,22 @@ def test_labels_come_back_as_they_were(
     assert np.array_equal(kept.predict_proba(X)[:, order], model.predict_proba(X))
 
 
+@pytest.mark.parametrize("kind", ["boolean", "Int64", "Int8", "category"])
+def test_labels_of_pandas_own_kinds_stay_what_they_are(frame: pd.DataFrame, kind: str) -> None:
+    X = parts(frame)[0]
+    plain = (frame["age"] > 50) if kind == "boolean" else (frame["age"] > 50).astype(int) + 3
+    y = plain.astype(kind)
+    labels = sorted(plain.unique().tolist())
+    asked = CausalMixClassifier("default", max_steps=0, device="cpu", class_weight={labels[1]: 5})
+    model = asked.fit(X, y)
+    assert [(type(label), label) for label in model.classes_.tolist()] == [
+        (type(label), label) for label in labels
+    ]
+    expected = asked.fit(X, plain.to_numpy()).predict_proba(X)
+    assert np.array_equal(asked.fit(X, y.to_frame()).predict_proba(X), expected)
+    assert np.array_equal(asked.fit(X, y.array).predict_proba(X), expected)
+
+
 def test_groups_are_not_parted(frame: pd.DataFrame, tiny: dict[str, Any]) -> None:
     groups = np.repeat(np.arange(40), 4)
     model = CausalMixClassifier(
