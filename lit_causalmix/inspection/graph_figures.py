@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ Floats = NDArray[np.float64]
 Graph = NDArray[np.bool_]
 
 
-def draw_edges(edges: EdgeProbabilities, folder: Path, target: str) -> list[Path]:
+def draw_edges(edges: EdgeProbabilities, folder: str | PathLike[str], target: str) -> list[Path]:
     """Writes `edges.png`, a heat map, and `strongest_edges.png`, a graph, into a folder.
 
     Args:
@@ -62,7 +63,7 @@ def draw_edges(edges: EdgeProbabilities, folder: Path, target: str) -> list[Path
         )
     at, found = edges.names.index(target), []
     for name, draw in (("edges", edge_heat_map), ("strongest_edges", strongest_graph)):
-        found.append(folder / f"{name}.png")
+        found.append(Path(folder, f"{name}.png"))
         write_bytes(found[-1], draw(edges.names, edges.matrix, at))
     return found
 

@@ -26,6 +26,10 @@ def test_heat_map_and_graph_show_the_probabilities(tmp_path: Path) -> None:
         assert strong[..., :3].sum() < weak[..., :3].sum()  # darker
 
 
+def test_a_folder_is_named_by_text_as_well(tmp_path: Path) -> None:
+    assert draw_edges(edges(1.0), str(tmp_path), "c") == draw_edges(edges(1.0), tmp_path, "c")
+
+
 def test_an_unknown_target_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="one of 'a', 'b', 'c', got 'd'"):
         draw_edges(edges(1.0), tmp_path, "d")
