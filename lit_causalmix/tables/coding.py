@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lit_causalmix.errors import TableError
+from lit_causalmix.errors import TableError, shortened
 from lit_causalmix.tables import dates
 from lit_causalmix.tables.cells import Cells, read_cells, spellings
 from lit_causalmix.tables.scaling import LARGEST
@@ -141,11 +141,11 @@ def _warn_unseen(
     column: Column, cells: Cells, unfit: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> None:
     labels = sorted(set(cells.labels[cells.codes[unfit]]))
-    warnings.warn(
+    message = (
         f"column {column.name!r}: {len(unfit)} cell(s) hold categories unseen in training "
-        f"({', '.join(map(repr, labels[:3]))}) and count as missing, first in row {rows[unfit[0]]}",
-        stacklevel=2,
+        f"({', '.join(map(repr, labels[:3]))}) and count as missing, first in row {rows[unfit[0]]}"
     )
+    warnings.warn(shortened(message), stacklevel=2)  # a cell may be of any length
 
 
 def _decoded(column: Column, values: NDArray[np.float64]) -> pd.Series[Any]:

@@ -9,7 +9,7 @@ from os import PathLike
 import numpy as np
 import pandas as pd
 
-from lit_causalmix.errors import TableError
+from lit_causalmix.errors import TableError, shortened
 from lit_causalmix.tables.cells import Cells, read_cells
 from lit_causalmix.tables.coding import code_columns
 from lit_causalmix.tables.infer import listed
@@ -61,7 +61,8 @@ def read_new_cells(
     set_aside = {*spec.drop, spec.group_column, spec.split_column, spec.time_column}
     extra = [name for name in raw.frame.columns if name not in {*known, *set_aside}]
     if extra:
-        warnings.warn(f"columns that training did not use: {listed(extra)}", stacklevel=2)
+        message = shortened(f"columns that training did not use: {listed(extra)}")
+        warnings.warn(message, stacklevel=2)
     read = known if with_target else [column.name for column in schema.features]
     present = [name for name in read if name in raw.frame.columns]
     if not len(raw.frame):

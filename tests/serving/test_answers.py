@@ -98,6 +98,10 @@ def test_what_training_did_not_show_is_said_to_whom_it_concerns(
     street, colour = noted.content["notes"]
     assert "did not use: 'street'" in street
     assert "unseen in training ('mauve')" in colour
+    long = new.head(1).assign(colour="m" * 100_000, **{"s" * 100_000: "x"})
+    (answer,) = answers(model, [body(long)], 10)
+    assert [len(note) < 2_100 for note in answer.content["notes"]] == [True, True]
+    assert answer.content["notes"][1].endswith("count as missing, first in row 0")
     (gap,) = answers(model, [body(new.head(1).assign(colour=None))], 10)
     (found,), (expected,) = gap.content["predictions"], noted.content["predictions"]
     assert found["prediction"] == expected["prediction"]
