@@ -82,4 +82,5 @@ def decided(probabilities: Floats, threshold: float | None) -> NDArray[np.intp]:
     if threshold is None:
         largest: NDArray[np.intp] = probabilities.argmax(axis=1)
         return largest
-    return (probabilities[:, 1] > threshold).astype(np.intp)
+    # In doubles: half-way between two neighbours of single precision lies none of these.
+    return (probabilities[:, 1].astype(np.float64) > threshold).astype(np.intp)

@@ -42,6 +42,17 @@ def test_of_equally_good_ones_the_nearest_to_one_half_is_taken() -> None:
     assert fit_threshold(both([0.3, 0.3, 0.3]), np.array([0, 1, 1])) == 0.5  # nothing to part
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_neighbours_of_single_precision_are_parted(steps: int) -> None:
+    low = np.float32(0.3)
+    for _ in range(steps):
+        low = np.nextafter(low, np.float32(1))
+    high = np.nextafter(low, np.float32(1))
+    p = np.array([[1 - low, low], [1 - high, high]], dtype=np.float32)
+    classes = np.array([0, 1])
+    assert decided(p, fit_threshold(p, classes)).tolist() == classes.tolist()
+
+
 def test_what_has_no_threshold_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="both classes, and there are 3 and 0"):
         fit_threshold(both([0.1, 0.2, 0.3]), np.zeros(3, dtype=np.int64))
