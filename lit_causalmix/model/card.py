@@ -77,7 +77,7 @@ def _columns(model: Predictor) -> Iterator[Element]:
     unused = set(model.members[0].encoder.left_out)
     rows = [
         (column.name, str(column.kind), _values(column), "no" if column.name in unused else "yes")
-        for column in model.schema.features
+        for column in model.features
     ]
     yield Table(("column", "kind", "values", "used"), rows)
     yield Paragraph(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from lit_causalmix.tables.episodes import (
     with_query,
 )
 from lit_causalmix.tables.nearest import NEAREST_QUERY_ROWS, NearestRows
-from lit_causalmix.tables.schema import Schema
+from lit_causalmix.tables.schema import Column, Schema
 from lit_causalmix.tables.table import Table
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -137,3 +137,15 @@ class Member:
                 f"{type(self.backbone).__name__} cannot compute with its cells"
             )
         return array
+
+
+def features_of(members: Iterable[Member]) -> tuple[Column, ...]:
+    """The columns that members read, each as the first of them that reads it knows it.
+
+    A column of few cells may have none in the rows of a fold, whose member then does not read it.
+    """
+    found: dict[str, Column] = {}
+    for member in members:
+        for column in member.schema.features:
+            found.setdefault(column.name, column)
+    return tuple(found.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from lit_causalmix.model.card import model_card
 from lit_causalmix.model.decision import check_threshold, decided
 from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
 from lit_causalmix.model.frames import prediction_frame
-from lit_causalmix.model.member import Floats, Member
+from lit_causalmix.model.member import Floats, Member, features_of
 from lit_causalmix.model.storage import read_member, write_member
 from lit_causalmix.tables.coding import code_columns
 from lit_causalmix.tables.new_rows import read_new_cells
-from lit_causalmix.tables.schema import Schema, TaskType
+from lit_causalmix.tables.schema import Column, Schema, TaskType
 from lit_causalmix.tables.spec import TableSpec
 
 _READING = (
@@ -110,9 +111,14 @@ class Predictor:
         return self.schema.target.categories if self.task.is_classification else ()
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
+    def features(self) -> tuple[Column, ...]:
         """The columns that new rows must have."""
-        return tuple(column.name for column in self.schema.features)
+        return features_of(self.members)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(column.name for column in self.features)
 
     # -- predictions ----------------------------------------------------------------------------
 
@@ -165,10 +171,9 @@ class Predictor:
 
     def coded(self, rows: Source) -> Coded:
         """Reads and checks rows once, for `coded_frame`; raises as `predict` does."""
-        cells, _ = read_new_cells(rows, self.schema, self.spec)
-        coded: dict[Schema, NDArray[np.float64]] = {}
-        for schema in {member.schema: None for member in self.members}:
-            coded[schema] = code_columns(schema, cells)
+        cells, _ = read_new_cells(rows, replace(self.schema, features=self.features), self.spec)
+        schemas = dict.fromkeys(member.schema for member in self.members)
+        coded = {schema: code_columns(schema, cells) for schema in schemas}
         return [coded[member.schema] for member in self.members]
 
     def coded_frame(
@@ -199,8 +204,7 @@ class Predictor:
         return np.asarray(np.mean(found, axis=0), dtype=np.float64)
 
     def _predictions(self, values: Coded) -> Floats:
-        pairs = zip(self.members, values, strict=True)
-        found = [member.predict_for(self.classes, own) for member, own in pairs]
+        found = [m.predict_for(self.classes, v) for m, v in zip(self.members, values, strict=True)]
         mean = found[0]
         if len(found) > 1:
             doubles = np.asarray(np.mean(found, axis=0, dtype=np.float64))

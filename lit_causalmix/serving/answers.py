@@ -110,7 +110,7 @@ def schema(model: Predictor, *, max_rows: int, max_bytes: int) -> dict[str, Any]
                 "date_format": column.date_format,
                 "used": column.name not in unused,
             }
-            for column in model.schema.features
+            for column in model.features
         ],
         "limits": {"rows": max_rows, "bytes": max_bytes},
         "takes": list(READERS),

@@ -257,6 +257,26 @@ def test_a_column_without_cells_is_no_further_column(
         kept.predict(X.assign(more=1))
 
 
+def test_a_column_that_one_fold_does_not_see(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    X = frame.drop(columns="target").assign(rare=np.nan)
+    counts = []
+    for row in range(9):  # some of them validate in the first fold
+        rows = X.assign(rare=X["rare"].where(X.index != row, 1.0))
+        asked: dict[str, Any] = {"folds": 2, "max_steps": 0, "device": "cpu", "settings": tiny}
+        model = CausalMixClassifier("default", **asked).fit(rows, frame["target"])
+        model.save(tmp_path / "m")
+        expected = model.predict_proba(rows)
+        kept = lit_causalmix.load_model(tmp_path / "m")
+        assert kept.feature_names == tuple(rows)
+        assert np.array_equal(kept.predict_proba(rows), expected)
+        counts.append(len(model.model_.members[0].schema.features))
+        if set(counts) == {4, 5}:
+            return
+    raise AssertionError(counts)
+
+
 def test_an_array_and_a_frame_give_the_same(frame: pd.DataFrame) -> None:
     X = frame[["age", "income"]]
     asked = CausalMixClassifier("default", max_steps=0, device="cpu")
