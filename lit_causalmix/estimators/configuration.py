@@ -142,9 +142,10 @@ def _epochs(config: Settings) -> int:
     """Epochs that have room for the steps of a configuration."""
     steps, each = config["trainer"]["max_steps"], config["data"].get("episodes_per_epoch", 10)
     try:
-        return max(1, math.ceil(steps / each))
+        epochs: int = math.ceil(steps / each)
     except (TypeError, ZeroDivisionError):  # no numbers of them: who reads the settings says so
         return 1
+    return max(1, epochs)
 
 
 def _table(table: Settings, said: Any) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _is_own(file: str) -> bool:
 def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -> Fitted:
     auto, config = without_auto(config)
     cli = built(config, frame)
-    check_known(cli.datamodule.table)
+    check_known(frame, cli.datamodule.table)
     if auto is not None:
         return _fitted_auto(auto, frame, config, cli)
     if cli.datamodule.folds > 1:

@@ -86,16 +86,16 @@ def training_frame(
     return frame, table
 
 
-def check_known(table: TableSpec) -> None:
+def check_known(frame: pd.DataFrame, table: TableSpec) -> None:
     """Refuses a frame whose target holds what `missing_values` calls missing.
 
     Raises:
         TableError: With what it holds: such rows would be left out, and a class with them.
     """
-    target = table.source[table.target]
-    missing = read_cells(target.to_frame(), table.missing_values)[str(table.target)].missing
+    name = str(table.target)
+    missing = read_cells(frame[[name]], table.missing_values)[name].missing
     if missing.any():
-        held = ", ".join(map(repr, pd.unique(target[missing]).tolist()[:3]))
+        held = ", ".join(map(repr, frame[name][missing].unique().tolist()[:3]))
         raise TableError(
             f"y holds {held} in {missing.sum()} row(s), which means missing by "
             f"data.table.missing_values {table.missing_values}: write it otherwise in y, or make "
