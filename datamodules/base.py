@@ -40,8 +40,6 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         train_stream: The training items, after `setup`: an episode each, or a list of them.
         deadline: Moment of `time.monotonic()` by which `make` is to give up; None sets none.
         given_up: What it gave up, in words; empty for nothing.
-        trains: Whether it is trained on. One that is not makes nothing slow and has no training
-            stream: kept weights need neither to predict.
         num_workers: Worker processes of the training loader.
         pin_memory: Whether the loaders pin memory, for GPUs.
     """
@@ -49,7 +47,6 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     train_stream: KeyedStream[ItemT]
     deadline: float | None = None
     given_up: str = ""
-    trains: bool = True
     _fitted_before: bool = False
     num_workers: int = 0
     pin_memory: bool = False
@@ -122,8 +119,7 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     def setup(self, stage: str | None = None) -> None:
         """Finds again what `prepare_data` made, then builds the streams; every process calls it."""
         self._ready()
-        if self.trains:
-            self.build(stage)
+        self.build(stage)
         self._fitted_before |= stage == "fit"
 
     def _ready(self) -> None:
@@ -139,8 +135,7 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
             self.largest_steps(),
         )
         self.check_rows()
-        if self.trains:
-            self.make()
+        self.make()
 
     def read(self) -> None:
         """Reads the tables, unless they are read already."""

@@ -215,7 +215,7 @@ class CausalMixDataModule(MixedEpisodes):
         """
         command = self._command()
         used = command == "fit" or (command == "validate" and self.val_synthetic_rows > 0)
-        if self.synthetic is not None or not used:
+        if self.synthetic is not None or self.given_up or not used:
             return
         try:
             with until(self.deadline):

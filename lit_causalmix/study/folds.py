@@ -137,7 +137,7 @@ class FoldSettings:
         with tempfile.TemporaryDirectory(prefix="lit-causalmix-fold-") as scratch, quietly():
             plain = {"callbacks": [], "logger": False, "default_root_dir": scratch, **_QUIET}
             cli = self.build(merged(self.of(fold, Path(scratch)), {"trainer": plain}))
-            cli.datamodule.trains, cli.datamodule.given_up = False, told.given_up
+            cli.datamodule.given_up = told.given_up
             predictions = MemberPredictions(dict(weights))
             all_callbacks(cli.trainer).append(predictions)
             run = cli.trainer.test if test else cli.trainer.validate
