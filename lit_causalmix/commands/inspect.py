@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jsonargparse import SUPPRESS
+from jsonargparse import SUPPRESS, Namespace
 from numpy.typing import NDArray
 
+from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
 from lit_causalmix.configuration import Parser, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
+from lit_causalmix.generators.parts.backbone import BackboneGenerator
 from lit_causalmix.generators.parts.cache import fit_or_load
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.inspection import Inspection, Structure, build_page
@@ -33,7 +35,8 @@ from lit_causalmix.tables import TableSplits, load_splits
 _DESCRIPTION = """Writes one HTML page about a table: its columns and problems, the causal structure
 that PC and FCI find in its training rows, and how synthetic rows compare with validation rows.
 It takes the same --data options and --config files as fit, and shares its cache of fitted
-generators; of --data the table, split, generator, seed, cache_dir and progress matter."""
+generators; of --data the table, split, generator, seed, cache_dir and progress matter, of --model
+the backbone, where the generator asks one for its rows."""
 
 
 @runtime_checkable
@@ -50,6 +53,7 @@ class LearnsStructure(Protocol):
 @dataclass(frozen=True)
 class _Request:
     data: CausalMixDataModule
+    backbone: Any
     out: Path | None
     question: Question | None
 
@@ -72,6 +76,10 @@ def main(argv: Sequence[str]) -> int:
     out = request.out or Path("runs") / "inspect" / f"{safe_name(splits.train.name)}.html"
     check_writable(out)
     generator = data.generator or SCMGenerator()
+    if isinstance(generator, BackboneGenerator) and generator.wants_backbone:
+        backbone = _backbone(request.backbone)
+        backbone.specialise(splits.train.schema)
+        generator.use(backbone)
     fit_or_load(
         generator, splits.train, seed=data.seed, root=data.cache_dir, progress=data.progress
     )
@@ -100,13 +108,25 @@ def _parse(argv: Sequence[str]) -> _Request:
         help="asks what a row would have been, had columns had other values: "
         "{row: POSITION, do: {COLUMN: VALUE}}, or --what_if.row and --what_if.do",
     )
-    # The rest of a configuration of fit, which says nothing about the rows.
+    # The rest of a configuration of fit, which says nothing about the rows but for the backbone.
     for name in (*("model", "trainer", "auto"), "seed_everything", "ckpt_path", "weights_only"):
         parser.add_argument(f"--{name}", type=Any, help=SUPPRESS)
     config = parser.parse_args(with_packaged_configs(argv))
     ready = parser.instantiate_classes(config)
     out = None if ready.out is None else Path(ready.out)
-    return _Request(ready.data, out, ready.what_if)
+    model = ready.model if isinstance(ready.model, Mapping) else vars(ready.model or Namespace())
+    return _Request(ready.data, model.get("backbone"), out, ready.what_if)
+
+
+def _backbone(settings: Any) -> Backbone:
+    """The backbone of a configuration, as fit takes it; without one `Nano`."""
+    if settings is None:
+        return Nano()
+    parser = Parser(prog="lit-causalmix inspect")
+    parser.add_argument("--model.backbone", type=Backbone)
+    config = parser.parse_object({"model": {"backbone": settings}})
+    backbone: Backbone = parser.instantiate_classes(config).model.backbone
+    return backbone
 
 
 def _read(data: CausalMixDataModule) -> tuple[TableSplits, tuple[str, ...]]:

@@ -5,6 +5,7 @@ import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -257,3 +258,21 @@ def test_bad_input_is_one_clear_line(
 def test_help_names_inspect(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "inspect" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_generator_asks_the_backbone_of_the_fit_and_shares_its_cache(
+    make_frame: Any, named: bool
+) -> None:
+    make_frame(n=80).to_csv("t.csv", index=False)
+    config = yaml.safe_load((Path(__file__).parents[1] / "conf" / "tiny.yaml").read_text())
+    tabebm = {"class_path": "lit_causalmix.generators.TabEBMGenerator", "init_args": {"n_steps": 2}}
+    config["data"] |= {"generator": tabebm, "cache_dir": "cache", "synthetic_size": 1.0}
+    if not named:
+        config["model"]["backbone"] = None
+    Path("c.yaml").write_text(yaml.safe_dump(config))
+    table = ["--config=c.yaml", "--data.table.source=t.csv", "--data.table.target=target"]
+    assert main(["fit", *table, "--trainer.max_steps=1"]) == 0
+    before = {path.name for path in Path("cache").rglob("*") if path.is_dir()}
+    assert main(["inspect", *table, "--out=page.html"]) == 0
+    assert {path.name for path in Path("cache").rglob("*") if path.is_dir()} == before
