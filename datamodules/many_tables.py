@@ -36,8 +36,7 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
     are means over the tables of a domain, each table counting once; errors of numbers are in
     standard deviations of their table's training targets. So a table with a domain of its own is
     scored by itself, too. The tables have one kind of task; their classes and columns may differ.
-    `PretrainedFolder` writes the one model that comes out as a folder, with which a backbone then
-    starts on another table.
+    `PretrainedFolder` writes the one model that comes out, for a backbone to start from elsewhere.
 
     Args:
         tables: The tables, of different names.
@@ -160,13 +159,13 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     @property
     def method(self) -> str:
-        methods = dict.fromkeys(member.method for member in self.members)
-        return f"{len(self.members)} tables; {'; '.join(methods)}"
+        methods = "; ".join(dict.fromkeys(member.method for member in self.members))
+        return f"{len(self.members)} tables; {methods}"
 
     def context_of(self, stage: Stage) -> str:
         return "; ".join(
-            f"{member.table_names[0]}: {member.context_of(stage) if scored else 'no test rows'}"
-            for member, scored in self._scored(stage)
+            f"{m.table_names[0]}: {m.context_of(stage) if scored else 'no test rows'}"
+            for m, scored in self._scored(stage)
         )
 
     @property
@@ -260,8 +259,8 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     def _scored(self, stage: Stage) -> list[tuple[CausalMixDataModule, bool]]:
         """Whether each table is scored: a test is of those with test rows, if there are any."""
-        every = stage == "val" or not self.has_test_rows
-        return [(m, every or m.has_test_rows) for m in self.members]
+        some = stage == "test" and self.has_test_rows
+        return [(m, m.has_test_rows or not some) for m in self.members]
 
     def evaluation_stream(self, stage: Stage) -> ChainedStream:
         streams = [m.evaluation_stream(stage) if own else () for m, own in self._scored(stage)]
@@ -276,10 +275,7 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
         return super().test_dataloader()
 
     def predict_dataloader(self) -> DataLoader[Episode]:
-        raise ConfigurationError(
-            "predictions are of one table: start a fit of it from the weights that "
-            "PretrainedFolder wrote (model.backbone.weights)"
-        )
+        raise ConfigurationError("predictions are of one table: fit it from a PretrainedFolder")
 
     # -- checkpoints ----------------------------------------------------------------------------
 

@@ -85,6 +85,8 @@ def far(values: Floats) -> NDArray[np.bool_]:
     """
     found = np.zeros(values.shape, dtype=np.bool_)
     known = np.flatnonzero(~np.isnan(values).all(axis=0))
+    if not len(known):
+        return found
     low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
     found[:, known] = (high > low) & (np.abs(values[:, known] - middle) / FAR > high - low)
     return found

@@ -28,9 +28,11 @@ from lit_causalmix.tables import SplitSpec, TableSpec, encode, load_splits
 from lit_causalmix.tables.scaling import (
     LARGEST,
     SMALLEST,
+    far,
     known_location_scale,
     location_scale,
     moments,
+    single_unit,
 )
 
 COLUMN = st.lists(st.floats(-LARGEST, LARGEST), min_size=1, max_size=30).map(np.array)
@@ -53,6 +55,13 @@ def test_the_three_forms_agree(column: Any) -> None:
 def test_an_empty_column_is_left_as_it_is() -> None:
     location, scale = known_location_scale(np.full((3, 1), np.nan))
     assert (location[0], scale[0]) == (0.0, 1.0)
+
+
+def test_no_column_and_no_cell_are_taken() -> None:
+    assert far(np.empty((3, 0))).shape == single_unit(np.empty((3, 0)))[None].repeat(3, 0).shape
+    empty = np.array([[np.nan, 1.0], [np.nan, 2.0]])
+    assert not far(empty).any()
+    assert single_unit(empty).tolist() == [1.0, 1.0]
 
 
 def table(unit: float) -> pd.DataFrame:
