@@ -2,7 +2,8 @@
 
     lit-causalmix study export --config freshness --to docs/results/freshness.jsonl.gz
     lit-causalmix study export --config evidence --to docs/results/evidence.jsonl.gz
-        (likewise evidence-tabpfn-v1, evidence-tabpfn-v2, evidence-scaling)
+        (likewise evidence-tabpfn-v1, evidence-tabpfn-v2, evidence-scaling; to plan the cells of
+        TabPFN v2 takes the extra tabpfn and its weights)
     LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/evidence.py --out docs/results/evidence.md
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
