@@ -66,11 +66,14 @@ def summary(results: pd.DataFrame) -> str:
         scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
         complete = scores.dropna()
         table = overall(complete.groupby("table").mean(), metric)
+        cells = chosen.set_index(["table", "seed"])
+        per_table = cells[cells.index.isin(complete.index)].groupby(["method", "table"])
         for name in ("ece", "coverage"):
             if chosen[name].notna().any():
-                means = chosen.groupby("method")[name].mean()
+                means = per_table[name].mean().groupby("method").mean()
                 table[f"mean {name}"] = means.map("{:.3f}".format).where(means.notna(), "")
-        table["CPU seconds"] = chosen.groupby("method")["seconds"].median().map("{:.2f}".format)
+        seconds = per_table["seconds"].mean().groupby("method").median()
+        table["CPU seconds"] = seconds.map("{:.2f}".format)
         if not is_classification:
             errors = chosen.pivot_table(index=["table", "seed"], columns="method", values="mae")
             relative = errors.div(errors.min(axis=1), axis=0).dropna().groupby("table").mean()

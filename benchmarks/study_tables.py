@@ -43,6 +43,7 @@ from lit_causalmix.study.statistics import (
     PairedSummary,
     paired_effects,
     scaling_curve,
+    slope_effects,
     summarise,
 )
 from lit_causalmix.study.statistics.scaling import Amount
@@ -129,7 +130,7 @@ def numbers_right(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 def methods(block: Block) -> Table:
     """Every method, best rank first, each with its difference to default fine-tuning."""
     means = stopping_means(block)[["last", "perfect"]]
-    summary = ranked_summary(block.main, block.score)
+    summary = ranked_summary(block.main, block.score, ranked=block.alike)
     head = (
         *("method", *_COLUMNS.values(), "mean difference to default"),
         *("better / equal / worse", "last weights", "perfect stopping"),
@@ -143,7 +144,7 @@ def methods(block: Block) -> Table:
 
 def to_reference(block: Block, name: str) -> PairedSummary:
     """A method against the reference on the same tables and seeds."""
-    return summarise(paired_effects(block.main, block.score, name, block.reference))
+    return summarise(paired_effects(block.alike, block.score, name, block.reference))
 
 
 def difference(block: Block, name: str) -> tuple[str, str]:
@@ -203,7 +204,7 @@ def curves(block: Block, amount: Amount) -> Table:
     frame = frame[frame["domain"] == OVERALL]
     amounts = sorted(frame["amount"].unique())
     return numbers_right(
-        ("", *map(_amount, amounts), "slope", "verdict"),
+        ("", *map(_amount, amounts), "slope", "verdict", "slope without 0"),
         [(name, *_curve(block, frame, name, amount, amounts)) for name in fixed],
     )
 
@@ -220,6 +221,9 @@ def _curve(
     yield from (signed(float(means[value])) for value in amounts)
     yield estimate(found.overall)
     yield found.word
+    cells = varied(block, amount)[0]
+    some = cells[(cells["method"] == name) & (cells["ratio"] > 0)]
+    yield estimate(summarise(slope_effects(some, block.score, amount)).mean)
 
 
 PREFACE = """# The study in tables

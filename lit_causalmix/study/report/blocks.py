@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,6 +13,8 @@ from lit_causalmix.metrics import metric_named, specs
 from lit_causalmix.study.report.contents import Study
 
 KINDS = ("classification", "regression")
+
+_CELL = ["table", "seed"]
 
 FEW_TABLES = 6
 """With fewer the signed-rank test cannot reach p < 0.05, whatever the scores."""
@@ -68,6 +71,25 @@ class Block:
     def score(self) -> str:
         """Column of the score that decides."""
         return score_name(self.metric)
+
+    @cached_property
+    def alike(self) -> pd.DataFrame:
+        """`main` with the score that decides in percent of one zero-shot for all methods.
+
+        Folds predict by several members, zero-shot too, so that a method that fits them has a
+        zero-shot score of its own. Percents of different scores are not to be subtracted or ranked:
+        they are taken of the reference's, on the same table with the same seed.
+        """
+        raw, zero = (f"test/real/{self.metric}{end}" for end in ("", "_zero_shot"))
+        if zero not in self.main:
+            return self.main
+        own = self.main[self.main["method"] == self.reference].set_index(_CELL)[zero]
+        keys = pd.MultiIndex.from_frame(self.main[_CELL])
+        common = pd.Series(own.reindex(keys).to_numpy(), index=self.main.index)
+        sign = metric_named(self.metric).sign
+        gain = sign * (self.main[raw] - common) / common.abs() * 100
+        same = common.isna() | (common == self.main[zero])
+        return self.main.assign(**{self.score: self.main[self.score].where(same, gain)})
 
     @property
     def title(self) -> str:

@@ -43,7 +43,7 @@ _STATISTICS = (
 
 def paper_table(block: Block) -> Part:
     """Every method with its statistics over tables, beside the published figures."""
-    frame = ranked_summary(block.main, block.score)
+    frame = ranked_summary(block.main, block.score, ranked=block.alike)
     names = [str(name) for name in frame["method"]]
     frame.insert(1, "setting", [str(block.settings[name]) for name in names])
     head = ["method", *_COLUMNS.values()]
@@ -77,7 +77,7 @@ def _uneven(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def ranks_part(block: Block) -> Part:
     """Critical-difference diagram and the tests behind it."""
-    ranked, told = ranking(block.main, block.score)
+    ranked, told = ranking(block.alike, block.score)
     name = f"{block.slug}_ranks"
     wide = ranked.table_ranks[list(ranked.ranks.index)].rename_axis(columns=None)
     pairs = ranked.pairwise_p.rename_axis(index="method", columns=None)

@@ -30,7 +30,7 @@ def paired_part(block: Block) -> Part:
     told: list[tuple[str, str]] = []
     for name in block.rivals:
         try:
-            effects = paired_effects(block.main, block.score, name, block.reference)
+            effects = paired_effects(block.alike, block.score, name, block.reference)
             summaries[name] = summarise(effects)
         except ConfigurationError as error:
             told.append((name, str(error)))

@@ -105,7 +105,7 @@ def mixing(block: Block) -> Answer:
     return _compared(
         "mix",
         about,
-        lambda: paired_effects(block.main, block.score, block.method, block.reference),
+        lambda: paired_effects(block.alike, block.score, block.method, block.reference),
     )
 
 

@@ -70,10 +70,19 @@ def summary(cells: pd.DataFrame, score: str, by: str = "method") -> pd.DataFrame
     return rows.reset_index()
 
 
-def ranked_summary(cells: pd.DataFrame, score: str, by: str = "method") -> pd.DataFrame:
-    """The summary with a column rank, NaN where there is none; best rank first, then median."""
+def ranked_summary(
+    cells: pd.DataFrame, score: str, by: str = "method", *, ranked: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The summary with a column rank, NaN where there is none; best rank first, then median.
+
+    Args:
+        cells: One row per run.
+        score: Column of the score.
+        by: Column of what is compared.
+        ranked: What the ranks are taken of, such as `Block.alike`; None takes the cells.
+    """
     frame = summary(cells, score, by)
-    ranks = _ranks(cells, score, by)
+    ranks = _ranks(cells if ranked is None else ranked, score, by)
     frame["rank"] = [ranks.get(str(name), math.nan) for name in frame[by]]
     return frame.sort_values(["rank", "median"], ascending=[True, False], kind="stable")
 

@@ -34,7 +34,7 @@ def targets(block: Block) -> pd.DataFrame:
     Raises:
         ConfigurationError: If the method and the reference cannot be compared.
     """
-    effects = paired_effects(block.main, block.score, block.method, block.reference)
+    effects = paired_effects(block.alike, block.score, block.method, block.reference)
     overall = verdict(effects).overall
     frame = summary(block.main, block.score).set_index("method")
     found = pd.DataFrame(list(_lines(block, frame, overall.low, overall.high)), columns=_HEAD)
@@ -53,7 +53,7 @@ def _lines(
     than = block.reference
     few = block.main["seed"].nunique() < _FEW_SEEDS
     try:
-        ranks = ranking(block.main, block.score)[0].ranks
+        ranks = ranking(block.alike, block.score)[0].ranks
         rank, best = float(ranks.get(block.method, math.nan)), float(ranks.min())
     except ConfigurationError:
         rank = best = math.nan

@@ -115,7 +115,7 @@ def verdict(
     p = _heterogeneity_p(names, values, n_permutations, seed)
     p_equivalent = equivalence_p(values, bound)
     shown = set(domains["shows"]) - {"open"}
-    everywhere = len(set(domains["shows"])) == 1
+    everywhere = set(domains["shows"]) in ({"gain"}, {"harm"})
     differ = p < 1 - level  # False for NaN, too
     above, below = overall.low > margin, overall.high < -margin
     numbers = f"mean {overall.value:+.3g} [{overall.low:+.3g}, {overall.high:+.3g}]"
