@@ -88,8 +88,8 @@ class Block:
         common = pd.Series(own.reindex(keys).to_numpy(), index=self.main.index)
         sign = metric_named(self.metric).sign
         gain = sign * (self.main[raw] - common) / common.abs() * 100
-        same = common.isna() | (common == self.main[zero])
-        return self.main.assign(**{self.score: self.main[self.score].where(same, gain)})
+        other = (common.notna() & (common != self.main[zero])).groupby(keys).transform("any")
+        return self.main.assign(**{self.score: self.main[self.score].mask(other, gain)})
 
     @property
     def title(self) -> str:

@@ -74,9 +74,31 @@ def test_without_a_method_there_are_no_goals(
     script: ModuleType, block: Callable[..., Block]
 ) -> None:
     found = block("binary")
-    assert script.goals(found) is not None
-    fewer = {name: own for name, own in found.settings.items() if name != "auto"}
-    assert script.goals(replace(found, settings=fewer)) is None
+
+    def without(method: str) -> Block:
+        fewer = {name: own for name, own in found.settings.items() if name != method}
+        return replace(found, settings=fewer)
+
+    assert "auto above zero-shot" in written(script.goals(found))
+    assert "auto" not in written(script.goals(without("auto")))
+    assert script.goals(without("jitter")) is None
+
+
+def test_a_zero_shot_of_its_own_counts_for_the_method_and_not_for_differences(
+    script: ModuleType, block: Callable[..., Block]
+) -> None:
+    found = block("binary")
+    raw, zero = "test/real/roc_auc", "test/real/roc_auc_zero_shot"
+    main = found.main.assign(**{zero: 0.8, raw: 0.8 * (1 + found.main[found.score] / 100)})
+    auto = main["method"] == "auto"
+    main.loc[auto, zero] = 0.81
+    main.loc[auto, raw] = main.loc[main["method"] == "default", raw].to_numpy()
+    main.loc[auto, found.score] = (main.loc[auto, raw] / 0.81 - 1) * 100
+    text = written(script.methods(replace(found, main=main)))
+    assert "| default | 3.50 | +0.97 [+0.95, +0.99] |" in text
+    assert "| auto | 3.50 | −0.28 [−0.30, −0.26] | 100% | +0.00 [+0.00, +0.00] |" in text
+    same = replace(found, main=main.assign(**{zero: 0.8}))
+    assert same.alike[found.score].equals(same.main[found.score])
 
 
 def test_what_auto_took_is_told(script: ModuleType, block: Callable[..., Block]) -> None:
