@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 
 from lit_causalmix.backbones.base import Backbone
 from lit_causalmix.backbones.memory import StepShape
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.backbone import BackboneGenerator
 from lit_causalmix.tables import Encoder, Table
@@ -79,10 +80,17 @@ def preflight(
         shapes: The largest steps of the run, as far as they are known.
 
     Raises:
-        LitCausalMixError: If a callback or the module refuses.
+        LitCausalMixError: If a callback or the module refuses, or the precision is none that the
+            backbones compute in.
     """
     if trainer is None:
         return
+    precision = str(getattr(trainer, "precision", "32-true"))
+    if precision.endswith("-true") and precision != "32-true":
+        raise ConfigurationError(
+            "weights and tables are float32: trainer.precision is 32-true, bf16-mixed or 16-mixed, "
+            f"got {precision}"
+        )
     if trainer.state.fn == "fit":
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ChecksRun):

@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
 
-from lit_causalmix.backbones import AxialTransformer
+from lit_causalmix.backbones import AxialTransformer, Tab2D
 from lit_causalmix.backbones.axial.inputs import (
     N_CELL_INPUTS,
     N_NUMBER_INPUTS,
@@ -218,3 +219,9 @@ def test_unusable_settings_weights_and_tasks_are_refused(tmp_path: Path) -> None
         model()(episode(regression=True))
     with pytest.raises(LimitError, match="takes at most 2 classes, the episode has 3"):
         model(n_outputs=2)(replace(episode(), n_classes=3))
+
+
+@pytest.mark.parametrize("kind", [AxialTransformer, Tab2D])
+def test_a_task_that_there_is_not_is_refused(kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match="task"):
+        kind(task="ranking")

@@ -89,3 +89,12 @@ def test_max_time_ends_a_fit_with_the_best_so_far(line: list[str]) -> None:
     assert len(losses) > 1
     assert report["best_step"] == min(losses, key=lambda step: losses[step])
     assert Path("runs/fit/version_0/model/model.json").is_file()
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_weights_of_another_precision_are_refused(
+    line: list[str], precision: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*line, "--trainer.max_epochs=1", f"--trainer.precision={precision}"]) == 2
+    said = capsys.readouterr().err
+    assert f"trainer.precision is 32-true, bf16-mixed or 16-mixed, got {precision}" in said

@@ -107,7 +107,7 @@ class AxialTransformer(Backbone):
     ) -> None:
         super().__init__()
         if weights is None:
-            outputs = _DEFAULT_OUTPUTS[task] if n_outputs is None else n_outputs
+            outputs = _DEFAULT_OUTPUTS.get(task, 1) if n_outputs is None else n_outputs
             self.config = AxialConfig(
                 dim, attention_dim, n_heads, n_layers, mlp_factor, outputs, task
             )

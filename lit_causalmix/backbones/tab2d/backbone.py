@@ -84,7 +84,7 @@ class Tab2D(Backbone):
         super().__init__()
         folder = None if weights is None else locate(weights)
         if folder is None:
-            outputs = _DEFAULT_OUTPUTS[task] if n_outputs is None else n_outputs
+            outputs = _DEFAULT_OUTPUTS.get(task, 1) if n_outputs is None else n_outputs
             self.config = Tab2DConfig(dim, outputs, n_layers, n_heads, task.upper())
             if problem := self.config.problem():
                 raise ConfigurationError(f"Tab2D: {problem}")
