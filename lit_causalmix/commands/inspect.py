@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jsonargparse import SUPPRESS, Namespace
+from jsonargparse import SUPPRESS
 from numpy.typing import NDArray
 
 from lit_causalmix.backbones import Backbone, Nano
@@ -114,7 +114,8 @@ def _parse(argv: Sequence[str]) -> _Request:
     config = parser.parse_args(with_packaged_configs(argv))
     ready = parser.instantiate_classes(config)
     out = None if ready.out is None else Path(ready.out)
-    model = ready.model if isinstance(ready.model, Mapping) else vars(ready.model or Namespace())
+    model = {} if ready.model is None else ready.model
+    model = model if isinstance(model, Mapping) else vars(model)
     return _Request(ready.data, model.get("backbone"), out, ready.what_if)
 
 
