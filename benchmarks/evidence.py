@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 from study_tables import (
     REFERENCE,
     finished_keys,
@@ -79,6 +80,12 @@ def worse(found: PairedSummary) -> float:
     return float((found.tables["mean"] < WORSE).mean())
 
 
+def ranks_of(block: Block) -> pd.Series[float]:
+    """The average rank of every method, the best first."""
+    found = ranked_summary(block.main, block.score, ranked=block.alike)
+    return found.set_index("method")["rank"]
+
+
 def methods(block: Block) -> Table:
     """Every method, best rank first, each with its difference to default fine-tuning."""
     compared = block.reference in block.settings
@@ -86,7 +93,7 @@ def methods(block: Block) -> Table:
     if compared:
         head += ["to default", "better / equal / worse", f"p, within ±{EQUIVALENT:g}"]
         head += ["would have shown"]
-    ranks = ranked_summary(block.main, block.score, ranked=block.alike).set_index("method")["rank"]
+    ranks = ranks_of(block)
     rows = []
     for name in ranks.index:
         zero = summarise(to_zero_shot(block, name))
@@ -104,7 +111,7 @@ def goals(block: Block) -> Table | None:
     if not {*CAUSAL, *PLAIN} <= set(block.settings):
         return None
     rows = list(of_auto(block)) if AUTO in block.settings else []
-    ranks = ranked_summary(block.main, block.score, ranked=block.alike).set_index("method")["rank"]
+    ranks = ranks_of(block)
     causal, others = (min(float(ranks[name]) for name in names) for names in (CAUSAL, PLAIN))
     rows.append(
         (

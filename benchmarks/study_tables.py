@@ -205,7 +205,7 @@ def curves(block: Block, amount: Amount) -> Table:
     amounts = sorted(frame["amount"].unique())
     return numbers_right(
         ("", *map(_amount, amounts), "slope", "verdict", "slope without 0"),
-        [(name, *_curve(block, frame, name, amount, amounts)) for name in fixed],
+        [(name, *_curve(block, lines, frame, name, amount, amounts)) for name in fixed],
     )
 
 
@@ -214,15 +214,19 @@ def _amount(value: float) -> str:
 
 
 def _curve(
-    block: Block, frame: pd.DataFrame, name: str, amount: Amount, amounts: Sequence[float]
+    block: Block,
+    lines: pd.DataFrame,
+    frame: pd.DataFrame,
+    name: str,
+    amount: Amount,
+    amounts: Sequence[float],
 ) -> Iterator[str]:
     means = frame[frame["method"] == name].set_index("amount")["mean"]
     found = slope_verdict(block, name, amount)
     yield from (signed(float(means[value])) for value in amounts)
     yield estimate(found.overall)
     yield found.word
-    cells = varied(block, amount)[0]
-    some = cells[(cells["method"] == name) & (cells["ratio"] > 0)]
+    some = lines[(lines["method"] == name) & (lines["ratio"] > 0)]
     yield estimate(summarise(slope_effects(some, block.score, amount)).mean)
 
 

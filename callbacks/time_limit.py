@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import episode_datamodule
+from lit_causalmix.callbacks.evaluation import all_callbacks, episode_datamodule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
@@ -113,3 +113,9 @@ class TimeLimit(FitCallback):
     def report_content(self, trainer: pl.Trainer) -> dict[str, object]:
         """What `report.json` says of it."""
         return {"time_limit": {"seconds": self.seconds, "cut": list(self.cut)}}
+
+
+def cut_by_limits(trainer: pl.Trainer) -> tuple[str, ...]:
+    """What the time limits of a trainer cut of its fit, each sentence once."""
+    limits = [callback for callback in all_callbacks(trainer) if isinstance(callback, TimeLimit)]
+    return tuple(dict.fromkeys(sentence for limit in limits for sentence in limit.cut))

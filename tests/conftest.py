@@ -87,6 +87,25 @@ def make_frame() -> FrameMaker:
 
 
 @pytest.fixture
+def bare_trainer(tmp_path: Path) -> Callable[..., pl.Trainer]:
+    """Makes a trainer that shows and keeps nothing; settings are Lightning's."""
+    import lightning.pytorch as pl
+
+    def make(**settings: Any) -> pl.Trainer:
+        return pl.Trainer(
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+            **settings,
+        )
+
+    return make
+
+
+@pytest.fixture
 def fit(frame: pd.DataFrame, tmp_path: Path) -> Callable[..., Any]:
     """Fits a small random model; returns (trainer, task). `last.ckpt` stands in `tmp_path / name`.
 

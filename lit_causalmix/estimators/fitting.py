@@ -20,9 +20,10 @@ from torch.utils.data import Dataset
 import lit_causalmix
 import lit_causalmix.callbacks
 import lit_causalmix.datamodules
-from lit_causalmix.callbacks import FitProgress, TimeLimit
+from lit_causalmix.callbacks import FitProgress
 from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.exact_resume import make_exact
+from lit_causalmix.callbacks.time_limit import cut_by_limits
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.ensembles import AutoSettings, Predicted
 from lit_causalmix.ensembles.choice import pooled
@@ -121,8 +122,7 @@ def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -
         callbacks[:] = [c for c in callbacks if not isinstance(c, ProgressBar)] + [FitProgress()]
     cli.fit(model=task, datamodule=data)
     model = kept_model(task, data, portable(cli.values(with_defaults=True)))
-    limits = [callback for callback in callbacks if isinstance(callback, TimeLimit)]
-    cut = tuple(dict.fromkeys(sentence for limit in limits for sentence in limit.cut))
+    cut = cut_by_limits(trainer)
 
     def held_out() -> Predicted:
         return predicted(task, data.evaluation_stream("val"))

@@ -58,9 +58,9 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
     kinds = {}
     for name, dtype in frame.dtypes.items():
         if isinstance(dtype, pd.CategoricalDtype) and not dtype.ordered:
-            kinds[str(name).strip()] = str(ColumnKind.CATEGORICAL)
+            kinds[str(name)] = str(ColumnKind.CATEGORICAL)
         elif pd.api.types.is_datetime64_any_dtype(dtype):
-            kinds[str(name).strip()] = "date"
+            kinds[str(name)] = "date"
     return kinds
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks import TimeLimit
-from lit_causalmix.callbacks.evaluation import all_callbacks, episode_datamodule
+from lit_causalmix.callbacks.evaluation import episode_datamodule
+from lit_causalmix.callbacks.time_limit import cut_by_limits
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.ensembles import Predicted
 from lit_causalmix.files.atomic import write_json
@@ -36,9 +36,8 @@ class FoldFacts:
     @classmethod
     def of(cls, trainer: pl.Trainer, notes: Sequence[str]) -> FoldFacts:
         """Those of a fit that has ended."""
-        limits = [c for c in all_callbacks(trainer) if isinstance(c, TimeLimit)]
-        cut = tuple(sentence for limit in limits for sentence in limit.cut)
-        return cls(episode_datamodule(trainer).given_up, cut, tuple(dict.fromkeys(notes)))
+        given_up = episode_datamodule(trainer).given_up
+        return cls(given_up, cut_by_limits(trainer), tuple(dict.fromkeys(notes)))
 
     def save(self, folder: Path) -> None:
         """Writes them into the folder of the fold.

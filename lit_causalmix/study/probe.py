@@ -9,10 +9,10 @@ import lightning.pytorch as pl
 
 from lit_causalmix.callbacks.evaluation import as_task
 from lit_causalmix.files.digests import of_module
-from lit_causalmix.generators.parts.backbone import content_hash
+from lit_causalmix.generators.parts.backbone import plain_settings
 from lit_causalmix.metrics import Score
 from lit_causalmix.names import public_name
-from lit_causalmix.study.identity import content_hash as hash_of
+from lit_causalmix.study.identity import content_hash
 from lit_causalmix.study.store import Store
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
@@ -51,7 +51,8 @@ class CellProbe(FitCallback):
         self.checksum = of_module(task.backbone)
         self._scored_by = [
             public_name(type(task.backbone)),
-            content_hash(task.plain_backbone()),
+            self.checksum,
+            plain_settings(task.plain_backbone()),
             sorted(metric.name for metric in task.metrics),
             str(trainer.precision),
         ]
@@ -78,7 +79,7 @@ class CellProbe(FitCallback):
             self._store.put_zero_shot(key, {"scores": _without_nan(scores)})
 
     def _key(self, sheet: str, rows: str) -> str:
-        return hash_of([sheet, rows, *self._scored_by])
+        return content_hash([sheet, rows, *self._scored_by])
 
 
 def _without_nan(scores: dict[str, Score]) -> dict[str, list[Any]]:

@@ -130,44 +130,30 @@ class SlowAtFirst(JitterGenerator):
 
 
 def test_the_next_fit_without_a_limit_has_a_generator_again(
-    fit: Callable[..., Any], tmp_path: Path
+    fit: Callable[..., Any], bare_trainer: Callable[..., pl.Trainer]
 ) -> None:
     data = {"synthetic_ratio": 0.5, "generator": SlowAtFirst()}
     trainer, task = fit("run", callbacks=[nearly_over()], data=data)
     module = trainer.datamodule
     trainer.test(task, datamodule=module, verbose=False)
     assert module.method == "real rows only"  # it still says how it was trained
-    pl.Trainer(
-        accelerator="cpu",
-        max_steps=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    ).fit(task, datamodule=module)
+    bare_trainer(max_steps=1).fit(task, datamodule=module)
     assert module.method == "SlowAtFirst, ratio 0.5"
     assert not module.given_up
 
 
 def test_the_generators_of_many_tables_share_the_limit(
-    frame: pd.DataFrame, tmp_path: Path, fit: Callable[..., Any]
+    frame: pd.DataFrame,
+    tmp_path: Path,
+    fit: Callable[..., Any],
+    bare_trainer: Callable[..., pl.Trainer],
 ) -> None:
     _, task = fit("run", epochs=1)
     tables = [TableSpec(frame, target="target", name=name) for name in ("one", "two")]
     data = ManyTablesDataModule(
         tables, generator=Slow(), cache_dir=str(tmp_path / "cache"), progress=False
     )
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_steps=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[nearly_over(), RatioSchedule(Linear(1.0, 0.0))],
-        default_root_dir=tmp_path,
-    )
+    trainer = bare_trainer(max_steps=1, callbacks=[nearly_over(), RatioSchedule(Linear(1.0, 0.0))])
     trainer.fit(task, datamodule=data)
     assert data.method == "2 tables; real rows only"
 

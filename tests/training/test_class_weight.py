@@ -1,10 +1,8 @@
 """The weight of classes in the training loss: known answers, and what is refused."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import pandas as pd
 import pytest
 import torch
@@ -97,7 +95,7 @@ def test_a_fit_trains_with_it(fit: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_label_weighs_the_same_in_tables_of_other_classes(
-    frame: pd.DataFrame, tmp_path: Path, turned: bool
+    frame: pd.DataFrame, bare_trainer: Any, turned: bool
 ) -> None:
     member = frame["member"].where(frame["age"] < 60, "maybe")
     frames = [frame.drop(columns="target"), frame.drop(columns="target").assign(member=member)]
@@ -106,16 +104,7 @@ def test_a_label_weighs_the_same_in_tables_of_other_classes(
         tables[::-1] if turned else tables, synthetic_ratio=0.0, progress=False
     )
     task = CausalMixTask(Tab2D(dim=16, n_layers=1), class_weight={"yes": 5.0})
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-    )
-    trainer.fit(task, datamodule=module)
+    bare_trainer(max_epochs=1).fit(task, datamodule=module)
     assert task.class_weight is not None
     for table, one in enumerate(module.members):
         labels = one.splits.train.schema.target.categories

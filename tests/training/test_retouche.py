@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,19 +55,13 @@ def predicted(backbone: Backbone, rows: Episode) -> Tensor:
     return backbone.predict(backbone(rows), rows)
 
 
-def test_tables_of_other_columns_share_no_correction(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_tables_of_other_columns_share_no_correction(
+    frame: pd.DataFrame, bare_trainer: Any
+) -> None:
     def trained(other: pd.DataFrame) -> int:
         tables = [TableSpec(f, target="target", name=n) for f, n in ((frame, "a"), (other, "b"))]
         data = ManyTablesDataModule(tables, synthetic_ratio=0.0, progress=False)
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            max_steps=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=tmp_path,
-        )
+        trainer = bare_trainer(max_steps=1)
         task = CausalMixTask(Tab2D(dim=16, n_layers=1), adapter=Retouche(rank=2))
         trainer.fit(task, datamodule=data)
         return trainer.global_step

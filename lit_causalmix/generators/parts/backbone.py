@@ -120,9 +120,13 @@ def in_context(
 
 def content_hash(backbone: Backbone) -> str:
     """SHA-256 over weights and plain attributes of a backbone, which decide what it predicts."""
-    plain = (f"{name}{_plain_attributes(module)}" for name, module in backbone.named_modules())
     weights = (tensor_parts(name, value) for name, value in backbone.state_dict().items())
-    return of_parts(chain(plain, chain.from_iterable(weights)))
+    return of_parts(chain(plain_settings(backbone), chain.from_iterable(weights)))
+
+
+def plain_settings(backbone: Backbone) -> list[str]:
+    """Name and plain attributes of each module of a backbone, as text: all but the weights."""
+    return [f"{name}{_plain_attributes(module)}" for name, module in backbone.named_modules()]
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, object]:
