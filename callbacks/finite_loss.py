@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class FiniteLoss(pl.Callback):
 
     def __init__(self, filename: str = "not_finite.pt") -> None:
         self.filename = filename
-        self._batch: Episode | list[Episode] = []
+        self._batch: Episode | Sequence[Episode] = []
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -49,6 +50,7 @@ class FiniteLoss(pl.Callback):
     ) -> None:
         if bool(torch.isfinite(loss)):
             return
+        loss = loss.detach()
         place = f"step {trainer.global_step}, epoch {trainer.current_epoch}"
         kept = "" if is_trial(trainer) else f"; the episode is kept in {self._keep(trainer)}"
         raise LossError(
@@ -60,7 +62,7 @@ class FiniteLoss(pl.Callback):
     def _keep(self, trainer: pl.Trainer) -> Path:
         # Not `run_folder`, which waits for the other ranks: their losses may be finite.
         path = local_folder(trainer) / self.filename
-        episodes = self._batch if isinstance(self._batch, list) else [self._batch]
+        episodes = [self._batch] if isinstance(self._batch, Episode) else self._batch
         content = {
             "step": trainer.global_step,
             "epoch": trainer.current_epoch,

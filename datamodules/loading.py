@@ -66,7 +66,8 @@ class EpisodeLoader(DataLoader[ItemT]):
     """
 
     def __init__(self, stream: KeyedStream[ItemT], sampler: EpisodeSampler, **kwargs: Any) -> None:
-        super().__init__(cast("Dataset[ItemT]", stream), sampler=sampler, batch_size=None, **kwargs)
+        kwargs = {"sampler": sampler, "batch_size": None, "collate_fn": _whole} | kwargs
+        super().__init__(cast("Dataset[ItemT]", stream), **kwargs)
         self.episode_sampler = sampler
         self._yielded = 0
 
@@ -85,6 +86,11 @@ class EpisodeLoader(DataLoader[ItemT]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Starts the next iteration behind the episodes already taken."""
         self.episode_sampler.skip = int(state["yielded"])
+
+
+def _whole(item: ItemT) -> ItemT:
+    """An item as it is: torch would take a sequence apart."""
+    return item
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.datamodules.stream import place_of
 from lit_causalmix.episode import Episode
+from lit_causalmix.episode_stack import EpisodeStack
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.prior import PriorSettings, draw_episode, draw_tasks
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
@@ -74,7 +75,7 @@ class PriorStage:
             raise ConfigurationError(f"step_cells must be >= 1, got {self.step_cells}")
 
 
-class PriorStream(Dataset[list[Episode]]):
+class PriorStream(Dataset[EpisodeStack]):
     """Steps of pre-training: key → tasks of one shape, a pure function of (seed, epoch, index).
 
     Args:
@@ -91,7 +92,7 @@ class PriorStream(Dataset[list[Episode]]):
     def __len__(self) -> int:
         return self.steps_per_epoch
 
-    def __getitem__(self, key: int) -> list[Episode]:
+    def __getitem__(self, key: int) -> EpisodeStack:
         return self.tasks(*place_of(key))
 
     def stage(self, epoch: int) -> PriorStage:
@@ -103,11 +104,13 @@ class PriorStream(Dataset[list[Episode]]):
                 return stage
         return self.stages[-1]
 
-    def tasks(self, epoch: int, index: int) -> list[Episode]:
+    def tasks(self, epoch: int, index: int) -> EpisodeStack:
         """The tasks of one step: the same bits whenever, wherever and in whatever order."""
         stage = self.stage(epoch)
-        return draw_tasks(
-            stage.prior, cells=stage.step_cells, seed=self.seed, epoch=epoch, index=index
+        return EpisodeStack.of(
+            draw_tasks(
+                stage.prior, cells=stage.step_cells, seed=self.seed, epoch=epoch, index=index
+            )
         )
 
 
@@ -124,10 +127,10 @@ class EpisodeList(Dataset[Episode]):
         return self.episodes[index]
 
 
-class PriorDataModule(EpisodeDataModule[list[Episode]]):
+class PriorDataModule(EpisodeDataModule[EpisodeStack]):
     """Streams random tasks to pre-train on, and scores held-out tasks and a few real tables.
 
-    A training batch is a list of tasks of one shape; a validation batch is one whole task or table.
+    A training batch is a stack of tasks of one shape, a validation batch one whole task or table.
     Held-out tasks come from a stream of their own, so none of them is ever trained on.
 
     Args:

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from lit_causalmix.backbones import AxialTransformer, Tab2D
+from lit_causalmix.callbacks.finite_loss import read_episodes
 from lit_causalmix.commands.main import main
 
 EASY = str(Path(__file__).parent / "conf" / "pretrain.yaml")
@@ -129,6 +130,35 @@ def test_a_packed_checkpoint_is_a_third_as_large_and_goes_on() -> None:
     )
     assert broken.returncode == 2
     assert "error: " in broken.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("task", ["classifier", "regressor"])
+def test_the_recipes_of_the_third_generation_run(task: str) -> None:
+    name = f"configs/pretrain/nano3-{task}.yaml"
+    plan = yaml.safe_load((Path(__file__).parent.parent / name).read_text())
+    schedule, trainer = plan["model"]["lr_scheduler"]["init_args"], plan["trainer"]
+    data = plan["data"]["init_args"]
+    batches = trainer["max_epochs"] * data["steps_per_epoch"]
+    assert schedule["total_steps"] == batches / trainer["accumulate_grad_batches"]
+    assert trainer["max_epochs"] % trainer["check_val_every_n_epoch"] == 0  # the end is scored
+    small = {"step_cells": 3_000, "epochs": None, "prior": data["stages"][0]["prior"]}
+    brief = {"stages": [small], "steps_per_epoch": 2, "val_tasks": 1, "family_tasks": 1}
+    brief |= {"num_workers": 1, "pin_memory": False}
+    Path("brief.yaml").write_text(yaml.safe_dump({"data": {"init_args": brief}}))
+    line = ["--trainer.max_epochs=1", "--trainer.check_val_every_n_epoch=1"]
+    line += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+    assert main(["fit", "--config", name, "--config", "brief.yaml", *line]) == 0
+    folder = Path("runs") / f"nano3-{task}" / "version_0" / "weights"
+    assert AxialTransformer.from_pretrained(folder).config.n_layers == 8
+    assert (folder / "model.safetensors").stat().st_size < 12_000_000
+
+
+def test_tasks_whose_loss_is_no_number_are_kept() -> None:
+    line = ["fit", "--config", SECOND, *BRIEF, "--model.optimizer.init_args.lr=1e30"]
+    assert main(line) == 2
+    episodes = read_episodes(run(0) / "not_finite.pt")
+    assert len({e.x_context.shape for e in episodes}) == 1
+    assert len(episodes) > 1
 
 
 @pytest.mark.parametrize("early", [False, True])

@@ -58,7 +58,7 @@ class MemoryModule(SelectingModule):
         self.room = Room()
         self._contexts = ContextMemory()
         self._compared = False
-        self._largest: Episode | None = None
+        self._episodes: Sequence[Episode] = ()
 
     # -- before the first step ------------------------------------------------------------------
 
@@ -188,11 +188,16 @@ class MemoryModule(SelectingModule):
             "model.memory to fit, which halves rows and goes on; the last checkpoint stays"
         ) from error
 
-    def within_room(self, episodes: Sequence[Episode]) -> list[Episode]:
+    def within_room(self, episodes: Sequence[Episode]) -> Sequence[Episode]:
         """The episodes of a training step, cut to the room that there is."""
-        cut = [self.room.training(episode) for episode in episodes]
-        self._largest = max(cut, key=cells_of)
-        return cut
+        if self.room.cells is not None:
+            episodes = [self.room.training(episode) for episode in episodes]
+        self._episodes = episodes
+        return episodes
+
+    @property
+    def _largest(self) -> Episode | None:
+        return max(self._episodes, key=cells_of, default=None)
 
     def _halve_training(self) -> None:
         episode = self._largest

@@ -13,6 +13,7 @@ from torch.optim import AdamW, Optimizer
 
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
+from lit_causalmix.episode_stack import query_lengths
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
@@ -199,10 +200,10 @@ class CausalMixTask(MemoryModule):
             predictions = self.backbone.predict(output.detach(), episode)
         return StepOutput(loss=loss, predictions=predictions)
 
-    def training_step(self, batch: Episode | list[Episode], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Episode | Sequence[Episode], batch_idx: int) -> Tensor:
         """The loss of an episode, or the mean loss of several that make one step."""
         episodes = self.within_room([batch] if isinstance(batch, Episode) else batch)
-        n_query = sum(episode.n_query for episode in episodes)
+        n_query = sum(query_lengths(episodes))
         if self.class_weight is not None:
             loss = self.class_weight.losses(self.backbone, episodes).mean()
         elif self.gate is None:

@@ -11,6 +11,7 @@ import torch
 from scipy.stats import norm
 
 from lit_causalmix.backbones import AxialTransformer, Tab2D
+from lit_causalmix.backbones.axial import network
 from lit_causalmix.backbones.axial.inputs import (
     N_CELL_INPUTS,
     N_NUMBER_INPUTS,
@@ -176,6 +177,30 @@ def test_tasks_of_unequal_length_share_a_pass(regression: bool) -> None:
     m = model(task="regression" if regression else "classification")
     single = torch.stack([m.loss(m(e), e) for e in tasks])
     torch.testing.assert_close(m.losses(tasks), single, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_keys", [1, 5, 24, 25, 90])
+def test_what_a_gpu_computes_is_attention(n_keys: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_MOST_LAUNCHED", 3)  # 7 sequences in blocks
+    generator = torch.Generator().manual_seed(n_keys)
+    q = torch.randn(7, 2, 4, 8, generator=generator)
+    k, v = torch.randn(2, 7, 2, n_keys, 8, generator=generator)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    torch.testing.assert_close(network._on_gpu(q, k, v), expected)
+    half = network._on_gpu(*(x.bfloat16() for x in (q, k, v)))
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), expected, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_more_rows_than_a_launch_takes_are_computed_on_a_gpu() -> None:
+    e = episode(categorical_share=0, missing_share=0)
+    many = replace(
+        e, x_query=e.x_query[:1].expand(70_000, -1), y_query=e.y_query[:1].expand(70_000)
+    )
+    with torch.no_grad():
+        expected, found = model()(e)[:1], model().cuda()(many.to("cuda"))
+    torch.testing.assert_close(found.cpu(), expected.expand(70_000, -1), atol=1e-3, rtol=1e-3)
 
 
 def test_checkpointing_gives_the_same_gradients() -> None:

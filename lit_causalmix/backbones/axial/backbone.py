@@ -23,6 +23,7 @@ from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import check
 from lit_causalmix.episode import Episode
+from lit_causalmix.episode_stack import class_counts
 from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
 from lit_causalmix.seeding import derived_seed
 
@@ -198,12 +199,12 @@ class AxialTransformer(Backbone):
         Raises:
             LimitError: If the episode's task or number of classes is not the model's.
         """
-        self._check_episode(episode)
+        self._check_classes(episode.n_classes)
         output = self._output(batches([episode])[0])[0]
         return output[:, : episode.n_classes] if self._classifies else output
 
     def encode_context(self, episode: Episode) -> EncodedContext:
-        self._check_episode(episode)
+        self._check_classes(episode.n_classes)
         return EncodedAxial(
             self,
             episode.x_context,
@@ -238,9 +239,11 @@ class AxialTransformer(Backbone):
 
     def losses(self, episodes: Sequence[Episode]) -> Tensor:
         """`loss` of each episode, (B,): one pass for all of equal shape."""
-        for episode in episodes:
-            self._check_episode(episode)
+        for n_classes in set(class_counts(episodes)):
+            self._check_classes(n_classes)
         groups = batches(episodes)
+        if len(groups) == 1:
+            return self._batch_losses(groups[0])
         order = torch.tensor([i for batch in groups for i in batch.positions])
         return torch.cat([self._batch_losses(batch) for batch in groups])[order.argsort()]
 
@@ -249,10 +252,10 @@ class AxialTransformer(Backbone):
         if self._classifies:
             index = torch.arange(self.config.n_outputs, device=output.device)
             output = output.masked_fill(index >= batch.n_classes, -torch.inf)
-            target = batch.y_query
+            target = batch.rows.y_query
         else:
-            mean, deviation = standardisation(batch.y_context.float(), dim=-1)
-            target = target_bins((batch.y_query - mean) / deviation, self.config.n_outputs)
+            mean, deviation = standardisation(batch.rows.y_context.float(), dim=-1)
+            target = target_bins((batch.rows.y_query - mean) / deviation, self.config.n_outputs)
         errors = nn.functional.cross_entropy(output.mT, target, reduction="none")
         return (errors * batch.weight).sum(dim=1)
 
@@ -272,8 +275,9 @@ class AxialTransformer(Backbone):
         return episode.y_location + episode.y_scale * found.double()
 
     def _output(self, batch: Batch) -> Tensor:
-        y_context = self._known_target(batch.y_context)
-        output: Tensor = self.network(batch.x_context, y_context, batch.x_query, batch.categorical)
+        rows = batch.rows
+        y_context = self._known_target(rows.y_context)
+        output: Tensor = self.network(rows.x_context, y_context, rows.x_query, rows.categorical)
         return output
 
     def _known_target(self, y_context: Tensor) -> Tensor:
@@ -283,14 +287,14 @@ class AxialTransformer(Backbone):
         mean, deviation = standardisation(y_context.float(), dim=-1)
         return (y_context.float() - mean) / deviation
 
-    def _check_episode(self, episode: Episode) -> None:
-        if episode.is_classification != self._classifies:
+    def _check_classes(self, n_classes: int) -> None:
+        if (n_classes > 0) != self._classifies:
             raise LimitError(
                 f"this AxialTransformer is for {self.config.task}, the episode for the other "
                 "task: set the backbone's task"
             )
-        if episode.n_classes > self.config.n_outputs:
+        if n_classes > self.config.n_outputs:
             raise LimitError(
                 f"this AxialTransformer takes at most {self.config.n_outputs} classes, the "
-                f"episode has {episode.n_classes}"
+                f"episode has {n_classes}"
             )

@@ -38,8 +38,9 @@ def number_inputs(place: Tensor, value: Tensor) -> Tensor:
         float (..., N_NUMBER_INPUTS).
     """
     levelled = value / (1 + (value / LIMIT).square()).sqrt()
-    frequencies = torch.tensor(FREQUENCIES, device=place.device)
-    angles = math.pi / math.sqrt(3) * place.unsqueeze(-1) * frequencies
+    # Not by a tensor of frequencies: making one on a GPU waits for what was asked of it before.
+    angle = math.pi / math.sqrt(3) * place
+    angles = torch.stack([angle * frequency for frequency in FREQUENCIES], dim=-1)
     return torch.cat(
         [place.unsqueeze(-1), levelled.unsqueeze(-1), angles.sin(), angles.cos()], dim=-1
     )
@@ -94,7 +95,8 @@ class CellInputs(nn.Module):
         value = (torch.cat([x_context, x_query], dim=1) - mean) / deviation
         is_code = categorical[:, None, :] & present
         code = torch.where(is_code, x, 0.0).detach().long().remainder(N_CODES)
-        counts = nn.functional.one_hot(code[:, :n_context], N_CODES).sum(dim=1)  # (B, F, N_CODES)
+        levels = torch.arange(N_CODES, device=x.device)
+        counts = (code[:, :n_context, :, None] == levels).sum(dim=1)  # (B, F, N_CODES)
         common = counts.gather(2, code.mT).mT.float().div(n_context).sqrt()
         position = torch.arange(n_columns, device=x.device) * N_COLUMN_KEYS // max(n_columns, 1)
         return torch.cat(

@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from lit_causalmix.backbones import native
@@ -23,6 +24,11 @@ from lit_causalmix.backbones.axial.inputs import (
 )
 
 _USUAL_KEYS = 128
+_FEW_KEYS = 24
+_MOST_LAUNCHED = 65_535
+"""Blocks along the second and third axis of a CUDA launch."""
+_ANY_SHAPE = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""All but cuDNN's, which builds a plan for each new shape, and tables have many."""
 _FIRST_SCALE = 3.0  # of place and value; the weights of their waves stay at 1 / sqrt(inputs)
 
 
@@ -65,7 +71,7 @@ class Attention(nn.Module):
             with torch.autocast("cpu", enabled=False):
                 mixed = scaled_dot_product_attention(q.float(), k.float(), v.float())
         else:
-            mixed = scaled_dot_product_attention(q.to(v.dtype), k, v)
+            mixed = _on_gpu(q.to(v.dtype), k, v)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def attend_native(self, x: Tensor, axis: int, queries: slice, n_keys: int) -> native.Update:
@@ -80,6 +86,26 @@ class Attention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
+
+
+def _for_products(x: Tensor) -> Tensor:
+    """Rounds what several maps read once, as autocast would for each of them."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
+
+
+def _on_gpu(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of (N, n_heads, S, E) by what is fast for many short sequences and any shape.
+
+    The fused kernels work in tiles of 128 keys: with few keys they take several times as long as
+    plain products (docs/performance.md). One launch takes so many N at most.
+    """
+    if k.shape[2] <= _FEW_KEYS:
+        return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1).to(v.dtype) @ v
+    blocks = zip(*(torch.split(x, _MOST_LAUNCHED) for x in (q, k, v)), strict=True)
+    with sdpa_kernel(_ANY_SHAPE):
+        found = [scaled_dot_product_attention(*block) for block in blocks]
+    return found[0] if len(found) == 1 else torch.cat(found)
 
 
 class Layer(nn.Module):
@@ -140,9 +166,10 @@ class Layer(nn.Module):
         """The cells behind attention over columns, and the attention over rows' input."""
         batch, n_rows = cells.shape[:2]
         read = slice(0, 1) if last else slice(None)
-        x = self.column_norm(cells).flatten(0, 1)  # (B * S, F + 1, E)
+        x = _for_products(self.column_norm(cells)).flatten(0, 1)  # (B * S, F + 1, E)
         cells = cells[:, :, read] + self.columns(x[:, read], x).unflatten(0, (batch, n_rows))
-        return cells, self.row_norm(cells).transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
+        x = _for_products(self.row_norm(cells))
+        return cells, x.transpose(1, 2).flatten(0, 1)  # (B * (F + 1), S, E)
 
     def _across_rows(self, cells: Tensor, x: Tensor, keys: Keys) -> Tensor:
         x = self.rows.attend(x, keys)
