@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from study_tables import numbers_right, records_of, write_page
 
-from lit_causalmix.backbones.nano import LATEST
 from lit_causalmix.pages.content import Element, Paragraph, Part, Section, Table
 from lit_causalmix.study.record import OK, Record
 from lit_causalmix.study.report.summary import WORSE
@@ -28,8 +27,11 @@ from lit_causalmix.study.report.words import estimate, signed
 from lit_causalmix.study.results import headline, number
 from lit_causalmix.study.statistics import student_interval
 
-STUDIES = {"rates-nano2": (2, (20, 40, 60)), "rates": (1, (20, 40, 60, 90, 120))}
-"""Study -> generation of the embedded model, numbers of steps that are read off."""
+STUDIES = {
+    "rates-nano2": (2, (20, 40, 60), True),
+    "rates": (1, (20, 40, 60, 90, 120), False),
+}
+"""Study -> generation of the embedded model, steps that are read off, whether patience is told."""
 CHOSEN, CHOSEN_STEPS = "rate-1e-4", 40
 KINDS = ("classification", "regression")
 
@@ -121,12 +123,12 @@ def told(values: Sequence[float]) -> tuple[str, str]:
 
 def sections(folder: Path) -> Iterator[Section]:
     """A section for each generation and kind of task."""
-    for study, (version, steps) in STUDIES.items():
+    for study, (version, steps, patient) in STUDIES.items():
         records = [r for r in records_of(folder / f"{study}.jsonl.gz") if r["status"] == OK]
         for kind in KINDS:
             if by := common(records, kind):
                 names = rules(kind)
-                ends = [patience(by, next(iter(names.values()))[0])] if version == LATEST else []
+                ends = [patience(by, next(iter(names.values()))[0])] if patient else []
                 parts = [*content(by, names, steps), *ends]
                 yield Section("", f"Version {version}, {kind}", [Part(parts)])
 

@@ -198,7 +198,7 @@ def test_the_wheel_has_one_top_level_name_and_everything_below_it(tmp_path: Path
     assert templates <= names
     embedded = "lit_causalmix/backbones/embedded"
     assert f"{embedded}/MODEL_CARD.md" in names
-    for model in ("nano", "nano2"):
+    for model in ("nano", "nano2", "nano3"):
         for task in ("classification", "regression"):
             for file in ("config.json", "model.safetensors"):
                 assert f"{embedded}/{model}-{task}/{file}" in names

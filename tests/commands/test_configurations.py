@@ -289,7 +289,7 @@ def test_settings_of_a_backbone_that_is_not_named_are_the_defaults(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--model.backbone.version=3"], '"version": must be one of 1, 2, got 3'),
+        (["--model.backbone.version=4"], '"version": must be one of 1, 2, 3, got 4'),
         (["--model.backbone.vresion=1"], "did you mean version?"),
         (
             [f"--config={SETTINGS}", "--config=backbones/tab2d"],

@@ -42,8 +42,8 @@ class Nano(Backbone):
       stratified subsample.
 
     Args:
-        version: Generation of the weights: 1 (two `Tab2D`), by which the results up to version 0.2
-            of this package were measured, or 2 (two `AxialTransformer`).
+        version: Generation of the weights: 3 and 2 (two `AxialTransformer` each), or 1 (two
+            `Tab2D`). Results name the one that they were measured with.
         max_context_rows: Limit on context rows. Memory and time of attention over rows grow with
             its square.
         max_columns: Limit on feature columns of the table.
@@ -51,7 +51,7 @@ class Nano(Backbone):
         max_classes: Limit on classes.
         n_ensemble: Views of the table whose logits are averaged in evaluation: signs of the
             features, order of the classes, sign of the target (`views`); null takes 4 for version 1
-            and 2 for version 2. Training uses the table as it is alone.
+            and 2 for later ones. Training uses the table as it is alone.
         permute_codes: Whether further views also permute the codes of categories without an order.
             Version 1 reads codes as numbers otherwise.
         activation_checkpointing: Trade time for memory in training.
@@ -66,7 +66,7 @@ class Nano(Backbone):
 
     def __init__(
         self,
-        version: Literal[1, 2] = 2,
+        version: Literal[1, 2, 3] = 3,
         max_context_rows: int = 2_048,
         max_columns: int = 2_000,
         read_columns: int = 64,
