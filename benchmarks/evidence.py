@@ -2,8 +2,8 @@
 
     lit-causalmix study export --config freshness --to docs/results/freshness.jsonl.gz
     lit-causalmix study export --config evidence --to docs/results/evidence.jsonl.gz
-        (likewise evidence-tabpfn-v1, evidence-tabpfn-v2, evidence-scaling; to plan the cells of
-        TabPFN v2 takes the extra tabpfn and its weights)
+        (likewise evidence-nano3, evidence-tabpfn-v1, evidence-tabpfn-v2, evidence-scaling; to plan
+        the cells of TabPFN v2 takes the extra tabpfn and its weights)
     LIT_CAUSALMIX_DATA=FOLDER:OTHER python benchmarks/evidence.py --out docs/results/evidence.md
 
 reads the cells beside the output file, and leaves out a section that has none. Of a study that is
@@ -43,6 +43,7 @@ from lit_causalmix.study.statistics import EQUIVALENT, PairedSummary, summarise
 
 CELLS = "evidence"
 OTHERS = {
+    "evidence-nano3": "The embedded model's third generation, tables of the report half",
     "evidence-tabpfn-v1": "TabPFN v1, tables of the report half",
     "evidence-tabpfn-v2": "TabPFN v2's regressor, tables of the report half",
 }
@@ -59,6 +60,7 @@ Written by `benchmarks/evidence.py` from the cells of
 $ export LIT_CAUSALMIX_DATA=FOLDER:OTHER
 $ lit-causalmix study run --config freshness --jobs 2
 $ lit-causalmix study run --config evidence --jobs 2
+$ lit-causalmix study run --config evidence-nano3 --jobs 2
 $ lit-causalmix study run --config evidence-tabpfn-v1 --jobs 2
 $ lit-causalmix study run --config evidence-tabpfn-v2 --jobs 2
 $ lit-causalmix study run --config evidence-scaling --jobs 2

@@ -37,6 +37,7 @@ FLOORS = (
         "devices",
         "errors",
         "episode",
+        "episode_stack",
         "names",
         "orphans",
         "paths",

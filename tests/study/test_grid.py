@@ -137,8 +137,10 @@ def test_a_key_depends_on_what_is_asked(spec: Spec, other: dict[str, Any]) -> No
         ({"version": 1, "n_ensemble": 1, "permute_codes": False}, {"n_ensemble": 1}),
         ({"version": 1, "n_ensemble": 8}, {"n_ensemble": 8, "permute_codes": True}),
         ({"version": 1, "n_ensemble": 4}, {"permute_codes": True}),
-        ({}, {"version": 2, "permute_codes": True}),
-        ({"n_ensemble": 2}, {"version": 2, "permute_codes": True}),
+        ({"version": 2}, {"version": 2, "permute_codes": True}),
+        ({"version": 2, "n_ensemble": 2}, {"version": 2, "permute_codes": True}),
+        ({}, {"version": 3, "permute_codes": True}),
+        ({"n_ensemble": 1}, {"version": 3, "permute_codes": True}),
         ({"version": 2, "n_ensemble": 1}, {"version": 2, "n_ensemble": 1}),
     ],
 )

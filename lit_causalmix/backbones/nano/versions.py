@@ -54,7 +54,7 @@ class Version:
 VERSIONS: Mapping[int, Version] = {
     1: Version("nano", Tab2D, n_ensemble=4),
     2: Version("nano2", AxialTransformer, n_ensemble=2),
-    3: Version("nano3", AxialTransformer, n_ensemble=2),
+    3: Version("nano3", AxialTransformer, n_ensemble=1),
 }
 LATEST = max(VERSIONS)
 
