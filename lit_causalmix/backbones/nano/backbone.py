@@ -50,8 +50,8 @@ class Nano(Backbone):
         read_columns: Most feature columns that one forward pass reads.
         max_classes: Limit on classes.
         n_ensemble: Views of the table whose logits are averaged in evaluation: signs of the
-            features, order of the classes, sign of the target (`views`); null takes 4 for version 1,
-            2 for version 2 and 1 for version 3. Training uses the table as it is alone.
+            features, order of the classes, sign of the target (`views`); null takes 1 for version
+            3, 2 for version 2 and 4 for version 1. Training uses the table as it is alone.
         permute_codes: Whether further views also permute the codes of categories without an order.
             Version 1 reads codes as numbers otherwise.
         activation_checkpointing: Trade time for memory in training.
