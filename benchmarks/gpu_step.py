@@ -12,36 +12,26 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
 import torch
 import yaml
 from output import write_lines
-from pretraining_step import CONFIGS, stages
+from pretraining_step import CONFIGS, Trained, stages
 
-from lit_causalmix.backbones import AxialTransformer
 from lit_causalmix.backbones.axial import network
 from lit_causalmix.episode_stack import EpisodeStack
 from lit_causalmix.prior import PriorSettings, draw_tasks
-from lit_causalmix.training import MuonAdamW
 
 KINDS = {"fused": 0, "products for few keys": network._FEW_KEYS}
 """Name -> most keys that plain products take."""
 WARM = 3
 
 
-@contextmanager
-def few_keys(most: int) -> Iterator[None]:
-    """Lets plain products take so many keys at most."""
-    before = network._FEW_KEYS
-    network._FEW_KEYS = most
-    try:
-        yield
-    finally:
-        network._FEW_KEYS = before
+few_keys = partial(patch.object, network, "_FEW_KEYS")
+"""Lets plain products take so many keys at most, in a `with` block."""
 
 
 def cells_of(stack: EpisodeStack) -> int:
@@ -56,29 +46,11 @@ def drawn(prior: PriorSettings, cells: int, count: int) -> list[EpisodeStack]:
     return [EpisodeStack.of(draw_tasks(prior, cells=cells, **place)) for place in places]
 
 
-class Trained:
-    """A model on a device, with its optimiser."""
-
-    def __init__(self, settings: dict[str, Any], device: torch.device) -> None:
-        self.device = device
-        self.model = AxialTransformer(**settings["backbone"]["init_args"]).to(device)
-        self.optimizer = MuonAdamW(
-            [{"name": n, "params": p} for n, p in self.model.parameter_groups().items()],
-            **settings["optimizer"]["init_args"],
-        )
-
-    def seconds(self, stack: EpisodeStack) -> float:
-        """Wall time of a step."""
-        start = time.perf_counter()
-        with torch.autocast(self.device.type, torch.bfloat16):
-            loss = self.model.losses(stack.to(self.device)).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
+def seconds_of(trained: Trained, stack: EpisodeStack) -> float:
+    """Wall time of a step, which ends by reading the loss off the device."""
+    start = time.perf_counter()
+    trained.step(stack.to(trained.device))
+    return time.perf_counter() - start
 
 
 def measured(trained: Trained, batches: list[EpisodeStack]) -> str:
@@ -87,7 +59,7 @@ def measured(trained: Trained, batches: list[EpisodeStack]) -> str:
     for number, batch in enumerate([*batches[:WARM], *batches]):
         for name, most in KINDS.items():
             with few_keys(most):
-                taken = trained.seconds(batch)
+                taken = seconds_of(trained, batch)
             if number >= WARM:
                 seconds[name].append(taken)
     cells = sum(cells_of(batch) for batch in batches)
@@ -108,7 +80,7 @@ def main() -> None:
         parser.error("this measures a GPU, and torch sees none")
     settings = yaml.safe_load((CONFIGS / "nano3-classifier.yaml").read_text(encoding="utf-8"))
     prior, _ = stages(settings)[1]
-    trained = Trained(settings["model"], torch.device("cuda"))
+    trained = Trained(settings["model"], device="cuda")
     lines = [
         f"| cells | {' | '.join(f'{name}, M cells/s' for name in KINDS)} | ratio of times |",
         "|---|---|---|---|",

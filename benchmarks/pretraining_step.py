@@ -14,6 +14,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,16 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "pretrain"
 class Trained:
     """A model with its optimiser."""
 
-    def __init__(self, settings: dict[str, Any], native: bool, float32: bool) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        native: bool = False,
+        float32: bool = False,
+        device: str = "cpu",
+    ) -> None:
+        self.device = device
         self.model = AxialTransformer(**settings["backbone"]["init_args"] | {"native": native})
+        self.model.to(device)
         groups = self.model.parameter_groups().items()
         self.optimizer = MuonAdamW(
             [{"name": name, "params": parameters} for name, parameters in groups],
@@ -43,10 +52,10 @@ class Trained:
         )
         self.float32 = float32
 
-    def step(self, tasks: list[Episode]) -> tuple[float, list[float]]:
+    def step(self, tasks: Sequence[Episode]) -> tuple[float, list[float]]:
         """The loss, and processor seconds of forward, backward and optimiser."""
         times = [time.process_time()]
-        with torch.autocast("cpu", torch.bfloat16, enabled=not self.float32):
+        with torch.autocast(self.device, torch.bfloat16, enabled=not self.float32):
             loss = self.model.losses(tasks).mean()
         times.append(time.process_time())
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from lit_causalmix.backbones.axial import network
 from lit_causalmix.prior import PriorSettings
 
@@ -18,7 +16,7 @@ def test_steps_of_both_kinds_are_measured_on_the_same_batches(benchmark: Any) ->
     batches = script.drawn(prior, 700, 4)
     assert len({batch.rows.x_context.shape for batch in batches}) > 1
     assert all(300 < script.cells_of(batch) < 1_400 for batch in batches)
-    line = script.measured(script.Trained(settings, torch.device("cpu")), batches)
+    line = script.measured(script.Trained(settings), batches)
     cells, fused, plain, ratio = [float(c.replace(",", "")) for c in line.strip("| ").split("|")]
     assert cells == sum(map(script.cells_of, batches)) // 4
     assert min(fused, plain, ratio) > 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lit_causalmix.backbones import AxialTransformer
-from lit_causalmix.backbones.axial.batch import batches
+from lit_causalmix.backbones.batch import batches
 from lit_causalmix.episode import Episode, RowOrigin
 from lit_causalmix.episode_stack import EpisodeStack, class_counts, query_lengths
 from lit_causalmix.prior import PriorSettings, draw_tasks

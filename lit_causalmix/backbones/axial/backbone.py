@@ -11,20 +11,20 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from lit_causalmix.backbones.axial.batch import Batch, batches
 from lit_causalmix.backbones.axial.config import ARCHITECTURE, AxialConfig, read_config
 from lit_causalmix.backbones.axial.inputs import standardisation
 from lit_causalmix.backbones.axial.memory import step_bytes
 from lit_causalmix.backbones.axial.network import AxialNetwork, Keys, initialise
 from lit_causalmix.backbones.axial.targets import bin_edges, target_bins
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
+from lit_causalmix.backbones.batch import Batch, batches, check_classes, in_order
 from lit_causalmix.backbones.bins import bin_mean, bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import check
 from lit_causalmix.episode import Episode
 from lit_causalmix.episode_stack import class_counts
-from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
+from lit_causalmix.errors import ConfigurationError, WeightsError
 from lit_causalmix.seeding import derived_seed
 
 _DEFAULT_OUTPUTS = {"classification": 10, "regression": 128}
@@ -242,10 +242,7 @@ class AxialTransformer(Backbone):
         for n_classes in set(class_counts(episodes)):
             self._check_classes(n_classes)
         groups = batches(episodes)
-        if len(groups) == 1:
-            return self._batch_losses(groups[0])
-        order = torch.tensor([i for batch in groups for i in batch.positions])
-        return torch.cat([self._batch_losses(batch) for batch in groups])[order.argsort()]
+        return in_order(map(self._batch_losses, groups), groups)
 
     def _batch_losses(self, batch: Batch) -> Tensor:
         output = self._output(batch).float()
@@ -288,13 +285,4 @@ class AxialTransformer(Backbone):
         return (y_context.float() - mean) / deviation
 
     def _check_classes(self, n_classes: int) -> None:
-        if (n_classes > 0) != self._classifies:
-            raise LimitError(
-                f"this AxialTransformer is for {self.config.task}, the episode for the other "
-                "task: set the backbone's task"
-            )
-        if n_classes > self.config.n_outputs:
-            raise LimitError(
-                f"this AxialTransformer takes at most {self.config.n_outputs} classes, the "
-                f"episode has {n_classes}"
-            )
+        check_classes("AxialTransformer", self.config.task, self.config.n_outputs, n_classes)

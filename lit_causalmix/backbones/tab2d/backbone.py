@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from lit_causalmix.backbones.base import Backbone, EncodedContext, Limits
+from lit_causalmix.backbones.batch import Batch, check_classes, in_order
 from lit_causalmix.backbones.bins import bin_mean, bin_quantiles
 from lit_causalmix.backbones.folder import origin_of, read_weights, write
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.backbones.native import check
-from lit_causalmix.backbones.tab2d.batch import Stack, stacks
+from lit_causalmix.backbones.tab2d.batch import stacks
 from lit_causalmix.backbones.tab2d.encoded import EncodedTab2D
 from lit_causalmix.backbones.tab2d.files import Tab2DConfig, locate, read_config
 from lit_causalmix.backbones.tab2d.memory import MEMORY
@@ -29,7 +30,8 @@ from lit_causalmix.backbones.tab2d.preprocessing import (
     varying,
 )
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError, LimitError, WeightsError
+from lit_causalmix.episode_stack import class_counts
+from lit_causalmix.errors import ConfigurationError, WeightsError
 from lit_causalmix.files.digests import of_module
 from lit_causalmix.seeding import derived_seed
 
@@ -190,7 +192,7 @@ class Tab2D(Backbone):
         Raises:
             LimitError: If the episode's task or number of classes is not the model's.
         """
-        self._check_episode(episode)
+        self._check_classes(episode.n_classes)
         x_context, x_query = impute_and_drop_constant(episode.x_context, episode.x_query)
         y_context = self._known_target(episode.y_context)
         output: Tensor = self.network(x_context[None], y_context[None], x_query[None])[0]
@@ -206,7 +208,7 @@ class Tab2D(Backbone):
         return output
 
     def encode_context(self, episode: Episode) -> EncodedContext:
-        self._check_episode(episode)
+        self._check_classes(episode.n_classes)
         mean = context_mean(episode.x_context)
         x_context = filled(episode.x_context, mean)
         varies = varying(x_context)
@@ -239,26 +241,26 @@ class Tab2D(Backbone):
 
     def losses(self, episodes: Sequence[Episode]) -> Tensor:
         """`loss` of each episode, (B,): one pass for all of equal shape."""
-        for episode in episodes:
-            self._check_episode(episode)
+        for n_classes in set(class_counts(episodes)):
+            self._check_classes(n_classes)
         groups = stacks(episodes)
-        order = torch.tensor([i for stack in groups for i in stack.positions])
-        return torch.cat([self._stack_losses(stack) for stack in groups])[order.argsort()]
+        return in_order(map(self._batch_losses, groups), groups)
 
-    def _stack_losses(self, stack: Stack) -> Tensor:
-        y_context = self._known_target(stack.y_context)
-        output: Tensor = self.network(stack.x_context, y_context, stack.x_query).float()
-        low, span = target_range(stack.y_context)
+    def _batch_losses(self, batch: Batch) -> Tensor:
+        rows = batch.rows
+        y_context = self._known_target(rows.y_context)
+        output: Tensor = self.network(rows.x_context, y_context, rows.x_query).float()
+        low, span = target_range(rows.y_context)
         if self.config.dim_output == 1:
-            errors = (low + span * output[..., 0] - stack.y_query).square()
+            errors = (low + span * output[..., 0] - rows.y_query).square()
         elif self._classifies:
             index = torch.arange(self.config.dim_output, device=output.device)
-            output = output.masked_fill(index >= stack.n_classes[:, None, None], -torch.inf)
-            errors = nn.functional.cross_entropy(output.mT, stack.y_query, reduction="none")
+            output = output.masked_fill(index >= batch.n_classes, -torch.inf)
+            errors = nn.functional.cross_entropy(output.mT, rows.y_query, reduction="none")
         else:
-            bins = self._scaled_target(stack.y_query, low, span)
+            bins = self._scaled_target(rows.y_query, low, span)
             errors = nn.functional.cross_entropy(output.mT, bins, reduction="none")
-        return (errors * stack.weight).sum(dim=1)
+        return (errors * batch.weight).sum(dim=1)
 
     def predict(self, output: Tensor, episode: Episode) -> Tensor:
         if not self._classifies and self.config.dim_output > 1:
@@ -287,14 +289,5 @@ class Tab2D(Backbone):
         n_bins = self.config.dim_output
         return scaled if n_bins == 1 else target_bins(scaled, n_bins)
 
-    def _check_episode(self, episode: Episode) -> None:
-        if episode.is_classification != self._classifies:
-            raise LimitError(
-                f"this Tab2D is for {self.config.task.lower()}, the episode for the other task: "
-                "set the backbone's task"
-            )
-        if episode.n_classes > self.config.dim_output:
-            raise LimitError(
-                f"this Tab2D takes at most {self.config.dim_output} classes, the episode has "
-                f"{episode.n_classes}"
-            )
+    def _check_classes(self, n_classes: int) -> None:
+        check_classes("Tab2D", self.config.task.lower(), self.config.dim_output, n_classes)
