@@ -46,7 +46,8 @@ class SetAside:
             `CausalColumns.set_aside`.
         weights: One factor per source.
         offset: The value of a constant, NaN for an all-missing column.
-        codes: For a categorical duplicate: its code for each code of its twin.
+        codes: For a categorical duplicate: its code for each code of its twin, NaN for those that
+            no training row holds.
     """
 
     column: int
@@ -195,7 +196,7 @@ def _duplicate(
         return None
     if numerical:
         return SetAside(j, Reason.DUPLICATE, (twin,), (1.0,))
-    codes = np.zeros(int(values[:, twin].max()) + 1)
+    codes = np.full(len(columns[twin].categories), np.nan)
     codes[values[:, twin].astype(np.intp)] = own
     return SetAside(j, Reason.DUPLICATE, (twin,), codes=tuple(codes.tolist()))
 

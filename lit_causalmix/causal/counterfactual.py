@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_causalmix.causal.columns import impute
+from lit_causalmix.causal.columns import Reason, impute
 from lit_causalmix.causal.sampler.counterfactual import counterfactuals
 from lit_causalmix.causal.state import ScmState
 from lit_causalmix.tables.table import Table
@@ -20,7 +20,8 @@ class RealRows:
 
     Attributes:
         values: Coded, float64 (n, C + 1), NaN where a cell is missing.
-        complete: The same, missing cells filled as for the fit.
+        complete: The same, missing cells filled as for the fit; those of a column without any
+            training cell stay missing.
         nodes: float64 (n, d), on the scale of the models.
     """
 
@@ -33,6 +34,9 @@ class RealRows:
         """Prepares coded rows, float64 (n, C + 1), as the rows that were learned from were."""
         pairs = zip(train.values.T, train.schema.columns, strict=True)
         fills = np.array([impute(np.append(cells, np.nan), column)[-1] for cells, column in pairs])
+        for entry in state.set_aside:
+            if entry.reason is Reason.MISSING:
+                fills[entry.column] = entry.offset
         complete = np.where(np.isnan(values), fills, values)
         scale = {warp.column: warp for warp in state.warps}
         nodes = [

@@ -93,7 +93,8 @@ class DagTFMGenerator(BackboneGenerator, SavedGenerator[DagTFMState]):
       cross-validation over the context, since in-context predictions of context rows fit them too
       well. A backbone that only classifies is asked for equally filled bins; the value is that of a
       random training row in the drawn bin. This also keeps spreads that depend on the parents, but
-      nothing within a bin does. A number of few distinct values (`n_bins`) is always a class.
+      nothing within a bin does. A number of few distinct values (`n_bins`), or with cells that
+      stand apart from all others (a code such as 99999), is always a class.
     - A root is drawn from its training cells. Each row comes from one of `n_dags` graphs. Cells are
       missing as in a random training row. Numbers are kept in the training range, and rounded where
       the column holds whole ones; constant and redundant columns are put back as functions of

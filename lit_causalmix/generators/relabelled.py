@@ -20,7 +20,7 @@ from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.generators.scm import SCMGenerator
 from lit_causalmix.names import public_name
 from lit_causalmix.seeding import rng as rng_for
-from lit_causalmix.tables.scaling import known_location_scale
+from lit_causalmix.tables.scaling import single_location_scale
 from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
@@ -64,7 +64,8 @@ class RelabelledGenerator(BackboneGenerator, SavedGenerator[RelabelledState]):
     Args:
         generator: Draws the features; None takes `SCMGenerator`.
         backbone: The backbone; None takes the one that is being fine-tuned.
-        n_bins: A numerical target of no more distinct values is drawn as a class.
+        n_bins: A numerical target of no more distinct values is drawn as a class; one with cells
+            that stand apart from all others (a code such as 99999) as a class of so many bins.
         max_context_rows: Most training rows in the context, a random choice (stratified by class).
         device: Where the backbone runs; on "cpu" the same seed gives the same bits.
 
@@ -162,7 +163,7 @@ def _inputs(train: Table) -> Inputs:
     categorical = np.array([not column.is_numerical for column in train.schema.columns])
     standardised = varies(train.values) & ~categorical
     location, scale = np.zeros(len(categorical)), np.ones(len(categorical))
-    location[standardised], scale[standardised] = known_location_scale(
+    location[standardised], scale[standardised] = single_location_scale(
         train.values[:, standardised]
     )
     return Inputs(train.values, location, scale, categorical)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from lit_causalmix.generators.parts.energy import (
 )
 from lit_causalmix.generators.parts.saved import SavedGenerator, settings_text
 from lit_causalmix.seeding import rng as rng_for
-from lit_causalmix.tables.scaling import known_location_scale
+from lit_causalmix.tables.scaling import apart, known_location_scale
 from lit_causalmix.tables.support import Support
 from lit_causalmix.tables.table import Table
 
@@ -40,11 +40,12 @@ class TabEBMState:
         values: Coded training rows, float64 (n, C + 1).
         columns: int64 (D,), the columns that chains move in.
         location: float64 (D,), their training means.
-        scale: float64 (D,), their training standard deviations.
+        scale: float64 (D,), their training standard deviations; both without numbers that stand
+            apart.
         groups: int64 (n,), class of each row, or bin of a regression target.
         contexts: Per group, int64 (R,), the rows that stand in its context.
         negatives: Per group, float64 (M, D).
-        support: Ranges of the columns.
+        support: Ranges of the columns; numbers that stand apart lie outside.
     """
 
     settings: str
@@ -61,14 +62,19 @@ class TabEBMState:
     def standardised(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Training rows as points of the chains' space, float64 (n, D); a gap takes the mean."""
         points = (self.values[np.ix_(rows, self.columns)] - self.location) / self.scale
-        return np.where(np.isnan(points), 0.0, points)
+        return np.where(self._held(rows)[:, self.columns], 0.0, points)
 
     def restored(self, points: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Points (n, D) as coded rows (n, C + 1); the rest comes from the rows they started at."""
         values = self.values[rows]
         moved = values.copy()
         moved[:, self.columns] = self.location + self.scale * points
-        return np.where(np.isnan(values), np.nan, self.support.restrict(moved))
+        return np.where(self._held(rows), values, self.support.restrict(moved))
+
+    def _held(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Cells that no chain moves, bool (n, C + 1): gaps, and what stands apart."""
+        values, support = self.values[rows], self.support
+        return np.isnan(values) | (values < support.low) | (values > support.high)
 
 
 CLASSES = {c.__name__: c for c in (TabEBMState, Support)}
@@ -87,9 +93,10 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
     codes, which is what the backbones see of them; a chain moves freely between the codes, and the
     nearest one within the training range is taken at its end. Whole numbers are rounded and
     numbers kept in the training range likewise. A missing cell counts as the column's mean, and is
-    missing again in the row. For regression, the target is one more column of the energy and drawn
-    jointly with the others, and equally filled bins of its values stand in for the classes. Of a
-    backbone that averages several views of a table in evaluation, one is used.
+    missing again in the row; so does a number that stands apart from all others of its column (a
+    code such as 99999), which stays. For regression, the target is one more column of the energy
+    and drawn jointly with the others, and equally filled bins of its values stand in for the
+    classes. Of a backbone that averages several views of a table in evaluation, one is used.
 
     `Tab2D` (Mitra, `Nano` 1) reads places among the context's quantiles, so its energy is a step
     function that jumps where values repeat, and the chains follow the gradient of a smoothed place:
@@ -184,7 +191,10 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
             else quantile_bins(train.target, self.target_bins)
         )
         names = range(int(groups.max()) + 1)
-        location, scale = known_location_scale(values[:, columns])
+        # A code such as 99999 would make the deviation its own, of which the noise is a share.
+        numbers = np.array([column.is_numerical for column in train.schema.columns])
+        near = np.where(apart(values) & numbers, np.nan, values)
+        location, scale = known_location_scale(near[:, columns])
         self._state = TabEBMState(
             settings=settings_text(self),
             fingerprint=train.fingerprint(),
@@ -205,7 +215,11 @@ class TabEBMGenerator(BackboneGenerator, SavedGenerator[TabEBMState]):
                 )
                 for g in names
             ),
-            support=Support.of(train),
+            support=replace(
+                Support.of(train),
+                low=np.fmin.reduce(near, axis=0),
+                high=np.fmax.reduce(near, axis=0),
+            ),
         )
 
     def _context_rows(self, n_columns: int) -> int:

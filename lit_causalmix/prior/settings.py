@@ -27,7 +27,7 @@ class PriorSettings:
             the others are structural causal models. Mitra's mixture is half and half.
         missing_share: Share of tasks with missing values.
         categorical_share: Share of tasks with categorical columns.
-        families: Weights of the families of the second generation: "graph" (a target among the
+        families: Weights of the families since the second generation: "graph" (a target among the
             nodes of a structural causal model), and "linear", "smooth", "network", "trees" and
             "local" (such a function of some of the columns). Empty takes the first generation's
             mixture (`tree_share`), whose draws stay the same to the bit.

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
-from lit_causalmix.tables.scaling import far, moments
+from lit_causalmix.tables.scaling import FARTHEST, moments, unflattened
 from lit_causalmix.tables.schema import ColumnKind
 from lit_causalmix.tables.table import Table
-
-FLATTENED = 1e5
-"""Standard deviations in interquartile ranges above which float32 tells the other cells poorly."""
-
-FARTHEST = 1e6
-"""Largest magnitude of an encoded feature: far values differ no more, and squares stay finite."""
 
 UNKNOWN_CLASS = -1
 """Encoded class of a row whose target is unknown."""
@@ -72,7 +66,7 @@ class Encoder:
             TableError: If no feature varies, or a regression target does not.
         """
         schema = train.schema
-        learned = [_spread(column) for column in train.features.T]
+        learned = [moments(unflattened(column)) for column in train.features.T]
         kept = [i for i, (_, scale) in enumerate(learned) if scale > 0]
         if not kept:
             raise TableError(
@@ -137,13 +131,3 @@ class Encoder:
             return np.where(np.isnan(target), UNKNOWN_CLASS, target).astype(np.int64)
         most = float(np.finfo(np.float32).max)
         return np.clip((target - self.y_location) / self.y_scale, -most, most).astype(np.float32)
-
-
-def _spread(column: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and deviation of the known cells, far ones left out where they flatten the others."""
-    location, scale = moments(column)
-    known = column[~np.isnan(column)]
-    if scale == 0 or scale / FLATTENED <= np.subtract(*np.percentile(known, [75, 25])):
-        return location, scale
-    ordinary = moments(known[~far(known[:, None])[:, 0]])
-    return ordinary if ordinary[1] > 0 else (location, scale)

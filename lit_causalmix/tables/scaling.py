@@ -6,6 +6,8 @@ everywhere behind the table.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,15 @@ SMALLEST = 1e-100
 
 FAR = 1e4
 """Interquartile ranges from the median beyond which a cell is no part of a column's spread."""
+
+APART = 30.0
+"""How many times as far from the median as all nearer cells a cell stands that is a code."""
+
+FLATTENED = 1e5
+"""Standard deviations in interquartile ranges above which float32 tells the other cells poorly."""
+
+FARTHEST = 1e6
+"""Largest magnitude of a standardised number: far ones differ no more, and squares stay finite."""
 
 _SINGLE = (1e-30, 1e30)
 """Between which largest magnitudes of a column float32 holds its numbers."""
@@ -76,11 +87,14 @@ def far(values: Floats) -> NDArray[np.bool_]:
         values: float64 (n, d), NaN in gaps.
 
     Returns:
-        bool (n, d): beyond `FAR` interquartile ranges from the median; none in a column where half
-        of the known cells are alike.
+        bool (n, d): beyond `FAR` interquartile ranges from the median; in a column where half of
+        the known cells are alike, `FAR` times as far from them as the root mean square of all
+        nearer cells.
 
     Example:
         >>> far(np.array([[1.0], [2.0], [3.0], [4.0], [99999.0]])).ravel().tolist()
+        [False, False, False, False, True]
+        >>> far(np.array([[0.0], [0.0], [0.0], [2.0], [99999.0]])).ravel().tolist()
         [False, False, False, False, True]
     """
     found = np.zeros(values.shape, dtype=np.bool_)
@@ -89,7 +103,95 @@ def far(values: Floats) -> NDArray[np.bool_]:
         return found
     low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
     found[:, known] = (high > low) & (np.abs(values[:, known] - middle) / FAR > high - low)
+    for j in known[high == low]:
+        found[:, j] = _outer(
+            values[:, j], lambda near: FAR * np.hypot.accumulate(near) / np.sqrt(len(near))
+        )
     return found
+
+
+def apart(values: Floats) -> NDArray[np.bool_]:
+    """Which cells stand alone, far from all others: codes such as 99999 in a column of ages.
+
+    Squares of the other cells need not vanish beside theirs, unlike those of `far`, but the
+    deviation of the column is theirs alone. Long tails rarely have such a gap. [our choice]
+
+    Args:
+        values: float64 (n, d), NaN in gaps.
+
+    Returns:
+        bool (n, d): beyond a gap in the distances from the median, the next one being more than
+        `APART` times the last.
+
+    Example:
+        >>> apart(np.array([[18.0], [80.0], [45.0], [99999.0], [-99999.0]])).ravel().tolist()
+        [False, False, False, True, True]
+    """
+    found = np.zeros(values.shape, dtype=np.bool_)
+    for j in range(values.shape[1]):
+        found[:, j] = _outer(values[:, j], lambda near: APART * near)
+    return found
+
+
+def _outer(column: Floats, reach: Callable[[Floats], Floats]) -> NDArray[np.bool_]:
+    """Which cells lie beyond the reach of all that are nearer to the median, bool (n,).
+
+    Nearer are half of the known cells at least, and half of the distances that occur: otherwise, a
+    single small number among zeros would put all others out of reach.
+
+    Args:
+        column: float64 (n,), NaN in gaps.
+        reach: From ascending distances (m,), how far out the cell after each may lie, (m,).
+    """
+    found, known = np.zeros(len(column), dtype=np.bool_), ~np.isnan(column)
+    if not known.any():
+        return found
+    distance = np.abs(column[known] - np.median(column[known]))
+    levels = np.unique(distance[distance > 0])
+    if len(levels) < 2:
+        return found
+    near = np.sort(distance)
+    inner = near >= levels[(len(levels) - 1) // 2]
+    inner[: (len(near) - 1) // 2] = False
+    gap = inner[:-1] & (near[1:] > reach(near)[:-1])
+    if gap.any():
+        found[known] = distance > near[gap.argmax()]
+    return found
+
+
+def unflattened(column: Floats) -> Floats:
+    """The known cells of a column, (m,), without far ones if float32 tells the others poorly.
+
+    Args:
+        column: float64 (n,), NaN in gaps.
+    """
+    known = column[~np.isnan(column)]
+    _, deviation = moments(known)
+    spread = np.subtract(*np.percentile(known, [75, 25])) if deviation > 0 else 0.0
+    if deviation / FLATTENED <= spread:
+        return known
+    rest = known[~far(known[:, None])[:, 0]]
+    _, own = moments(rest)
+    return rest if own > 0 and (spread or own) < deviation / FLATTENED else known
+
+
+def single_location_scale(values: Floats) -> tuple[Floats, Floats]:
+    """`known_location_scale` of what is read in float32: without far cells that flatten the others.
+
+    What is standardised by it may lie far out, and is to be clipped to ±`FARTHEST`.
+
+    Example:
+        >>> column = np.array([1.0, 2.0, 3.0, 4.0, 1e10])[:, None]
+        >>> location, scale = single_location_scale(column)
+        >>> location.tolist(), scale.round(3).tolist()
+        ([2.5], [1.118])
+    """
+    location, scale = known_location_scale(values)
+    for j, column in enumerate(values.T):
+        rest = unflattened(column)
+        if len(rest) < (~np.isnan(column)).sum():  # else to the bit as it was
+            location[j], scale[j] = moments(rest)
+    return location, scale
 
 
 def single_unit(values: Floats) -> Floats:

@@ -314,6 +314,20 @@ def test_gradients_reach_the_inputs_or_a_retouche_is_refused(case: Case, episode
     assert torch.equal(backbone.losses([asked]).detach(), expected)
 
 
+def test_columns_without_spread_leave_gradients_finite(case: Case, episode: Episode) -> None:
+    backbone = prepared(case).train()
+    if not backbone.differentiable:
+        pytest.skip("gives no gradient in its inputs")
+    context = episode.x_context.clone()
+    context[:, 1], context[:, 2] = 0.0, torch.nan  # one code alone, and nothing but gaps
+    inputs = context.requires_grad_(), episode.x_query.clone().requires_grad_()
+    loss = backbone.losses([replace(episode, x_context=inputs[0], x_query=inputs[1])]).sum()
+    assert torch.isfinite(loss)
+    for gradient in torch.autograd.grad(loss, inputs):
+        assert torch.isfinite(gradient).all()
+        assert (gradient[:, 0] != 0).any()
+
+
 def test_losses_are_those_of_each_episode(case: Case, episode: Episode) -> None:
     backbone = prepared(case).train()
     other = replace(episode, x_query=-episode.x_query)

@@ -15,8 +15,10 @@ import torch
 from lit_causalmix.backbones import AxialTransformer, Nano, Tab2D
 from lit_causalmix.backbones.description import described, rebuilt
 from lit_causalmix.backbones.nano import VERSIONS, embedded_weights
+from lit_causalmix.backbones.retouched import Retouched
 from lit_causalmix.commands.main import main
 from lit_causalmix.datamodules import EvaluationStream
+from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError, LimitError
 from lit_causalmix.metrics.functional import log_loss, r2, roc_auc
 from lit_causalmix.model import Member
@@ -50,6 +52,26 @@ def test_zero_shot_classification(name: str, least: float, version: VersionNumbe
 def test_zero_shot_regression_in_the_targets_units(version: VersionNumber) -> None:
     values, y = predict(load_splits(TableSpec("sklearn:diabetes"), SplitSpec()), version)
     assert r2(values, torch.tensor(y)).value > 0.3
+
+
+@each_version
+@pytest.mark.parametrize("n_classes", [2, 0])
+def test_a_retouche_of_columns_without_spread_has_a_loss(
+    n_classes: int, version: VersionNumber
+) -> None:
+    x = torch.randn(49, 4, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long() if n_classes else x[:, 0].clone()
+    x[:, 1] = torch.arange(49) % 2
+    x[:40, 1], x[:40, 2] = 0.0, torch.nan
+    categorical = torch.tensor([False, True, False, False])
+    episode = Episode.of_rows(x, y, 40, n_classes, categorical=categorical)
+    model = Retouched(Nano(version), n_columns=4).train()
+    loss = model.losses([episode]).sum()
+    loss.backward()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert torch.isfinite(loss)
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in trained)
+    assert any(p.grad is not None and p.grad.any() for p in trained)
 
 
 @each_version

@@ -137,3 +137,34 @@ def test_a_code_that_columns_share_makes_no_relation_and_breaks_one() -> None:
         assert found.weights == pytest.approx((2, 1), rel=1e-9)
     values = np.column_stack([a, y, np.where(np.arange(200) < 3, 99999.0, 1.0)])
     assert linear_dependencies(values) == []
+
+
+@pytest.mark.parametrize("share", [0.8, 0.9])
+@pytest.mark.parametrize("code", [9999.0, 99999.0, 999999.0])
+def test_a_code_that_mostly_equal_columns_share_makes_no_relation(
+    share: float, code: float
+) -> None:
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        a, b = np.where(
+            generator.random((2, 200)) < share, 0.0, generator.uniform(1, 10, (2, 200)).round(2)
+        )
+        y = generator.normal(size=200)
+        coded = generator.random(200) < 0.06
+        a[coded] = b[coded] = code
+        assert linear_dependencies(np.column_stack([y, a, b])) == []
+        (found,) = linear_dependencies(np.column_stack([y, a, b, 2 * a - b + 3]))
+        assert (found.column, found.sources) == (3, (1, 2))
+        assert found.weights == pytest.approx((2, -1), rel=1e-6)
+
+
+def test_a_duplicate_of_a_category_that_no_row_holds_is_missing() -> None:
+    codes = np.array([0.0, 1, 3] * 10)
+    labels = tuple("abcde")
+    columns = [Column(name, CATEGORY, labels) for name in ("k", "twin")]
+    values = np.column_stack([codes, np.array([2.0, 0, 9, 1])[codes.astype(int)], C[:30]])
+    schema = Schema(tuple(columns), Column("y", NUMBER), TaskType.REGRESSION)
+    (found,) = prepare_columns(Table("t", "test", schema, values, np.arange(30))).set_aside
+    assert (found.column, found.reason) == (1, Reason.DUPLICATE)
+    held = np.column_stack([np.arange(5.0), np.zeros((5, 2))])
+    np.testing.assert_array_equal(found.compute(held), [2, 0, np.nan, 1, np.nan])

@@ -10,6 +10,8 @@ from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.search.discovery import DiscoverySettings
 from lit_causalmix.errors import ConfigurationError, GeneratorError, LimitError
 from lit_causalmix.generators.dag_tfm import DagTFMGenerator
+from lit_causalmix.generators.parts.conditional import Inputs
+from lit_causalmix.tables.scaling import known_location_scale
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
@@ -215,3 +217,35 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], messa
 def test_an_edge_of_an_unknown_column_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no column 'd'"):
         DagTFMGenerator(edges=[["a", "d"]]).fit(chain(50), seed=0)
+
+
+@pytest.mark.parametrize("code", [1e10, 1e100])
+def test_a_cell_far_out_leaves_the_other_cells_of_a_parent_apart(code: float) -> None:
+    rng = np.random.default_rng(0)
+    cause = rng.uniform(0, 1, 200)
+    effect = (cause > 0.5).astype(float)
+    cause[3] = code
+    label = Column("effect", ColumnKind.CATEGORICAL, ("low", "high"))
+    train = table({Column("cause", ColumnKind.NUMERICAL): cause, label: effect})
+    rows = drawn(train, 300, edges=[["cause", "effect"]])
+    near = rows[:, 0] < 1
+    assert near.mean() > 0.95
+    assert ((rows[:, 0] > 0.5) == rows[:, 1])[near].mean() > 0.95
+
+
+@pytest.mark.parametrize("code", [99999.0, 1e100])
+def test_a_child_with_a_cell_far_out_follows_its_parent(code: float) -> None:
+    train = chain(200)
+    train.values[3, 1] = code
+    rows = drawn(train, 400, edges=[["a", "b"]])
+    near = rows[:, 1] < 1e3
+    assert 0.95 < near.mean() < 1
+    assert np.corrcoef(rows[near, :2].T)[0, 1] > 0.65
+
+
+def test_standardisation_without_cells_far_out_is_as_before() -> None:
+    values = chain().values
+    inputs = Inputs.of(values, np.array([False, False, False]))
+    location, scale = known_location_scale(values)
+    assert inputs.location.tobytes() == location.tobytes()
+    assert inputs.scale.tobytes() == scale.tobytes()

@@ -67,3 +67,27 @@ def test_what_cannot_work_is_refused() -> None:
     still = RelabelledGenerator(IndependentColumnsGenerator(), Nano())
     with pytest.raises(GeneratorError, match="no feature of 'small' varies"):
         still.fit(table(False, constant=True), seed=0, progress=False)
+
+
+@pytest.mark.parametrize("code", [1e10, 1e100])
+def test_a_cell_far_out_does_not_hide_the_feature(code: float) -> None:
+    train = table(False, 200)
+    train.values[:, 2] = train.values[:, 0] > 0
+    train.values[3, 0] = code
+    generator = RelabelledGenerator(IndependentColumnsGenerator(), Nano())
+    generator.fit(train, seed=0, progress=False)
+    rows = generator.sample(300, np.random.default_rng(0))
+    near = rows[:, 0] < 10
+    assert near.mean() > 0.95
+    assert ((rows[:, 0] > 0) == rows[:, 2])[near].mean() > 0.95
+
+
+def test_a_target_with_a_code_for_a_gap_follows_its_feature() -> None:
+    train = table(True, 200)
+    train.values[3, 2] = 99999
+    generator = RelabelledGenerator(IndependentColumnsGenerator(), Nano())
+    generator.fit(train, seed=0, progress=False)
+    rows = generator.sample(400, np.random.default_rng(0))
+    near = rows[:, 2] < 10
+    assert 0.95 < near.mean() < 1
+    assert np.corrcoef(rows[near].T)[0, 2] > 0.75

@@ -10,6 +10,7 @@ from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.errors import ConfigurationError, GeneratorError
 from lit_causalmix.generators.base import ConditionalGenerator
 from lit_causalmix.generators.scm import SCMGenerator
+from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.table import Table
 
 SMALL: dict[str, Any] = {"n_dags": 3, "n_resamples": 1, "alphas": (0.05,), "mechanism": "linear"}
@@ -183,6 +184,27 @@ def test_interventions_without_meaning(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         chain.sample_do(1, np.random.default_rng(0), interventions)
+
+
+@pytest.mark.parametrize("unseen", [1, 4])  # between the labels of the rows, and after
+def test_do_on_a_label_that_no_row_holds_leaves_its_duplicate_open(unseen: int) -> None:
+    rng = np.random.default_rng(0)
+    cause = rng.choice([0.0, 2.0, 3.0], 150)
+    twin = np.array([2.0, 9.0, 0.0, 1.0])[cause.astype(int)]
+    label = tuple("abcde")
+    schema = Schema(
+        (Column("k", ColumnKind.CATEGORICAL, label), Column("twin", ColumnKind.CATEGORICAL, label)),
+        Column("y", ColumnKind.NUMERICAL),
+        TaskType.REGRESSION,
+    )
+    values = np.column_stack([cause, twin, cause + rng.normal(size=150)])
+    generator = SCMGenerator(**SMALL, edges=[["k", "y"]])
+    generator.fit(Table("t", "test", schema, values, np.arange(150)), seed=0, progress=False)
+    rows = generator.sample_do(20, rng, {"k": label[unseen]})
+    assert (rows[:, 0] == unseen).all()
+    assert np.isnan(rows[:, 1]).all()
+    assert np.isfinite(rows[:, 2]).all()
+    assert (generator.sample_do(20, rng, {"k": "a"})[:, 1] == 2).all()
 
 
 def test_whole_numbers_stay_whole(classes: SCMGenerator) -> None:

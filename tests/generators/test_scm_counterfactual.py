@@ -54,6 +54,20 @@ def test_gaps_stay_those_of_the_source_row(mixed: Table) -> None:
     assert not np.isnan(np.delete(filled, empty, axis=1)).any()
 
 
+@pytest.mark.parametrize("missing", ["none", "pattern", "conditional"])
+def test_a_column_without_any_cell_stays_empty(mixed: Table, missing: str) -> None:
+    empty = [c.name for c in mixed.schema.columns].index("nothing")
+    for freshness in (None, 0.5):
+        generator = fitted(mixed, freshness=freshness, missing=missing)
+        rows = generator.sample(50, np.random.default_rng(0))
+        assert np.isnan(rows[:, empty]).all()
+        found = generator.counterfactual(mixed.values[0], {"age": 40.0}, n=3)
+        assert np.isnan(found[:, empty]).all()
+        told = mixed.values[0].copy()
+        told[empty] = 7.0  # a cell of a new row is its own
+        assert (generator.counterfactual(told, {"age": 40.0}, n=3)[:, empty] == 7).all()
+
+
 def test_all_noise_fresh_gives_the_distribution_of_rows_without_a_source(
     chain_table: Table,
 ) -> None:

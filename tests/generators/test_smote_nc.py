@@ -99,3 +99,12 @@ def test_settings_and_a_missing_package_are_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'lit-causalmix\[smote\]'"):
         sample(table({"x": np.arange(9.0)}, np.arange(9) % 2))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_regression_target_with_a_ceiling_or_a_floor(sign: int) -> None:
+    rng = np.random.default_rng(0)
+    target = sign * np.where(np.arange(120) < 11, rng.uniform(1, 4, 120), 5.0)
+    rows = sample(table({"x": rng.normal(size=120), "z": rng.normal(size=120)}, target, classes=0))
+    assert (rows[:, -1] == sign * 5).mean() == pytest.approx(109 / 120, abs=0.05)
+    assert (np.abs(rows[:, -1]) >= np.abs(target).min()).all()

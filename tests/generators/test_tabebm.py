@@ -223,3 +223,47 @@ def test_a_backbone_that_cannot_do_it_is_refused(mixed: Table) -> None:
 def test_settings_out_of_range_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ConfigurationError, match=f"{setting} must be at least"):
         TabEBMGenerator(**{setting: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", [9999.0, 99999.0, 1e12])
+def test_a_code_for_a_gap_stays_and_leaves_the_other_cells_alone(code: float) -> None:
+    rng = np.random.default_rng(5)
+    age = np.round(rng.uniform(18, 80, 120))
+    label = (age > 50).astype(float)
+    age[:2] = code
+    schema = Schema(
+        (Column("age", ColumnKind.NUMERICAL, integer=True), Column("x", ColumnKind.NUMERICAL)),
+        Column("y", ColumnKind.CATEGORICAL, ("young", "old")),
+        TaskType.BINARY,
+    )
+    values = np.column_stack([age, rng.normal(size=120), label])
+    train = Table("ages", "test", schema, values, np.arange(120))
+    generator = TabEBMGenerator(Nano(), n_steps=40)
+    generator.progress = False
+    generator.fit(train, seed=0)
+    assert generator.state.location[0] == age[2:].mean()
+    rows = generator.sample(200, np.random.default_rng(0))
+    coded = rows[:, 0] == code
+    assert 0 < coded.mean() < 0.05
+    known = rows[~coded]
+    assert (known[:, 0] >= 18).all()
+    assert (known[:, 0] <= 80).all()
+    assert len(np.unique(known[:, 0])) > 15
+    assert ((known[:, 0] > 50) == (known[:, 2] == 1)).mean() > 0.85
+
+
+def test_a_rare_category_of_a_high_code_is_no_such_number() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(2, size=80).astype(float)
+    codes[0] = 200
+    names = tuple(map(str, range(201)))
+    schema = Schema(
+        (Column("k", ColumnKind.CATEGORICAL, names), Column("x", ColumnKind.NUMERICAL)),
+        Column("y", ColumnKind.NUMERICAL),
+        TaskType.REGRESSION,
+    )
+    values = np.column_stack([codes, rng.normal(size=(80, 2))])
+    generator = TabEBMGenerator(Nano())
+    generator.fit(Table("t", "test", schema, values, np.arange(80)), seed=0)
+    assert generator.state.support.high[0] == 200
+    assert generator.state.location[0] == pytest.approx(codes.mean())

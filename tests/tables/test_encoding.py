@@ -97,6 +97,22 @@ def test_a_cell_far_out_leaves_the_others_apart(code: float) -> None:
     assert Encoder.from_dict(encoder.to_dict()).features(odd)[:, 0].tolist() == x.tolist()
 
 
+@pytest.mark.parametrize("code", [1e8, 1e10, 1e100])
+def test_a_cell_far_out_leaves_mostly_equal_ones_apart(code: float) -> None:
+    draws = rng(0, "encoding").uniform(size=(200, 2))
+    draws[:160, 0] = 0
+    odd = draws.copy()
+    odd[3, 0] = code
+    x = Encoder.fit(table(odd, NUMBER)).features(odd)[:, 0]
+    plain = Encoder.fit(table(np.delete(odd, 3, axis=0), NUMBER)).features(odd)[:, 0]
+    np.testing.assert_array_equal(x, plain)
+    assert len(np.unique(x)) == 42
+    mild = draws.copy()
+    mild[3, 0] = 1000  # float32 tells the others well beside it
+    encoder = Encoder.fit(table(mild, NUMBER))
+    assert encoder.scale[0] == pytest.approx(mild[:, 0].std())
+
+
 def test_skewed_columns_are_standardised_by_all_cells() -> None:
     values = np.exp(3 * rng(0, "encoding").normal(size=(200, 2)))
     encoder = Encoder.fit(table(values, NUMBER))

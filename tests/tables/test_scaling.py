@@ -28,10 +28,12 @@ from lit_causalmix.tables import SplitSpec, TableSpec, encode, load_splits
 from lit_causalmix.tables.scaling import (
     LARGEST,
     SMALLEST,
+    apart,
     far,
     known_location_scale,
     location_scale,
     moments,
+    single_location_scale,
     single_unit,
 )
 
@@ -140,3 +142,52 @@ def test_every_generator_draws_rows_at_the_ends_of_the_range(unit: float, target
         assert (np.fmax.reduce(rows, axis=0) <= high).all(), name
         size = np.fmax.reduce(np.abs(splits.train.values), axis=0)
         assert (np.nanstd(rows / size, axis=0) > 0.05).all(), name
+
+
+def sparse(seed: int, share: float = 0.85, n: int = 200) -> Any:
+    """Mostly zeros, else numbers from 1 to 10."""
+    generator = np.random.default_rng(seed)
+    return np.where(generator.random(n) < share, 0.0, generator.uniform(1, 10, n).round(2))
+
+
+@pytest.mark.parametrize("code", [99999.0, 1e10, 1e90])
+@pytest.mark.parametrize("share", [0.8, 0.9])
+def test_far_cells_are_told_beside_many_equal_ones(share: float, code: float) -> None:
+    values = np.column_stack([sparse(seed, share) for seed in range(20)])
+    assert not far(values).any()
+    odd = values.copy()
+    odd[:12], odd[12, ::2] = code, -code
+    odd[30] = np.nan
+    assert (far(odd) == (np.abs(odd) == code)).all()
+
+
+def test_long_tails_and_small_numbers_among_zeros_are_not_far() -> None:
+    generator = np.random.default_rng(0)
+    tails = np.exp(3 * generator.normal(size=(400, 50)))
+    tails[generator.random(tails.shape) < 0.9] = 0.0
+    assert not far(tails).any()
+    small = np.repeat([0.0, 1e-6, 5.0, 7.0], [90, 1, 5, 4])[:, None]
+    assert not far(small).any()
+    assert not far(np.repeat([0.0, 1.0], [90, 10])[:, None] * 1e90).any()
+
+
+def test_apart_is_what_lies_beyond_a_gap_on_both_sides() -> None:
+    ages = np.random.default_rng(0).uniform(18, 80, 120)
+    ages[:2], ages[2], ages[3] = 99999, -9999, np.nan
+    found = apart(np.column_stack([ages, np.full(120, np.nan)]))
+    assert np.flatnonzero(found[:, 0]).tolist() == [0, 1, 2]
+    assert not found[:, 1].any()
+    tails = np.exp(np.random.default_rng(1).normal(size=(300, 50)))
+    assert not apart(tails).any()
+
+
+def test_float32_reads_all_cells_but_far_ones() -> None:
+    values = np.column_stack([sparse(0), np.arange(200.0), np.arange(200.0)])
+    plain = [a.tobytes() for a in known_location_scale(values)]
+    assert [a.tobytes() for a in single_location_scale(values)] == plain
+    odd = values.copy()
+    odd[:2, 0], odd[5, 1], odd[7, 1] = 1e10, -1e12, np.nan
+    location, scale = single_location_scale(odd)
+    assert (location[0], scale[0]) == moments(values[2:, 0])
+    assert (location[1], scale[1]) == moments(np.delete(values[:, 1], [5, 7]))
+    assert (location[2], scale[2]) == tuple(a[2] for a in known_location_scale(values))

@@ -64,7 +64,7 @@ class AxialTransformer(Backbone):
     They depend a little on the order of columns and on which code stands for which category.
 
     The gradient in `x_query` is that of the values and of a smoothed quantile place
-    (`tab2d_preprocessing.quantile_features`); none goes through codes of categories.
+    (`tab2d.preprocessing.quantile_features`); none goes through codes of categories.
 
     Args:
         dim: Width of a cell.

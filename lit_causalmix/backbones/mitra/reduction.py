@@ -91,8 +91,9 @@ class Projection:
         x = filled(x_context, mean).detach()
         deviation = x.std(dim=0, keepdim=True, correction=0)
         deviation = torch.where(deviation > _SMALLEST, deviation, 1.0)
+        # Without a gradient: that of directions of equal variance, such as none, is not finite.
         _, sizes, directions = torch.linalg.svd(
-            ((x - mean) / deviation).double(), full_matrices=False
+            ((x - mean.detach()) / deviation).double(), full_matrices=False
         )
         kept = directions[:most][sizes[:most] > _SMALLEST * sizes[0]]
         largest = kept.gather(1, kept.abs().argmax(dim=1, keepdim=True))

@@ -21,6 +21,9 @@ BIN_RANGE = (-0.5, 1.5)
 GRADIENT_WIDTH = 0.1
 """Half-width of the gradient's central difference, in context standard deviations."""
 
+NARROWEST = 1e-30
+"""Half-width below which there is no gradient: of a constant column the difference is 0 / 0."""
+
 
 def context_mean(x_context: Tensor) -> Tensor:
     """Mean of what is present in each column: float (..., R, F) to float32 (..., 1, F)."""
@@ -81,7 +84,8 @@ class Places:
         n_context: R.
         mean: float32 (B, 1, F), of the context's places.
         variance: float32 (B, 1, F), likewise.
-        width: float32 (B, 1, F), half-width of the gradient's central difference.
+        width: float32 (B, 1, F), half-width of the gradient's central difference; 0 where the
+            context is constant.
     """
 
     cuts: Tensor
@@ -108,7 +112,6 @@ class Places:
         else:
             cuts = x_context.new_zeros(N_QUANTILES, *x_context.shape[:-2], 0)
         width = GRADIENT_WIDTH * x_context.detach().std(dim=-2, keepdim=True, correction=0)
-        width = width.clamp_min(torch.finfo(torch.float32).tiny)
         cuts = cuts.movedim(0, -1).contiguous()
         context = _place(cuts, x_context, width, n_context)
         mean = context.sum(dim=-2, keepdim=True) / n_context
@@ -138,18 +141,22 @@ def _place(cuts: Tensor, x: Tensor, width: Tensor, n_context: int) -> Tensor:
 
     The division cancels when places are standardised; kept so that rounding is the official one. A
     value that moves passes the cuts within `width` around it; a cut that moves passes the value,
-    and the sum over those cuts is the difference of two cumulative sums.
+    and the sum over those cuts is the difference of two cumulative sums. Where the context does not
+    vary there is no width, and nothing passes.
     """
     place = _steps(cuts, x).float() / n_context
     if not (x.requires_grad or cuts.requires_grad):
         return place
     high, low = _steps(cuts, x + width), _steps(cuts, x - width)
+    spread = width > NARROWEST
+    # A safe divisor first: an infinite slope times a value's 0 would be NaN, forwards too.
+    width = torch.where(spread, width, 1)
     slope = (high.float() / n_context - low.float() / n_context) / (2 * width)
-    place = place + slope * (x - x.detach())
+    place = place + torch.where(spread, slope, 0) * (x - x.detach())
     if cuts.requires_grad:
         sums = pad((cuts - cuts.detach()).cumsum(dim=-1), (1, 0))
         passed = (sums.gather(-1, high.mT) - sums.gather(-1, low.mT)).mT
-        place = place - passed / (2 * width * n_context)
+        place = place - torch.where(spread, passed / (2 * width * n_context), 0)
     return place
 
 

@@ -14,12 +14,15 @@ def quantile_bins(values: NDArray[np.float64], n_bins: int) -> NDArray[np.int64]
         n_bins: Most bins; where there are no more distinct values, each has its own.
 
     Returns:
-        The bin of each value, int64 (n,), from 0 on; ascending with the values, none is empty.
+        The bin of each value, int64 (n,), from 0 on; ascending with the values, none is empty. Two
+        at least, if `n_bins` and the values are.
     """
     distinct, bins = np.unique(values, return_inverse=True)
     if len(distinct) > n_bins:
         cuts = np.quantile(values, np.arange(1, n_bins) / n_bins)
         _, bins = np.unique(np.searchsorted(cuts, values), return_inverse=True)
+        if n_bins > 1 and bins.max() == 0:  # so many are the largest that every cut is
+            bins = values == distinct[-1]
     return bins.astype(np.int64)
 
 

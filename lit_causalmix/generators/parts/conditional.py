@@ -19,7 +19,7 @@ from lit_causalmix.generators.parts.binning import (
     frequent_categories,
     quantile_bins,
 )
-from lit_causalmix.tables.scaling import known_location_scale
+from lit_causalmix.tables.scaling import FARTHEST, apart, single_location_scale
 from lit_causalmix.training.mixing import stratified_order
 
 FOLDS = 5
@@ -36,7 +36,8 @@ class Inputs:
     Attributes:
         values: Coded and imputed, float64 (N, C + 1).
         location: float64 (C + 1,), subtracted from numbers; 0 for categories.
-        scale: float64 (C + 1,), divides numbers; 1 for categories.
+        scale: float64 (C + 1,), divides numbers; 1 for categories. Both without cells so far out
+            that the others would be one number beside them in float32.
         categorical: bool (C + 1,).
     """
 
@@ -48,7 +49,7 @@ class Inputs:
     @classmethod
     def of(cls, values: NDArray[np.float64], categorical: NDArray[np.bool_]) -> Inputs:
         """Learns the standardisation of numbers from imputed training rows."""
-        location, scale = known_location_scale(values)
+        location, scale = single_location_scale(values)
         return cls(
             values,
             np.where(categorical, 0.0, location),
@@ -61,7 +62,7 @@ class Inputs:
     ) -> NDArray[np.float32]:
         """Standardises some columns of coded rows: (n, C + 1) to float32 (n, P)."""
         part = (values[:, columns] - self.location[columns]) / self.scale[columns]
-        return part.astype(np.float32)
+        return np.clip(part, -FARTHEST, FARTHEST).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class Conditioning:
         device: Where it is.
         regress: Whether numbers are drawn as prediction and residual.
         n_bins: Bins of a number that is drawn as a class, at most; a number with no more distinct
-            values is always drawn as a class.
+            values, or with some that stand apart, is always drawn as a class.
         max_classes: Most classes of the backbone, None for any number.
         max_rows: Most context rows.
     """
@@ -178,8 +179,14 @@ class Conditioning:
         return Conditional(column, parents, known[chosen], classes[chosen], np.empty(0))
 
     def as_number(self, cells: NDArray[np.float64], categorical: bool) -> bool:
-        """Whether known cells are drawn as prediction and residual."""
-        return self.regress and not categorical and len(np.unique(cells)) > self.n_bins
+        """Whether known cells are drawn as prediction and residual.
+
+        Not where some stand apart from all others (a code such as 99999), if the backbone
+        classifies: a residual as large is no noise, and drowns what the others follow.
+        """
+        if not self.regress or categorical or len(np.unique(cells)) <= self.n_bins:
+            return False
+        return self.max_classes == 0 or not apart(cells[:, None]).any()
 
     def _classes(self, cells: NDArray[np.float64], categorical: bool) -> NDArray[np.int64]:
         most = len(cells) if self.max_classes is None else self.max_classes
@@ -221,7 +228,7 @@ def ask(
 ) -> NDArray[np.float64]:
     """Returns probabilities float64 (n, K) of integer targets, or predictions (n,) of others."""
     classify = np.issubdtype(y_context.dtype, np.integer)
-    y = y_context if classify else y_context.astype(np.float32)
+    y = y_context if classify else np.clip(y_context, -FARTHEST, FARTHEST).astype(np.float32)
     parts = []
     for start in range(0, len(x_query), QUERY_ROWS):
         episode = in_context(

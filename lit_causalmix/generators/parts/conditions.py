@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -131,10 +132,10 @@ def _code(column: Column, value: object) -> float:
 
 
 def _range(name: str, value: object) -> tuple[float, float]:
-    try:
-        low, high = (float(v) for v in value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        low = high = math.nan
+    low = high = math.nan
+    if not isinstance(value, str | bytes):  # "18" is no range from 1 to 8
+        with contextlib.suppress(TypeError, ValueError):
+            low, high = (float(v) for v in value)  # type: ignore[attr-defined]
     if not low <= high:
         raise ConfigurationError(
             f"a condition on the numerical column {name!r} is (lowest, highest), got {value!r}"

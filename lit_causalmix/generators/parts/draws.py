@@ -66,7 +66,11 @@ class SyntheticRows:
 
     @cached_property
     def pool(self) -> NDArray[np.float64]:
-        """The coded pool, float64 (pool_size, C + 1)."""
+        """The coded pool, float64 (pool_size, C + 1).
+
+        Raises:
+            ConfigurationError: If rows are unbounded, and there is none.
+        """
         if self.pool_size is None:
             raise ConfigurationError("unbounded synthetic rows have no pool")
         return self._to_train_on(self.pool_size, rng(self.seed, "synthetic-pool"))

@@ -1,5 +1,6 @@
 """The gradient of quantile places in the context: of its values, and of the quantiles they make."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -38,3 +39,19 @@ def test_a_gradient_that_is_asked_for_leaves_the_values_alone() -> None:
     asked = quantile_features(context, query)
     plain = quantile_features(context.detach(), query.detach())
     assert all(torch.equal(a, b) for a, b in zip(asked, plain, strict=True))
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0, 1e-32])
+def test_a_constant_context_has_no_gradient_and_poisons_none(constant: float) -> None:
+    context, query = column(4, 40).detach().repeat(1, 1, 2), column(5, 20).detach().repeat(1, 1, 2)
+    context[..., 1] = constant
+    query[:, :10, 1] = constant  # the others beside it
+    plain = quantile_features(context, query)
+    inputs = context.requires_grad_(), query.requires_grad_()
+    asked = quantile_features(*inputs)
+    assert all(torch.equal(a, b) for a, b in zip(asked, plain, strict=True))
+    weight = torch.linspace(-1, 2, 20)[None, :, None]
+    found = torch.autograd.grad((asked[0] ** 3).sum() + (asked[1] * weight).sum(), inputs)
+    for gradient in found:
+        assert (gradient[..., 0] != 0).any()
+        assert (gradient[..., 1] == 0).all()

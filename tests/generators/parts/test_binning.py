@@ -29,6 +29,13 @@ def test_ties_leave_no_bin_empty() -> None:
     assert (counts > 0).all()
 
 
+def test_a_ceiling_has_a_bin_of_its_own() -> None:
+    values = np.where(np.arange(120) < 11, np.linspace(1, 4, 120), 5.0)
+    assert (quantile_bins(values, 10) == (values == 5)).all()
+    assert (quantile_bins(-values, 10) == (values < 5)).all()
+    assert (quantile_bins(values, 1) == 0).all()
+
+
 def test_rare_categories_share_the_last_class() -> None:
     codes = np.repeat([4.0, 0.0, 2.0, 7.0], [5, 9, 1, 2])
     classes = frequent_categories(codes, 3)

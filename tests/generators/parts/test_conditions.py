@@ -56,3 +56,13 @@ def test_a_label_is_written_as_in_a_table(
 def test_what_is_no_label_is_refused(schema: Schema, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"column 'k' has no label .*20240101"):
         conditions({"k": value}, schema)
+
+
+@pytest.mark.parametrize("value", ["18", b"18", "1", "123", ("a", "b"), 18.0])
+def test_a_text_is_no_range_of_numbers(value: Any) -> None:
+    rows = pd.DataFrame({"age": np.arange(40.0), "y": ["a", "b"] * 20})
+    schema = load_splits(TableSpec(rows, target="y"), SplitSpec()).train.schema
+    with pytest.raises(ConfigurationError, match=r"'age' is \(lowest, highest\), got .*"):
+        conditions({"age": value}, schema)
+    chosen = conditions({"age": (1, 8)}, schema)(np.array([[1.0, 0.0], [18.0, 0.0]]))
+    assert chosen.tolist() == [True, False]
