@@ -40,6 +40,11 @@ def parse_json(text: str | bytes) -> Any:
     return content
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _no_number(name: str) -> NoReturn:
     raise RecordError(f"it has {name} for a number")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lit_causalmix.study.checked_json import RecordError, parse_json, shown
+from lit_causalmix.study.checked_json import RecordError, is_number, parse_json, shown
 
 Record = dict[str, Any]
 """What is kept of a cell: what `study.cell.run_cell` writes and `parse_record` checks."""
@@ -103,10 +103,6 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
@@ -129,7 +125,7 @@ def _is_config(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_number(v) and v >= 0 for v in value.values())
+    return isinstance(value, dict) and all(is_number(v) and v >= 0 for v in value.values())
 
 
 def _is_total_seconds(value: Any) -> bool:
@@ -137,7 +133,7 @@ def _is_total_seconds(value: Any) -> bool:
 
 
 def _is_scores(value: Any) -> bool:
-    return isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values())
+    return isinstance(value, dict) and all(v is None or is_number(v) for v in value.values())
 
 
 def _is_staged(value: Any) -> bool:
@@ -194,8 +190,8 @@ _COMMON: Mapping[str, tuple[_Check, str]] = {
     "method": (_is_name, "a name"),
     "backbone": (_is_name, "a name"),
     "seed": (_is_count, "an integer >= 0"),
-    "ratio": (lambda v: _is_number(v) and 0 <= v <= 1, "a number in [0, 1]"),
-    "size": (lambda v: v is None or (_is_number(v) and v >= 0), "a number >= 0 or null"),
+    "ratio": (lambda v: is_number(v) and 0 <= v <= 1, "a number in [0, 1]"),
+    "size": (lambda v: v is None or (is_number(v) and v >= 0), "a number >= 0 or null"),
     "config": (_is_config, "a configuration of fit"),
 }
 _FINISHED: Mapping[str, tuple[_Check, str]] = {

@@ -9,18 +9,15 @@ from typing import Any
 
 from lit_causalmix.configuration.files import read_mapping
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.study.checked_json import is_number
 
 _NAMED = ("methods", "backbones")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _LISTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tables": (lambda v: isinstance(v, str | Mapping), "names or mappings as in data.table"),
-    "sizes": (lambda v: v is None or (_is_number(v) and v >= 0), "numbers >= 0 or null"),
-    "ratios": (lambda v: _is_number(v) and 0 <= v <= 1, "numbers in [0, 1]"),
+    "sizes": (lambda v: v is None or (is_number(v) and v >= 0), "numbers >= 0 or null"),
+    "ratios": (lambda v: is_number(v) and 0 <= v <= 1, "numbers in [0, 1]"),
     "seeds": (lambda v: type(v) is int and v >= 0, "integers >= 0"),
     "grids": (lambda v: isinstance(v, Mapping), "mappings of axes"),
 }
