@@ -8,7 +8,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
-from lit_causalmix.callbacks.evaluation import VAL_LOSS, check_monitor, is_trial, monitored
+from lit_causalmix.callbacks.evaluation import (
+    VAL_LOSS,
+    check_monitor,
+    check_validates,
+    is_trial,
+    monitored,
+)
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.training.checkpoints import read_checkpoint
@@ -53,6 +59,14 @@ class BestWeights(Checkpoint, FitCallback):
         self.filename = filename
         self.best_model_path = ""
         self.writes = True
+
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Refuses a fit without validations.
+
+        Raises:
+            ConfigurationError: With the setting of the trainer.
+        """
+        check_validates(trainer, self)
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         if task.scoreboard.selected is not None:

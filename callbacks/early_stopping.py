@@ -8,7 +8,13 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lit_causalmix.callbacks.evaluation import VAL_LOSS, as_task, begins, check_monitor
+from lit_causalmix.callbacks.evaluation import (
+    VAL_LOSS,
+    as_task,
+    begins,
+    check_monitor,
+    check_validates,
+)
 
 
 class ZeroShotEarlyStopping(EarlyStopping):
@@ -30,6 +36,14 @@ class ZeroShotEarlyStopping(EarlyStopping):
     def __init__(self, monitor: str = VAL_LOSS, patience: int = 8, min_delta: float = 0.0) -> None:
         check_monitor(monitor, self)
         super().__init__(monitor, min_delta=min_delta, patience=patience, mode="min")
+
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Refuses a fit without validations.
+
+        Raises:
+            ConfigurationError: With the setting of the trainer.
+        """
+        check_validates(trainer, self)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)

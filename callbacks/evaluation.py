@@ -62,6 +62,49 @@ def require_callback(trainer: pl.Trainer, kind: type[pl.Callback], by: pl.Callba
         )
 
 
+def check_scored_rows(trainer: pl.Trainer, by: pl.Callback) -> None:
+    """Refuses to leave rows out that are scored: zero-shot is scored on all of them.
+
+    Raises:
+        ConfigurationError: With the setting of the trainer.
+    """
+    if is_trial(trainer):
+        return
+    if trainer.overfit_batches:  # type: ignore[attr-defined]
+        raise ConfigurationError(
+            "trainer.overfit_batches would score other rows than the validation's, got "
+            f"{trainer.overfit_batches}: lower data.episodes_per_epoch, and leave it 0"  # type: ignore[attr-defined]
+        )
+    for name in ("limit_val_batches", "limit_test_batches"):
+        limit = getattr(trainer, name)
+        if limit != 0 and not (isinstance(limit, float) and limit == 1.0):
+            raise ConfigurationError(
+                f"{type(by).__name__} compares scores of all rows with zero-shot's: trainer.{name} "
+                f"must be 1.0 (all of them) or 0 (no such scores), got {limit!r}"
+            )
+
+
+def check_validates(trainer: pl.Trainer, by: pl.Callback) -> None:
+    """Refuses a fit that trains without a validation to select by, where one is to select.
+
+    Raises:
+        ConfigurationError: With the setting of the trainer that leaves them out.
+    """
+    check_scored_rows(trainer, by)
+    if as_task(trainer.lightning_module).selection.keeps_last:
+        return
+    epochs, every = trainer.max_epochs, trainer.check_val_every_n_epoch
+    if trainer.limit_val_batches == 0:
+        wrong = "trainer.limit_val_batches must be 1.0, got 0"
+    elif epochs is not None and every is not None and 0 < epochs < every:
+        wrong = f"trainer.check_val_every_n_epoch must be at most max_epochs, {epochs}, got {every}"
+    else:
+        return
+    raise ConfigurationError(
+        f"{type(by).__name__} selects by the validation rows, which are never scored: {wrong}"
+    )
+
+
 def is_trial(trainer: pl.Trainer) -> bool:
     """Whether this is a `fast_dev_run`, which must leave no files behind."""
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from lit_causalmix.callbacks.evaluation import all_callbacks, is_trial
 from lit_causalmix.callbacks.finite_loss import FiniteLoss
@@ -43,7 +44,8 @@ class ExactResume(Checkpoint):
     within a step by other means is refused when a fit is to go on from it.
 
     Args:
-        filename: Name of the checkpoint in `checkpoints` of the run's folder.
+        filename: Name of the checkpoint in `checkpoints` of the run's folder; None saves nothing,
+            for a folder that goes with the fit.
 
     Raises:
         Interrupted: Out of `Trainer.fit`, after a signal.
@@ -51,7 +53,7 @@ class ExactResume(Checkpoint):
 
     best_model_path = ""  # Lightning asks the first checkpoint callback for it
 
-    def __init__(self, filename: str = "last.ckpt") -> None:
+    def __init__(self, filename: str | None = "last.ckpt") -> None:
         super().__init__()
         self.filename = filename
         self._request = StopRequest(say_stopping)
@@ -107,13 +109,17 @@ class ExactResume(Checkpoint):
         self._request.close()
 
     def _grant(self, trainer: pl.Trainer) -> None:
-        """Saves and stops if any rank was told to stop; every rank has to call it."""
+        """Saves, where that lasts, and stops if any rank was told to; every rank has to call it."""
         wanted = self._request.signum is not None
         if trainer.world_size > 1:
             wanted = trainer.strategy.reduce_boolean_decision(wanted, all=False)
         if not wanted:
             return
-        if not is_trial(trainer):
+        if self.filename is None:
+            if trainer.is_global_zero:
+                step = trainer.global_step
+                sys.stderr.write(f"stopped after step {step}: nothing is kept without run_folder\n")
+        elif not is_trial(trainer):
             path = run_folder(trainer) / "checkpoints" / self.filename
             trainer.save_checkpoint(path)
             if trainer.is_global_zero:
@@ -161,7 +167,16 @@ def make_exact(trainer: pl.Trainer) -> None:
 
     Lightning's own requeueing of SLURM jobs is switched off: it saves in the middle of a step, to a
     checkpoint that no fit may go on from. `examples/slurm.sh` requeues.
+
+    Raises:
+        ConfigurationError: If the trainer's strategy keeps what was fitted in processes of its own.
     """
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise ConfigurationError(
+            "trainer.strategy starts processes by multiprocessing, from which tables, scores and "
+            f"selected weights do not come back, got {type(trainer.strategy).__name__} with "
+            f"{trainer.num_devices} devices: choose ddp"
+        )
     callbacks = all_callbacks(trainer)
     for kind in (FiniteLoss, ExactResume):  # the latter saves when all others are done
         if not any(isinstance(callback, kind) for callback in callbacks):

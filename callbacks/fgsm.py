@@ -66,17 +66,20 @@ class FGSM(pl.Callback):
         """Scores the present weights under their own attack, over all ranks."""
         data = episode_datamodule(trainer)
         collected = {epsilon: scores_of(data, (), task.metrics) for epsilon in self.epsilons}
+        left_out: set[str] = set()
         task.eval()
         for episode in stage_episodes(trainer, task.device, "test"):
             if bool(episode.categorical.all()):
-                _log.warning("FGSM: the table has no numerical column, nothing is perturbed")
-                return {}
+                left_out.add(data.table_names[episode.table_id])
+                continue
             with trainer.precision_plugin.forward_context():
                 direction = attack_direction(task.backbone, episode)
             with torch.no_grad(), trainer.precision_plugin.forward_context():
                 for epsilon, scores in collected.items():
                     attacked = perturbed(episode, direction, epsilon)
                     scores.update(task.evaluate(attacked)["predictions"], attacked)
+        for name in sorted(left_out):
+            _log.warning("FGSM: %s has no numerical column, nothing is perturbed in it", name)
         return {
             f"{domain(epsilon)}/{key.removeprefix('perturbed/')}": score
             for epsilon, scores in collected.items()

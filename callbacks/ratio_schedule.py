@@ -32,7 +32,8 @@ class RatioSchedule(pl.Callback):
         Raises:
             ConfigurationError: With the value received and what to do.
         """
-        over_the_fit(self.schedule, trainer, self, zero=True)
+        ratio = over_the_fit(self.schedule, trainer, self, zero=True)
+        mixing_datamodule(trainer, self).foresee_ratios(ratio.range())
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit":

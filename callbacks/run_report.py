@@ -195,7 +195,8 @@ def _where(trainer: pl.Trainer, task: CausalMixTask, folder: Path) -> list[str]:
         told = f"({chosen}, {rule.title} {name} {brief(selected.score)})"
         path = trainer.ckpt_path or folder / selected.file
         if task.holds_selected():
-            lines.append(f"{'Last' if rule.keeps_last else 'Best'} weights {told}: {path}")
+            plain = "Last" if selected.coefficient is None else "Interpolated"
+            lines.append(f"{plain if rule.keeps_last else 'Best'} weights {told}: {path}")
         else:
             lines.append(f"Other weights than the best ones {told}: {trainer.ckpt_path or 'these'}")
     if still_gained(task):

@@ -106,6 +106,7 @@ def _chosen(task: CausalMixTask, *, classification: bool) -> list[str]:
         classification=classification,
     )
     if selected.coefficient is not None:
+        words = [] if task.selection.keeps_last else words  # the last weights were an end of a line
         words.append(
             f"Of the way from zero-shot to the fine-tuned weights, {selected.coefficient:g} is "
             f"taken: {len(selected.line)} points of it were tried."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import as_task, log_history
+from lit_causalmix.callbacks.evaluation import as_task, check_scored_rows, log_history
 from lit_causalmix.training.moments import FitCallback
 from lit_causalmix.training.task import CausalMixTask
 
@@ -18,6 +18,17 @@ class ZeroShotBaseline(FitCallback):
     used again only for the very same rows. The loggers get those of the validation rows as step 0,
     so that every curve begins there; those of a fit that goes on get the validations before it.
     """
+
+    def check_run(self, trainer: pl.Trainer) -> None:
+        """Refuses limits that leave rows out, which zero-shot is scored on.
+
+        Raises:
+            ConfigurationError: With the setting of the trainer.
+        """
+        check_scored_rows(trainer, self)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.check_run(trainer)  # of a validation or a test, too
 
     def on_opened(self, trainer: pl.Trainer, task: CausalMixTask) -> None:
         task.zero_shot("val")

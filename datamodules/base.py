@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lit_causalmix.backbones.memory import StepShape
 from lit_causalmix.datamodules.loading import EpisodeLoader, EpisodeSampler, KeyedStream
-from lit_causalmix.datamodules.preflight import preflight
+from lit_causalmix.datamodules.preflight import ask_callbacks, preflight
 from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_parts, tensor_parts
@@ -96,6 +96,12 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         """The tables with their synthetic rows, after `setup`; empty where none are drawn."""
         return ()
 
+    def foresee_ratios(self, ratios: tuple[float, float] | None) -> None:
+        """Takes note, after `read`, of the lowest and highest ratio that a schedule will ask for.
+
+        None is for a fit without a schedule. What is checked of episodes beforehand is so of both.
+        """
+
     def schedule_ratio(self, schedule: EpisodeSchedule) -> None:
         """Lets the share of synthetic rows of the training episodes follow a schedule.
 
@@ -127,6 +133,9 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
             self._fitted_before = False
             self.forget_limits()
         self.read()
+        if self.trainer is None or self.trainer.state.fn == "fit":  # a test is of the fit before
+            self.foresee_ratios(None)
+        ask_callbacks(self.trainer)
         preflight(
             self.trainer,
             self.training_tables(),

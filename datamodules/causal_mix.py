@@ -259,7 +259,7 @@ class CausalMixDataModule(MixedEpisodes):
             self.splits.train,
             self.encoder,
             None if source is None else source.rows,
-            ratio=self.synthetic_ratio,
+            ratio=self._wanted[0],
             placement=self.synthetic_in,
             mode=self.synthetic_mode,
             classes=self.balance.episode,

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -159,8 +160,8 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     @property
     def method(self) -> str:
-        methods = "; ".join(dict.fromkeys(member.method for member in self.members))
-        return f"{len(self.members)} tables; {methods}"
+        methods = dict.fromkeys(member.method for member in self.members)
+        return "; ".join([f"{len(self.members)} tables", *methods])
 
     def context_of(self, stage: Stage) -> str:
         return "; ".join(
@@ -191,12 +192,10 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
         check_together(self.table_names, [m.is_classification for m in self.members])
 
     def training_tables(self) -> Iterable[tuple[Table, Encoder]]:
-        for member in self.members:
-            yield from member.training_tables()
+        return chain.from_iterable(member.training_tables() for member in self.members)
 
     def generators(self) -> Iterable[Generator]:
-        for member in self.members:
-            yield from member.generators()
+        return chain.from_iterable(member.generators() for member in self.members)
 
     def largest_steps(self) -> Iterable[StepShape]:
         for member in self.members:
@@ -247,6 +246,10 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
     def generated_tables(self) -> Sequence[GeneratedTable]:
         return [table for member in self.members for table in member.generated_tables()]
 
+    def foresee_ratios(self, ratios: tuple[float, float] | None) -> None:
+        for member in self.members:
+            member.foresee_ratios(ratios)
+
     def schedule_ratio(self, schedule: EpisodeSchedule) -> None:
         for member in self.members:
             member.schedule_ratio(schedule)
@@ -276,8 +279,6 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
 
     def predict_dataloader(self) -> DataLoader[Episode]:
         raise ConfigurationError("predictions are of one table: fit it from a PretrainedFolder")
-
-    # -- checkpoints ----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """The identity of each table."""

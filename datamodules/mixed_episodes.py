@@ -43,13 +43,25 @@ class MixedEpisodes(TableDataModule):
     def trains_on_synthetic_rows(self) -> bool:
         """Whether training episodes hold synthetic rows."""
 
-    @property
-    def _share(self) -> float:
-        return self.synthetic_ratio if self.trains_on_synthetic_rows else 0.0
+    _foreseen: tuple[float, float] | None = None
 
-    def _counts(self) -> MixtureCounts:
-        sizes = self.training_sizes()
-        return mixture_counts(*sizes, self._share, self.synthetic_in, self.synthetic_mode)
+    def foresee_ratios(self, ratios: tuple[float, float] | None) -> None:
+        self._foreseen = ratios
+
+    @property
+    def _wanted(self) -> tuple[float, float]:
+        """The lowest and the highest share of synthetic rows that is asked for."""
+        return self._foreseen or (self.synthetic_ratio, self.synthetic_ratio)
+
+    @property
+    def _ratios(self) -> tuple[float, float]:
+        """The same of what there is: 0 where there are no synthetic rows."""
+        return self._wanted if self.trains_on_synthetic_rows else (0.0, 0.0)
+
+    def _largest(self) -> MixtureCounts:
+        """Of an episode of the highest share, which no other has more rows than."""
+        how = (self.synthetic_in, self.synthetic_mode)
+        return mixture_counts(*self.training_sizes(), self._ratios[1], *how)
 
     def check_rows(self) -> None:
         """Refuses, before a generator is fitted, what the training stream would.
@@ -60,16 +72,16 @@ class MixedEpisodes(TableDataModule):
         super().check_rows()
         if self._command() == "fit":
             sizes, how = self.training_sizes(), (self.synthetic_in, self.synthetic_mode)
-            check_real_rows(len(self.splits.train), *sizes, self._share, *how)
+            check_real_rows(len(self.splits.train), *sizes, self._ratios[0], *how)
 
     @property
     def episode_context(self) -> int:
         scored = self.nearest_context() or len(self.context_table("val"))
-        return max(self._counts().context, scored)
+        return max(self._largest().context, scored)
 
     def largest_steps(self) -> Iterator[StepShape]:
         if self._command() == "fit":
-            counts = self._counts()
+            counts = self._largest()
             yield self.step_shape("a training step", counts.context, counts.query, training=True)
         yield from super().largest_steps()
 
@@ -85,5 +97,6 @@ class MixedEpisodes(TableDataModule):
         if self.episode_rows is not None or limit is None:
             return sizes
         added = self.synthetic_mode == "add" and self.synthetic_in != "query"
-        real = limit * (1 - self.synthetic_ratio) if added and self.synthetic_size != 0 else limit
+        share = self._wanted[1] if added and self.synthetic_size != 0 else 0.0
+        real = limit * (1 - share) if share < 1 else limit
         return sizes_within(int(real), sizes, query_fraction=self.query_fraction)

@@ -19,7 +19,7 @@ from lit_causalmix.datamodules.context import (
 )
 from lit_causalmix.datamodules.preflight import scored_context_limit
 from lit_causalmix.episode import Episode
-from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.files.digests import array_bytes, of_parts
 from lit_causalmix.tables import (
     Encoder,
@@ -95,6 +95,21 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
             self.encoder = Encoder.fit(splits.train)
             self.splits = splits
             self._contexts: dict[tuple[Stage, int | None], Table] = {}
+
+    def check_folds(self) -> None:
+        """Reads every fold but this one, so that the fits of none meet rows that cannot be used.
+
+        Raises:
+            TableError: With the fold.
+        """
+        for number in range(self.folds):
+            if number == self.fold:
+                continue
+            try:
+                splits = load_splits(self.table, self.split, fold=Fold(number, self.folds))
+                Encoder.fit(splits.train)
+            except TableError as error:
+                raise TableError(f"fold {number} of {self.folds}: {error}") from error
 
     def forget_table(self) -> None:
         """Lets the next `setup` read the table again."""

@@ -61,6 +61,19 @@ class KnowsMemory(Protocol):
         """Most context rows of validation, test and prediction; None where nothing limits them."""
 
 
+def ask_callbacks(trainer: pl.Trainer | None) -> None:
+    """Asks the callbacks of a fit whether they refuse it; every rank calls it, as `preflight`.
+
+    Raises:
+        LitCausalMixError: If one does.
+    """
+    if trainer is None or trainer.state.fn != "fit":
+        return
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, ChecksRun):
+            callback.check_run(trainer)
+
+
 def preflight(
     trainer: pl.Trainer | None,
     tables: Iterable[tuple[Table, Encoder]] = (),
@@ -68,7 +81,7 @@ def preflight(
     episode_context: int = 0,
     shapes: Iterable[StepShape] = (),
 ) -> None:
-    """Asks all who may refuse a run, and hands the module's backbone to generators that want one.
+    """Asks the module, which may refuse a run, and hands its backbone to generators that want one.
 
     Every rank calls it, in `prepare_data` and again in `setup`; the answers are the same each time.
 
@@ -80,8 +93,8 @@ def preflight(
         shapes: The largest steps of the run, as far as they are known.
 
     Raises:
-        LitCausalMixError: If a callback or the module refuses, or the precision is none that the
-            backbones compute in.
+        LitCausalMixError: If the module refuses, or the precision is none that the backbones
+            compute in.
     """
     if trainer is None:
         return
@@ -91,10 +104,6 @@ def preflight(
             "weights and tables are float32: trainer.precision is 32-true, bf16-mixed or 16-mixed, "
             f"got {precision}"
         )
-    if trainer.state.fn == "fit":
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, ChecksRun):
-                callback.check_run(trainer)
     module = getattr(trainer, "lightning_module", None)
     tables = list(tables)
     if isinstance(module, TakesTables):

@@ -75,7 +75,7 @@ def check_real_rows(
     """
     counts = mixture_counts(n_context, n_query, ratio, placement, mode)
     if counts.real > n_train:
-        instead = " or raise synthetic_ratio" if mode == "replace" else ""
+        instead = " or raise the (lowest) ratio" if mode == "replace" else ""
         raise ConfigurationError(
             f"an episode of {n_context} context and {n_query} query rows needs "
             f"{counts.real} real rows at synthetic_ratio {ratio:g}, the training split has "

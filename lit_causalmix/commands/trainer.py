@@ -218,6 +218,8 @@ class TrainerCLI(ConfiguredCLI):
             self.datamodule.trainer = self.trainer
             self.trainer.strategy.connect(self.model)
             self.datamodule.read()
+            for train, encoder in self.datamodule.training_tables():  # says what is trained of it
+                self.model.check_table(train, encoder, self.datamodule.episode_context)
             sys.stdout.write(fit_facts(self.datamodule, self.model.backbone))
 
     def after_fit(self) -> None:

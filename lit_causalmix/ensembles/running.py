@@ -134,6 +134,10 @@ def run_tasks(
             and is begun anew another time. None sets no end.
         begin: Called before the first fit, once nothing in the folders speaks against them.
         done: Called after each fit.
+
+    Raises:
+        ConfigurationError: If `jobs` is below 1.
+        WorkerError: If a process dies.
     """
     if jobs < 1:
         raise ConfigurationError(f"jobs must be at least 1, got {jobs}")

@@ -110,6 +110,9 @@ class OpenMLTables(TableSource):
 def source_class(source: str) -> type[TableSource] | None:
     """The class that reads a source by its prefix, None where it has none that is known.
 
+    Raises:
+        TableError: If the prefix names a class that is no source of tables.
+
     Example:
         >>> source_class("openml:31").__name__
         'OpenMLTables'

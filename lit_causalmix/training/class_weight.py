@@ -79,7 +79,11 @@ class ClassWeight:
         self._by_class[table_id] = torch.tensor(weights)
 
     def of_rows(self, classes: Tensor, n_classes: int, table_id: int = 0) -> Tensor:
-        """The weight of each query row of a table, float32 (Q,), given its class, int64 (Q,)."""
+        """The weight of each query row of a table, float32 (Q,), given its class, int64 (Q,).
+
+        Raises:
+            ConfigurationError: If weights by label have not been told the labels of the table.
+        """
         if self._by_label is None:
             return (1.0 / torch.bincount(classes, minlength=n_classes))[classes]
         if table_id not in self._by_class:

@@ -85,8 +85,8 @@ def mixture_counts(
         raise ConfigurationError(f"synthetic_ratio must lie in [0, 1], got {ratio}")
     if mode == "add" and ratio == 1.0:
         raise ConfigurationError(
-            "synthetic_mode add puts rows on top of real ones, so that synthetic_ratio lies below "
-            "1, got 1: lower it, or set synthetic_mode to replace"
+            "synthetic_mode add puts rows on top of real ones, so that the ratio lies below 1, "
+            "got 1: lower it, or set synthetic_mode to replace"
         )
     times = ratio if mode == "replace" else ratio / (1.0 - ratio)
     context = round(times * n_context) if placement != "query" else 0

@@ -53,10 +53,9 @@ class Run:
     backbone: str = ""
 
     @classmethod
-    def new(cls, backbone: str, resumed: Mapping[str, Any] | None = None) -> Run:
-        """A run of its own, or one that goes on from the stamp of another."""
-        lineage = () if resumed is None else (resumed["id"], *resumed["lineage"])
-        return cls(uuid4().hex, tuple(lineage), backbone)
+    def new(cls, backbone: str) -> Run:
+        """A run of its own."""
+        return cls(uuid4().hex, (), backbone)
 
     def stamp(self) -> dict[str, Any]:
         """As plain values, for checkpoints."""

@@ -78,9 +78,17 @@ def interrupted(fit: Fit, kick: Kick, **settings: Any) -> Seen:
         {"accumulate_grad_batches": 2},
         {"val_check_interval": 2},
         {"max_steps": 8},
+        {"max_steps": 5, "limit_train_batches": 3},
         {"data": {"synthetic_mode": "add", "synthetic_ratio": 0.5}},
     ],
-    ids=["plain", "accumulated", "validation within the epoch", "a number of steps", "added rows"],
+    ids=[
+        "plain",
+        "accumulated",
+        "validation within the epoch",
+        "a number of steps",
+        "a number of steps in cut epochs",
+        "added rows",
+    ],
 )
 def test_wherever_the_signal_falls_the_bits_are_the_same(
     fit: Fit, tmp_path: Path, hook: str, n: int, settings: dict[str, Any]
@@ -103,6 +111,16 @@ def test_wherever_the_signal_falls_the_bits_are_the_same(
 def test_a_second_signal_stops_at_once_and_saves_nothing(fit: Fit, tmp_path: Path) -> None:
     interrupted(fit, Kick("on_before_backward", 2, times=2))
     assert not (tmp_path / "cut" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_without_a_filename_a_fit_stops_and_saves_nothing(
+    fit: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        fit("cut", callbacks=[Kick("on_before_backward", 2)], after=[ExactResume(filename=None)])
+    assert isinstance(end.value.__context__, Interrupted)
+    assert "stopped after step 2: nothing is kept without run_folder" in capsys.readouterr().err
+    assert not (tmp_path / "cut" / "checkpoints").exists()
 
 
 def test_sigterm_ends_a_fit_like_ctrl_c_and_is_told_apart(fit: Fit, tmp_path: Path) -> None:

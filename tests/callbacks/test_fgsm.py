@@ -11,7 +11,7 @@ import torch
 from lit_causalmix.backbones import Nano
 from lit_causalmix.callbacks import FGSM, DomainMetrics, RunReport, ZeroShotBaseline
 from lit_causalmix.commands.main import main
-from lit_causalmix.datamodules import CausalMixDataModule
+from lit_causalmix.datamodules import CausalMixDataModule, ManyTablesDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.training.task import CausalMixTask
@@ -102,6 +102,27 @@ def test_a_table_without_numbers_is_said_and_left_out(
     scores = scored(frame[["colour", "member", "target"]], tmp_path, DomainMetrics(), FGSM())
     assert "no numerical column" in caplog.text
     assert not [name for name in scores if "perturbed" in name]
+
+
+def test_of_several_tables_one_without_numbers_is_left_out_alone(
+    frame: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = {"words": frame[["colour", "member", "target"]], "mixed": frame}
+    module = ManyTablesDataModule(
+        [TableSpec(table, target="target", name=name) for name, table in tables.items()],
+        synthetic_ratio=0.0,
+    )
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_progress_bar=False,
+        callbacks=[FGSM(epsilons=(0.4,))],
+    )
+    task = CausalMixTask(Nano())
+    trainer.test(task, datamodule=module, verbose=False)
+    assert "FGSM: words has no numerical column" in caplog.text
+    assert task.scoreboard.sheets["perturbed"].scores["perturbed_0.4/log_loss"].defined
 
 
 @pytest.mark.parametrize("epsilons", [[], [-0.1], [0.1, 0.1], [float("nan")]])

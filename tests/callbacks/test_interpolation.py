@@ -73,7 +73,7 @@ def test_wrong_coefficients_and_a_fit_without_selection_are_refused() -> None:
 
 
 def test_l2_sp_average_and_interpolation_run_together_on_the_embedded_model(
-    csv: Path, monkeypatch: pytest.MonkeyPatch
+    csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(csv.parent)
     monkeypatch.setattr(sys, "argv", ["lit-causalmix"])
@@ -82,6 +82,7 @@ def test_l2_sp_average_and_interpolation_run_together_on_the_embedded_model(
     for name in ("l2-sp", "ema", "interpolation"):
         options += ["--config", f"finetune/{name}"]
     assert main(["fit", "--config", str(TINY), *options]) == 0
+    assert "Best weights (" in capsys.readouterr().out
     run = Path("runs/fit/version_0")
     report = json.loads((run / "report.json").read_text())
     curve = dict(map(tuple, report["interpolation"]["curve"]))
@@ -92,3 +93,10 @@ def test_l2_sp_average_and_interpolation_run_together_on_the_embedded_model(
     assert main(["test", *again]) == 0
     tested = json.loads((Path("runs/fit/version_1") / "report.json").read_text())
     assert [r["fine_tuned"] for r in tested["rows"]] == [r["fine_tuned"] for r in report["rows"]]
+    assert main(["fit", "--config", str(TINY), *options, "--config=stopping/fixed-budget"]) == 0
+    told = capsys.readouterr().out
+    assert "Interpolated weights (" in told
+    assert "Last weights" not in told
+    page = max(Path("runs/fit").iterdir()).joinpath("report.html").read_text()
+    assert "Of the way from zero-shot to the fine-tuned weights" in page
+    assert "whatever their score" not in page

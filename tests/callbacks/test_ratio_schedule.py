@@ -1,6 +1,7 @@
 """Schedules of synthetic rows: what is drawn, over ranks, workers and restarts."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from lit_causalmix.backbones import Backbone, Tab2D
 from lit_causalmix.callbacks import ConfidenceCurriculum, RatioSchedule
 from lit_causalmix.callbacks.scheduling import run_progress
 from lit_causalmix.commands.main import main
 from lit_causalmix.episode import Episode, RowOrigin
-from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.training.schedules import Constant, Linear, Progress, Step
+from lit_causalmix.errors import ConfigurationError, LimitError
+from lit_causalmix.generators import JitterGenerator
+from lit_causalmix.training.schedules import Constant, Linear, Progress, Schedule, Step
+from lit_causalmix.training.task import CausalMixTask
 
 TINY = Path(__file__).parents[1] / "conf" / "tiny.yaml"
 MIXED = {"synthetic_ratio": 0.5}
@@ -32,6 +36,22 @@ class Shares(pl.Callback):
     ) -> None:
         self.seen.append(share(batch))
         self.logged.append(float(trainer.callback_metrics["train/synthetic_ratio"]))
+
+
+class Rows(pl.Callback):
+    """Keeps the number of context rows of every training episode."""
+
+    def __init__(self) -> None:
+        self.context: list[int] = []
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, _: Any, batch: Any, *__: Any
+    ) -> None:
+        self.context.append(len(batch.context_origin))
+
+
+def task_of(backbone: Backbone) -> CausalMixTask:
+    return CausalMixTask(backbone, partial(torch.optim.AdamW, lr=1e-3))
 
 
 def share(episode: Episode) -> float:
@@ -116,6 +136,42 @@ def test_impossible_schedules_are_refused(fit: Any) -> None:
     schedule = RatioSchedule(Step([0.9, 0.0], at=[0.5]))
     with pytest.raises(ConfigurationError, match="at synthetic_ratio 0, the training split has 96"):
         fit("f", callbacks=[schedule], data={"synthetic_ratio": 0.9, "episode_rows": 300})
+
+
+class Broken(JitterGenerator):
+    """Ends the test where it is fitted."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("fitted before the schedule was checked")
+
+
+def test_a_schedule_is_checked_before_a_generator_is_fitted(fit: Any) -> None:
+    def refused(schedule: Schedule, message: str, **data: Any) -> None:
+        own = {**MIXED, "generator": Broken(), **data}
+        with pytest.raises(ConfigurationError, match=message):
+            fit("x", callbacks=[RatioSchedule(schedule)], data=own)
+
+    refused(Linear(0.9, 0.0), "at synthetic_ratio 0, the training", episode_rows=300)
+    refused(Linear(0.0, 1.0), "so that the ratio lies below 1, got 1", synthetic_mode="add")
+    rows = {"generator": JitterGenerator(), "episode_rows": 150}
+    schedule = RatioSchedule(Constant(0.9))  # takes 15 real rows, where 0.1 would take 135 of 96
+    fit("y", callbacks=[schedule], data={**rows, "synthetic_ratio": 0.1})
+
+
+def test_episodes_of_a_schedule_stay_within_the_rows_that_the_backbone_takes(fit: Any) -> None:
+    seen = Rows()
+    schedule = RatioSchedule(Linear(0.0, 0.75))
+    data = {"generator": JitterGenerator(), "synthetic_mode": "add", "synthetic_ratio": 0.25}
+    backbone = Tab2D(dim=16, n_layers=1, max_context_rows=60)
+    fit("in", callbacks=[schedule, seen], data=data, task=task_of(backbone))
+    assert 15 <= min(seen.context) < max(seen.context) <= 60
+    with pytest.raises(LimitError, match="takes at most 60 context rows"):
+        fit(
+            "out",
+            callbacks=[RatioSchedule(Linear(0.0, 0.75))],
+            data={**data, "episode_rows": 60},
+            task=task_of(Tab2D(dim=16, n_layers=1, max_context_rows=60)),
+        )
 
 
 def test_all_synthetic_rows_at_once_is_no_curriculum(fit: Any, tmp_path: Path) -> None:

@@ -98,3 +98,33 @@ def test_weights_of_another_precision_are_refused(
     assert main([*line, "--trainer.max_epochs=1", f"--trainer.precision={precision}"]) == 2
     said = capsys.readouterr().err
     assert f"trainer.precision is 32-true, bf16-mixed or 16-mixed, got {precision}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--trainer.limit_val_batches=2"], "trainer.limit_val_batches must be 1.0 (all of them)"),
+        (["--trainer.limit_test_batches=.5"], "or 0 (no such scores), got 0.5"),
+        (["--trainer.limit_val_batches=0"], "which are never scored: trainer.limit_val_batches"),
+        (["--trainer.check_val_every_n_epoch=5"], "must be at most max_epochs, 2, got 5"),
+        (["--trainer.overfit_batches=1"], "trainer.overfit_batches would score other rows"),
+        (
+            ["--trainer.devices=2", "--trainer.strategy=ddp_spawn"],
+            "got DDPStrategy with 2 devices: choose ddp",
+        ),
+    ],
+)
+def test_a_trainer_that_does_not_score_all_rows_is_refused_before_the_fit(
+    line: list[str], options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*line, "--trainer.max_epochs=2", *options]) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert not list(Path().rglob("*.ckpt"))
+
+
+def test_without_rows_to_test_or_a_selection_limits_of_none_are_taken(line: list[str]) -> None:
+    options = ["--config=stopping/fixed-budget", "--trainer.limit_val_batches=0"]
+    assert main([*line, *options, "--trainer.limit_test_batches=0", "--trainer.max_epochs=1"]) == 0
+    assert content(0)["global_step"] == 2

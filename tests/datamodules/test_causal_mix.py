@@ -125,7 +125,7 @@ def test_a_schedule_that_ends_in_synthetic_rows_alone_adds_to_none(
     rising = EpisodeSchedule(Linear(0.0, 1.0), Progress(per_epoch=2, total=4))
     datamodule(frame, tmp_path).schedule_ratio(rising)
     module = datamodule(frame, tmp_path, synthetic_mode="add")
-    with pytest.raises(ConfigurationError, match="synthetic_ratio lies below 1"):
+    with pytest.raises(ConfigurationError, match="the ratio lies below 1"):
         module.schedule_ratio(rising)
 
 
@@ -282,7 +282,7 @@ def test_regression_targets_are_standardised_by_training_rows(
         ({"synthetic_size": -1.0}, "synthetic_size must be null or >= 0, got -1"),
         ({"synthetic_in": "nowhere"}, "must be context, query or both, got 'nowhere'"),
         ({"synthetic_mode": "mix"}, "synthetic_mode must be replace or add, got 'mix'"),
-        ({"synthetic_mode": "add", "synthetic_ratio": 1.0}, "synthetic_ratio lies below 1, got 1"),
+        ({"synthetic_mode": "add", "synthetic_ratio": 1.0}, "the ratio lies below 1, got 1"),
         ({"query_fraction": 1.0}, r"query_fraction must lie in \(0, 1\), got 1"),
         ({"episodes_per_epoch": 0}, "episodes_per_epoch must be >= 1, got 0"),
         ({"val_synthetic_rows": -1}, "val_synthetic_rows must be >= 0"),
@@ -355,7 +355,9 @@ def test_balancing_needs_classes_and_a_generator_that_can(
 
 
 def test_too_large_an_episode_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="lower episode_rows or raise synthetic_ratio"):
+    with pytest.raises(
+        ConfigurationError, match=r"lower episode_rows or raise the \(lowest\) ratio"
+    ):
         datamodule(frame, tmp_path, episode_rows=5000, synthetic_ratio=0.1)
     assert datamodule(frame, tmp_path, episode_rows=300, synthetic_ratio=0.8).train_stream
 

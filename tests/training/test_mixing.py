@@ -51,7 +51,7 @@ def test_added_rows_leave_the_real_ones_and_have_the_share_of_the_ratio(
 
 
 def test_nothing_is_added_to_no_real_rows() -> None:
-    with pytest.raises(ConfigurationError, match="so that synthetic_ratio lies below 1"):
+    with pytest.raises(ConfigurationError, match="so that the ratio lies below 1"):
         mixture_counts(8, 2, 1.0, "both", "add")
 
 
