@@ -45,7 +45,7 @@ from lit_causalmix.pages import markdown
 from lit_causalmix.pages.content import Part, Section
 from lit_causalmix.study.candidates import read_candidates, without_auto
 from lit_causalmix.study.fit_config import FitCLI
-from lit_causalmix.study.folds import FoldSettings
+from lit_causalmix.study.fold_fits import FoldSettings
 from lit_causalmix.study.grid import Cell
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.quiet import quietly
@@ -58,7 +58,8 @@ PARTS = ("held_out", "test")
 BARS, ERRORS = (0.0, 0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 1.5, 2.0)
 PREFACE = """# By which rule auto chooses
 
-Written by `benchmarks/auto_rules.py`: tables of the development half, one seed, the embedded model.
+Written by `benchmarks/auto_rules.py`: tables of the development half, one seed, the
+embedded model's version 2.
 The candidates (default fine-tuning, CausalMixFT, counterfactual and jittered rows, as in the grid
 `evidence`) are fitted on three folds; each rule chooses among them, their steps and zero-shot by
 what they predict for the rows that the folds hold out, and is judged by the test rows. Gains are in

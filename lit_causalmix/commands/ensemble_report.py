@@ -20,7 +20,8 @@ from lit_causalmix.files.atomic import write_bytes, write_json, write_text
 from lit_causalmix.metrics import Score, normalized_scores, specs
 from lit_causalmix.pages.html import render
 from lit_causalmix.study.fit_config import portable
-from lit_causalmix.study.folds import Ensemble, FoldSettings
+from lit_causalmix.study.fold_fits import FoldSettings
+from lit_causalmix.study.folds import Ensemble
 from lit_causalmix.study.report.words import count
 from lit_causalmix.training.report import (
     ReportRow,

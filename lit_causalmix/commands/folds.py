@@ -17,7 +17,8 @@ from lit_causalmix.ensembles.held_out import forget_others
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.study.auto import fit_auto
 from lit_causalmix.study.candidates import without_auto
-from lit_causalmix.study.folds import FoldSettings, fit_ensemble
+from lit_causalmix.study.fold_fits import FoldSettings
+from lit_causalmix.study.folds import fit_ensemble
 from lit_causalmix.training.task import CausalMixTask
 
 _PARTS = ("seed_everything", "trainer", "model", "data")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
-from lit_causalmix.errors import TableError
+from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.model import Predictor
+from lit_causalmix.model.frames import escaped_frame
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.tables.infer import listed
 from lit_causalmix.tables.sources import read_source
@@ -32,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, …")
     parser.add_argument(
-        "--escape-formulas", action="store_true", help="' before labels that spreadsheets evaluate"
+        "--escape-formulas", action="store_true", help="' before text that spreadsheets evaluate"
     )
     parser.add_argument(
         "--own-code", action="store_true", help="import a backbone from outside this package"
@@ -50,25 +53,58 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status, 0.
 
     Raises:
-        LitCausalMixError: For a folder that holds no whole model, or rows that do not fit it.
+        LitCausalMixError: For a folder that holds no whole model, rows that do not fit it, or a
+            file to write that is the one of the rows.
     """
     arguments = _parser().parse_args(argv)
+    out = Path(arguments.out)
+    _check_other_file(out, arguments.rows)
     model = Predictor.load(arguments.model, own_code=arguments.own_code).to(arguments.device)
     rows, kept = _read(arguments.rows, arguments.keep, model)
-    frame = model.frame(
-        rows,
-        quantiles=arguments.quantiles,
-        escape_formulas=arguments.escape_formulas,
-    )
+    with _noting():
+        frame = model.frame(
+            rows,
+            quantiles=arguments.quantiles,
+            escape_formulas=arguments.escape_formulas,
+        )
     clash = [str(name) for name in kept if name in frame]
     if clash:
         raise TableError(f"--keep {' '.join(clash)}: the predictions have a column of that name")
+    kept = escaped_frame(kept) if arguments.escape_formulas else kept
     frame = pd.concat([kept, frame], axis=1)
-    out = Path(arguments.out)
     with replacing(out) as scratch:
         frame.to_csv(scratch, index=False)
     sys.stdout.write(f"{len(frame)} predictions: {out}\n")
     return 0
+
+
+def _check_other_file(out: Path, rows: str) -> None:
+    """Refuses to write over the rows, by whatever name.
+
+    Raises:
+        ConfigurationError: If both are one file.
+    """
+    source = Path(rows).expanduser()
+    try:
+        same = out.samefile(source)
+    except (OSError, ValueError):  # one is no file, or no name of one: said where it is used
+        return
+    if same:
+        raise ConfigurationError(
+            f"--out {out} is the file of the rows, {rows}, which the predictions would replace: "
+            "name another one"
+        )
+
+
+@contextmanager
+def _noting() -> Iterator[None]:
+    """Shows what is warned of as notes, each once; a warning would show a line of our source."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    for note in dict.fromkeys(notes):
+        sys.stderr.write(f"lit-causalmix: note: {note}\n")
 
 
 def _read(source: str, keep: Sequence[str], model: Predictor) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.estimators.arguments import check_arguments, plain
 from lit_causalmix.estimators.configuration import fit_settings
 from lit_causalmix.estimators.fitting import SOURCE, Fitted, fit_frame, run_folder
 from lit_causalmix.estimators.rows import as_frame, training_frame
@@ -70,6 +72,9 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         tags.target_tags.required = True
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         if "model_" in state:  # read again where there may be no such device
@@ -89,6 +94,21 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         check_is_fitted(self)
         self.model_.save(folder)
 
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Checks the arguments, and undoes what a fit has set that fails: a former one holds on.
+
+        Raises:
+            ConfigurationError: If an argument is not of its type.
+        """
+        check_arguments(self.get_params(deep=False))
+        former = dict(vars(self))
+        try:
+            yield
+        except BaseException:  # Ctrl-C, too
+            self.__dict__ = former
+            raise
+
     def _fit(
         self,
         X: pd.DataFrame,
@@ -103,13 +123,13 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
             config = fit_settings(
                 method=self._method(task),
                 backbone=self.backbone,
-                synthetic_ratio=self.synthetic_ratio,
-                max_steps=self.max_steps,
-                time_limit=self.time_limit,
-                folds=self.folds,
+                synthetic_ratio=plain(self.synthetic_ratio),
+                max_steps=plain(self.max_steps),
+                time_limit=plain(self.time_limit),
+                folds=plain(self.folds),
                 device=self.device,
                 seed=self._seed(),
-                verbose=self.verbose,
+                verbose=plain(self.verbose),
                 folder=folder,
                 keeps_run=self.run_folder is not None,
                 table={"source": SOURCE, "task": str(task), **table},

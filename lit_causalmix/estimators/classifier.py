@@ -63,8 +63,9 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         random_state: An integer: same integer, same bits. Anything else is drawn from.
         verbose: Above 0 shows progress.
-        run_folder: Where the run is kept as the command line keeps it (curves, checkpoints, model);
-            None leaves nothing behind but the cache of fitted generators.
+        run_folder: Where runs are kept as the command line keeps them (curves, checkpoints, model),
+            each fit in the next `version_N` below it; None leaves nothing behind but the cache of
+            fitted generators.
         settings: Anything else, as YAML has it: {"data": {"split": {"val_fraction": 0.3}}}; it
             holds over everything above, and its kinds and orders over the types of X. The table
             and its target are X and y, and files are those of `run_folder` alone: a logger, a
@@ -136,30 +137,36 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             raise ConfigurationError(f"calibration is {CALIBRATIONS}, got {self.calibration!r}")
         if self.threshold not in THRESHOLDS:
             raise ConfigurationError(f"threshold is {THRESHOLDS}, got {self.threshold!r}")
-        frame = self._checked(X, y)
-        labels = labels_of(y)
-        if pd.isna(labels).any():
-            raise TableError(f"Input y contains NaN: {pd.isna(labels).sum()} of {len(labels)} rows")
-        assert_all_finite(labels, input_name="y")
-        check_classification_targets(labels)
-        classes = _classes(labels)
-        if self.threshold is not None and len(classes) > 2:
-            raise ConfigurationError(
-                f"a threshold decides between two classes, y holds {len(classes)}: leave threshold "
-                "out; class_weight='balanced' is for any number of classes"
+        with self._fitting():
+            frame = self._checked(X, y)
+            labels = labels_of(y)
+            if pd.isna(labels).any():
+                raise TableError(
+                    f"Input y contains NaN: {pd.isna(labels).sum()} of {len(labels)} rows"
+                )
+            assert_all_finite(labels, input_name="y")
+            _check_sortable(labels)
+            check_classification_targets(labels)
+            classes = _classes(labels)
+            if self.threshold is not None and len(classes) > 2:
+                raise ConfigurationError(
+                    f"a threshold decides between two classes, y holds {len(classes)}: leave "
+                    "threshold out; class_weight='balanced' is for any number of classes"
+                )
+            task = TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS
+            weight = self.class_weight
+            if isinstance(weight, Mapping):
+                weight = {canonical_label(label): float(given) for label, given in weight.items()}
+            series = pd.Series(labels, name=name_of(y))
+            fitted = self._fit(frame, series, task, groups, weight)
+            self.classes_ = classes
+            text = {canonical_label(value): value for value in classes.tolist()}
+            self.model_.labels = tuple(text[label] for label in self.model_.classes)
+            self._order = np.searchsorted(
+                classes, np.array(self.model_.labels, dtype=classes.dtype)
             )
-        task = TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS
-        weight = self.class_weight
-        if isinstance(weight, Mapping):
-            weight = {canonical_label(label): float(given) for label, given in weight.items()}
-        series = pd.Series(labels, name=name_of(y))
-        fitted = self._fit(frame, series, task, groups, weight)
-        self.classes_ = classes
-        text = {canonical_label(value): value for value in classes.tolist()}
-        self.model_.labels = tuple(text[label] for label in self.model_.classes)
-        self._order = np.searchsorted(classes, np.array(self.model_.labels, dtype=classes.dtype))
-        self._decide(fitted)
-        self._keep(fitted)
+            self._decide(fitted)
+            self._keep(fitted)
         return self
 
     def _decide(self, fitted: Fitted) -> None:
@@ -193,6 +200,23 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         ordered = np.empty_like(found)
         ordered[:, self._order] = found
         return ordered
+
+
+def _check_sortable(labels: NDArray[Any]) -> None:
+    """Refuses labels that have no order, before scikit-learn meets them.
+
+    Raises:
+        TableError: With a label of each type.
+    """
+    try:
+        np.unique(labels)
+    except TypeError as error:
+        examples = {type(label).__name__: label for label in reversed(labels.tolist())}
+        found = ", ".join(f"{label!r} ({kind})" for kind, label in sorted(examples.items()))
+        raise TableError(
+            "class labels are of one kind, all text, all numbers or all truth values, and y holds "
+            f"{found}: write them alike, y.astype(str) for text"
+        ) from error
 
 
 def _classes(labels: NDArray[Any]) -> NDArray[Any]:

@@ -96,8 +96,8 @@ def fit_settings(
         class_weight: "balanced" or weights by label; None leaves what the recipes say.
 
     Raises:
-        ConfigurationError: For an unknown recipe, arguments that contradict each other, or settings
-            of where a run writes.
+        ConfigurationError: For an unknown recipe, arguments that contradict each other or the
+            settings, or settings of where a run writes.
     """
     recipes = [method] if isinstance(method, str) else list(method)
     asked = *(recipe(name, "baselines") for name in recipes), backbone_settings(backbone)
@@ -149,8 +149,17 @@ def _epochs(config: Settings) -> int:
 
 
 def _table(table: Settings, said: Any) -> dict[str, Any]:
-    """Settings of the frame, its own types yielding where kind or order of a column are said."""
+    """Settings of the frame, its own types yielding where kind or order of a column are said.
+
+    Raises:
+        ConfigurationError: If both say which rows belong together.
+    """
     known = said if isinstance(said, Mapping) else {}
+    if "group_column" in table and known.get("group_column") is not None:
+        raise ConfigurationError(
+            "groups says which rows are never parted, and so does data.table.group_column "
+            f"{known['group_column']!r} of settings or recipe: leave one of them out"
+        )
     named = {*(known.get("kinds") or ()), *(known.get("order") or ())}
     kinds = table.get("kinds", {})
     return {**table, "kinds": {name: kinds[name] for name in kinds if name not in named}}

@@ -7,7 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 import lit_causalmix
 import lit_causalmix.callbacks
 import lit_causalmix.datamodules
-from lit_causalmix.callbacks import FitProgress
+from lit_causalmix.callbacks import ExactResume, FitProgress
 from lit_causalmix.callbacks.evaluation import all_callbacks
 from lit_causalmix.callbacks.exact_resume import make_exact
 from lit_causalmix.callbacks.time_limit import cut_by_limits
@@ -34,9 +34,11 @@ from lit_causalmix.quiet import without_tips
 from lit_causalmix.study.auto import fit_auto
 from lit_causalmix.study.candidates import KEY, without_auto
 from lit_causalmix.study.fit_config import FitCLI, portable
-from lit_causalmix.study.folds import FoldSettings, fit_ensemble
+from lit_causalmix.study.fold_fits import FoldSettings
+from lit_causalmix.study.folds import fit_ensemble
 from lit_causalmix.study.merging import merged
-from lit_causalmix.study.quiet import quietly
+from lit_causalmix.study.quiet import heard, quietly
+from lit_causalmix.training.runs import claim_number
 from lit_causalmix.training.runs import run_folder as of_run
 from lit_causalmix.training.task import CausalMixTask
 
@@ -55,7 +57,7 @@ class Fitted:
         held_out: Predicts the validation rows, of all folds where there are several, as they were
             predicted when they selected.
         cut: What a time limit cut, one sentence each.
-        folder: Of the run; it may be temporary.
+        folder: Of the run, `version_N` where it is kept; it may be temporary.
         candidates: What `auto` compared, a mapping each (`Standing.to_json`); empty otherwise.
     """
 
@@ -91,12 +93,13 @@ def fit_frame(frame: pd.DataFrame, config: Mapping[str, Any], *, verbose: int) -
     if verbose:
         with without_tips():
             return _fitted(frame, config, progress=True)
-    with quietly() as notes, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    caught: list[warnings.WarningMessage] = []
+    with quietly(caught) as notes:
         fitted = _fitted(frame, config, progress=False)
     own = [str(warning.message) for warning in caught if _is_own(warning.filename)]
-    for note in dict.fromkeys([*own, *notes]):
-        warnings.warn(note, stacklevel=4)
+    with heard():
+        for note in dict.fromkeys([*own, *notes]):
+            warnings.warn(note, stacklevel=4)
     return fitted
 
 
@@ -109,7 +112,7 @@ def _is_own(file: str) -> bool:
 
 def _fitted(frame: pd.DataFrame, config: Mapping[str, Any], *, progress: bool) -> Fitted:
     auto, config = without_auto(config)
-    cli = built(config, frame)
+    cli = built(config, frame, kept=_is_kept(config))
     check_known(frame, cli.datamodule.table)
     if auto is not None:
         return _fitted_auto(auto, frame, config, cli)
@@ -134,8 +137,8 @@ def _fitted_folds(
     frame: pd.DataFrame, config: Mapping[str, Any], cli: FitCLI, *, progress: bool
 ) -> Fitted:
     folds = FrameFolds(config, progress, frame=frame)
-    folder = Path(config["trainer"]["default_root_dir"])
-    ensemble = fit_ensemble(folds, folder, cli.model, cli.datamodule)
+    with _claimed(config) as folder:
+        ensemble = fit_ensemble(folds, folder, cli.model, cli.datamodule)
     model = ensemble.model(portable(cli.values(with_defaults=True))).to(
         cli.trainer.strategy.root_device
     )
@@ -152,8 +155,8 @@ def _fitted_auto(
     def make(settings: Mapping[str, Any]) -> FrameFolds:
         return FrameFolds(settings, progress=False, frame=frame)
 
-    folder = Path(config["trainer"]["default_root_dir"])
-    found = fit_auto(auto, config, folder, cli.model, cli.datamodule, make=make)
+    with _claimed(config) as folder:
+        found = fit_auto(auto, config, folder, cli.model, cli.datamodule, make=make)
     standings, choice = found.comparison.to_json(), found.comparison.choice
     told = portable(cli.values(with_defaults=True)) | {KEY: asdict(auto)}
     model = found.ensemble.model(told, found.comparison).to(cli.trainer.strategy.root_device)
@@ -167,10 +170,42 @@ def _fitted_auto(
     return Fitted(model, held_out, cut, folder, tuple(standings))
 
 
-def built(config: Mapping[str, Any], frame: pd.DataFrame) -> FitCLI:
-    """The objects of a fit, the datamodule with the frame for its table."""
+@contextmanager
+def _claimed(config: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder of its own for an ensemble, `version_N` as for a single fit.
+
+    In a folder that is shared the next fit, of other rows, would meet the folds of this one.
+
+    Raises:
+        FileError: If it cannot be made.
+    """
+    root = Path(config["trainer"]["default_root_dir"])
+    folder = root / f"version_{claim_number(root)}"
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # goes where nothing was written, as nothing was fitted
+            folder.rmdir()
+        raise
+
+
+def _is_kept(config: Mapping[str, Any]) -> bool:
+    """Whether a run stays when it has ended: `fit_settings` gives a logger to such runs alone."""
+    return bool(config["trainer"]["logger"])
+
+
+def built(config: Mapping[str, Any], frame: pd.DataFrame, *, kept: bool) -> FitCLI:
+    """The objects of a fit, the datamodule with the frame for its table.
+
+    Args:
+        config: Of the fit.
+        frame: The table.
+        kept: Whether its folder stays, and so what an interruption would save there.
+    """
     cli = FitCLI(merged(config))  # the parser changes what it is given
     cli.datamodule.table = replace(cli.datamodule.table, source=frame)
+    if not kept:
+        all_callbacks(cli.trainer).append(ExactResume(filename=None))
     return cli
 
 
@@ -185,7 +220,7 @@ class FrameFolds(FoldSettings):
     frame: pd.DataFrame = field(kw_only=True)
 
     def build(self, config: Mapping[str, Any]) -> FitCLI:
-        return built(config, self.frame)
+        return built(config, self.frame, kept=_is_kept(self.config))
 
 
 def predicted(task: CausalMixTask, episodes: Dataset[Episode]) -> Predicted:

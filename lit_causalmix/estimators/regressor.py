@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils import assert_all_finite, column_or_1d
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.estimators.base import CausalMixEstimator
-from lit_causalmix.estimators.rows import name_of
+from lit_causalmix.estimators.rows import name_of, numbers_of
 from lit_causalmix.tables.schema import TaskType
 
 
@@ -49,39 +48,38 @@ class CausalMixRegressor(RegressorMixin, CausalMixEstimator):  # type: ignore[mi
         Raises:
             ValueError: For rows that cannot be used, with the reason.
         """
-        frame = self._checked(X, y)
-        numbers = column_or_1d(y, warn=True)
-        assert_all_finite(numbers, input_name="y")
-        numbers = np.asarray(numbers, dtype=np.float64)
-        series = pd.Series(numbers, name=name_of(y))
-        self._keep(self._fit(frame, series, TaskType.REGRESSION, groups))
+        with self._fitting():
+            frame = self._checked(X, y)
+            series = pd.Series(numbers_of(y), name=name_of(y))
+            self._keep(self._fit(frame, series, TaskType.REGRESSION, groups))
         return self
 
     def predict(
         self,
         X: Any,
         output: Literal["mean", "quantiles"] = "mean",
-        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+        quantiles: Iterable[float] = (0.05, 0.5, 0.95),
     ) -> NDArray[np.float64]:
         """Predicts numbers, or quantiles of their distributions.
 
         Args:
             X: (n, C).
             output: "mean", or "quantiles", for which the backbone has to predict a distribution.
-            quantiles: L probabilities in (0, 1), for that.
+            quantiles: L probabilities in (0, 1), for that; a list or an array.
 
         Returns:
             float64 (n,), or (n, L).
 
         Raises:
             LimitError: If the backbone predicts no distribution.
+            ConfigurationError: For another output, or what is no quantile in (0, 1).
         """
         rows = self._new_rows(X)
         if output == "mean":
             return np.asarray(self.model_.predict(rows), dtype=np.float64)
         if output != "quantiles":
             raise ConfigurationError(f"output is mean or quantiles, got {output!r}")
-        return self.model_.predict_quantiles(rows, list(quantiles))
+        return self.model_.predict_quantiles(rows, quantiles)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
         """Predicts the central interval of each distribution: float64 (n, 2), lower and upper end.

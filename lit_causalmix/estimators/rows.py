@@ -127,6 +127,49 @@ def labels_of(y: Any) -> NDArray[Any]:
     return np.asarray(own.to_numpy(dtype=plain))
 
 
+def numbers_of(y: Any) -> NDArray[np.float64]:
+    """Numbers to predict as a flat array.
+
+    Raises:
+        TableError: If a row holds none, or one that is not finite, with the first such row.
+
+    Example:
+        >>> numbers_of(pd.Series([1, "2.5"], dtype=object))
+        array([1. , 2.5])
+    """
+    given = column_or_1d(y, warn=True)
+    # None, NaN and pandas' own gaps are told apart by their types alone, and mean the same.
+    gaps = pd.isna(given)
+    whole = np.where(gaps, np.nan, given) if given.dtype == object else given
+    try:
+        numbers = np.asarray(whole, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        row = next(i for i, value in enumerate(whole) if not _is_number(value))
+        raise TableError(
+            f"y of a regressor holds numbers, but row {row} (counted from 0) holds "
+            f"{whole.tolist()[row]!r}; a classifier takes labels of any kind"
+        ) from error
+    wrong = np.flatnonzero(gaps | ~np.isfinite(numbers))
+    if len(wrong):
+        row = wrong[0]
+        # In the words of scikit-learn, whose checks look for them.
+        is_gap = gaps[row] or np.isnan(numbers[row])
+        what = "NaN" if is_gap else "infinity or a value too large for dtype('float64')"
+        raise TableError(
+            f"Input y contains {what}: {len(wrong)} of {len(numbers)} rows hold no finite number, "
+            f"first row {row} (counted from 0), which holds {given.tolist()[row]!r}"
+        )
+    return numbers
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def name_of(y: Any) -> str | None:
     """The name of a Series, or of the column of a DataFrame; None where there is none."""
     name = y.columns[0] if isinstance(y, pd.DataFrame) else getattr(y, "name", None)

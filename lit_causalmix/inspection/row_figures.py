@@ -88,10 +88,21 @@ def _histogram(axes: Axes, column: Column, real: Floats, synthetic: Floats) -> N
         counts = np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / max(1, len(part))
         axes.stairs(counts, edges, fill=filled, color=colour, label=name, linewidth=1.3)
     if column.date_format:
-        axes.xaxis_date()
-        axes.tick_params(axis="x", rotation=30)
+        _date_axis(axes)
+    else:
+        axes.locator_params(axis="x", nbins=4)
     axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=4)
+
+
+def _date_axis(axes: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
+    axes.xaxis_date()
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    axes.xaxis.get_offset_text().set_fontsize(7)  # what all ticks share: the year, say
 
 
 def _edges(column: Column, values: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lit_causalmix.model.member import unused_by
 from lit_causalmix.names import public_name
 from lit_causalmix.pages import markdown
 from lit_causalmix.pages.content import Bullets, Code, Element, Paragraph, Part, Section, Table
@@ -74,7 +75,7 @@ def _task(model: Predictor) -> Iterator[Element]:
 
 
 def _columns(model: Predictor) -> Iterator[Element]:
-    unused = set(model.members[0].encoder.left_out)
+    unused = unused_by(model.members)
     rows = [
         (column.name, str(column.kind), _values(column), "no" if column.name in unused else "yes")
         for column in model.features

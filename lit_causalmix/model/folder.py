@@ -42,7 +42,7 @@ class FolderWriter:
         folder: Made where absent. It may hold a model, which this one takes the place of.
 
     Raises:
-        ModelError: If it holds other files.
+        ModelError: If it holds other files, among them a README.md that is none of a model.
         FileError: If it cannot be written.
     """
 
@@ -55,7 +55,10 @@ class FolderWriter:
             f"{re.escape(MODEL_FILE)}|{re.escape(CARD_FILE)}|{_DATA_FILE.pattern}|"
             f"{_PARTIAL.pattern}"
         )
-        others = sorted(path.name for path in folder.iterdir() if not own.fullmatch(path.name))
+        names = {path.name for path in folder.iterdir()}
+        others = sorted(name for name in names if not own.fullmatch(name))
+        if CARD_FILE in names and MODEL_FILE not in names:
+            others.append(CARD_FILE)  # a model's own is written after its description
         if others:
             raise ModelError(
                 f"{folder} holds other files ({', '.join(map(repr, others[:3]))}): name a new "

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lit_causalmix.errors import ConfigurationError, shortened
 from lit_causalmix.model.decision import decided
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that spreadsheets evaluate."""
+_NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 def prediction_frame(
@@ -52,6 +56,33 @@ def prediction_frame(
     return pd.DataFrame(columns)
 
 
+def checked_levels(levels: Iterable[float], *, least: int = 1) -> tuple[float, ...]:
+    """Levels of quantiles as plain numbers.
+
+    Args:
+        levels: A list, an array or another iterable of numbers.
+        least: Fewest of them.
+
+    Raises:
+        ConfigurationError: If they are no numbers in (0, 1), or too few.
+
+    Example:
+        >>> checked_levels(np.array([0.25, 0.75]))
+        (0.25, 0.75)
+    """
+    try:
+        found: tuple[object, ...] = tuple(levels)
+    except TypeError:
+        found = (None,)  # a number alone, say, which is no list
+    numbers = [float(x) for x in found if isinstance(x, Real) and 0 < float(x) < 1]
+    if len(found) < least or len(numbers) < len(found):
+        raise ConfigurationError(
+            "quantiles lie in (0, 1), one or more numbers in a list or an array, such as "
+            f"[0.05, 0.95]: got {shortened(repr(levels))}"
+        )
+    return tuple(numbers)
+
+
 def level_names(levels: Sequence[float]) -> list[str]:
     """Levels as text: six digits, or all of them where two levels are the same in six.
 
@@ -64,6 +95,30 @@ def level_names(levels: Sequence[float]) -> list[str]:
         name if short.count(name) == 1 else repr(float(level))
         for name, level in zip(short, levels, strict=True)
     ]
+
+
+def escaped_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with an apostrophe before text and names that spreadsheets evaluate.
+
+    A negative number stays one: evaluated it is the same.
+
+    Example:
+        >>> escaped_frame(pd.DataFrame({"note": ["=HYPERLINK(1)", "-2.5", "-2+3", None, 7]}))
+                     note
+        0  '=HYPERLINK(1)
+        1            -2.5
+        2           '-2+3
+        3            None
+        4               7
+    """
+    columns = [cells.map(_escaped_cell, na_action="ignore") for _, cells in frame.items()]
+    escaped = pd.DataFrame(dict(enumerate(columns)), index=frame.index)
+    return escaped.set_axis([_escaped(str(name)) for name in frame.columns], axis=1)
+
+
+def _escaped_cell(cell: object) -> object:
+    is_text = isinstance(cell, str) and not _NEGATIVE.fullmatch(cell)
+    return _escaped(str(cell)) if is_text else cell
 
 
 def _escaped(label: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from lit_causalmix.tables.episodes import (
     with_query,
 )
 from lit_causalmix.tables.nearest import NEAREST_QUERY_ROWS, NearestRows
-from lit_causalmix.tables.schema import Column, Schema
+from lit_causalmix.tables.schema import Column, ColumnKind, Schema
 from lit_causalmix.tables.table import Table
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -143,9 +144,48 @@ def features_of(members: Iterable[Member]) -> tuple[Column, ...]:
     """The columns that members read, each as the first of them that reads it knows it.
 
     A column of few cells may have none in the rows of a fold, whose member then does not read it.
+    Categories are those that any of them knows: a fold need not have them all.
     """
     found: dict[str, Column] = {}
     for member in members:
         for column in member.schema.features:
-            found.setdefault(column.name, column)
+            known = found.setdefault(column.name, column)
+            if not known.is_numerical and known.categories != column.categories:
+                found[column.name] = _with_categories_of(known, column)
     return tuple(found.values())
+
+
+def unused_by(members: Sequence[Member]) -> set[str]:
+    """The names among `features_of` that no member predicts from, as their encoders leave them out.
+
+    A member may leave out what is the same in all rows of its fold.
+    """
+    read = {
+        column.name
+        for member in members
+        for column in member.schema.features
+        if column.name not in member.encoder.left_out
+    }
+    return {column.name for column in features_of(members)} - read
+
+
+def _with_categories_of(column: Column, other: Column) -> Column:
+    """The column with the categories of another one in their place: rank, else number or text."""
+    if column.kind is not ColumnKind.ORDINAL:
+        merged = sorted({*column.categories, *other.categories}, key=_value)
+        kind = column.kind if other.kind is column.kind else ColumnKind.CATEGORICAL
+        return replace(column, kind=kind, categories=tuple(merged))
+    ranked = list(column.categories)
+    for lower, label in pairwise(("", *other.categories)):
+        if label not in ranked:
+            ranked.insert(ranked.index(lower) + 1 if lower in ranked else 0, label)
+    return replace(column, categories=tuple(ranked))
+
+
+def _value(label: str) -> tuple[bool, float, str]:
+    """Sorts categories as those of one member are sorted."""
+    try:
+        number = float(label)
+    except ValueError:
+        number = np.nan
+    return (True, 0.0, label) if np.isnan(number) else (False, number, label)

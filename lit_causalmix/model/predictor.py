@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +19,11 @@ from lit_causalmix.model.calibration import tempered
 from lit_causalmix.model.card import model_card
 from lit_causalmix.model.decision import check_threshold, decided
 from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
-from lit_causalmix.model.frames import prediction_frame
+from lit_causalmix.model.frames import checked_levels, prediction_frame
 from lit_causalmix.model.member import Floats, Member, features_of
+from lit_causalmix.model.place import holding_model, place
+from lit_causalmix.model.rows import Coded, Source, coded_rows
 from lit_causalmix.model.storage import read_member, write_member
-from lit_causalmix.tables.coding import code_columns
-from lit_causalmix.tables.new_rows import read_new_cells
 from lit_causalmix.tables.schema import Column, Schema, TaskType
 from lit_causalmix.tables.spec import TableSpec
 
@@ -34,9 +32,6 @@ _READING = (
     *("group_column", "split_column", "time_column"),
 )
 """What of a `TableSpec` bears on the reading of new rows."""
-
-Source = str | os.PathLike[str] | pd.DataFrame
-Coded = list[NDArray[np.float64]]  # rows (n, C + 1) as each member codes them
 
 
 class Predictor:
@@ -146,24 +141,25 @@ class Predictor:
             raise LimitError("a regression has no probabilities of classes: ask for quantiles")
         return np.asarray(self._predictions(self.coded(rows)), dtype=np.float32)
 
-    def predict_quantiles(self, rows: Source, levels: Sequence[float]) -> NDArray[np.float64]:
+    def predict_quantiles(self, rows: Source, levels: Iterable[float]) -> NDArray[np.float64]:
         """Predicts quantiles of the distribution of a number, float64 (n, L).
 
         Those of several members are averaged, level by level.
 
         Args:
             rows: As for `predict`.
-            levels: L probabilities in (0, 1).
+            levels: L probabilities in (0, 1), in a list or an array.
 
         Raises:
             LimitError: For classification, or a backbone that predicts no distribution.
-            ConfigurationError: For a level outside (0, 1).
+            ConfigurationError: For what is no level in (0, 1).
             TableError: As `predict`.
         """
-        return self._quantiles(self.coded(rows), levels)
+        numbers = checked_levels(levels)
+        return self._quantiles(self.coded(rows), numbers)
 
     def frame(
-        self, rows: Source, *, quantiles: Sequence[float] = (), escape_formulas: bool = False
+        self, rows: Source, *, quantiles: Iterable[float] = (), escape_formulas: bool = False
     ) -> pd.DataFrame:
         """The predictions as the command line writes them (`frames.prediction_frame`)."""
         coded = self.coded(rows)
@@ -171,21 +167,19 @@ class Predictor:
 
     def coded(self, rows: Source) -> Coded:
         """Reads and checks rows once, for `coded_frame`; raises as `predict` does."""
-        cells, _ = read_new_cells(rows, replace(self.schema, features=self.features), self.spec)
-        schemas = dict.fromkeys(member.schema for member in self.members)
-        coded = {schema: code_columns(schema, cells) for schema in schemas}
-        return [coded[member.schema] for member in self.members]
+        return coded_rows(self.members, rows, self.spec)
 
     def coded_frame(
-        self, coded: Coded, *, quantiles: Sequence[float] = (), escape_formulas: bool = False
+        self, coded: Coded, *, quantiles: Iterable[float] = (), escape_formulas: bool = False
     ) -> pd.DataFrame:
         """`frame` for rows that are coded, such as those of several tables in one."""
-        more = self._quantiles(coded, quantiles) if quantiles else None
+        levels = checked_levels(quantiles, least=0)
+        more = self._quantiles(coded, levels) if levels else None
         return prediction_frame(
             self._predictions(coded),
             self.classes,
             quantiles=more,
-            levels=quantiles,
+            levels=levels,
             escape_formulas=escape_formulas,
             threshold=self.threshold,
         )
@@ -196,8 +190,6 @@ class Predictor:
         return np.asarray(labels[decided(probabilities, self.threshold)])
 
     def _quantiles(self, values: Coded, levels: Sequence[float]) -> NDArray[np.float64]:
-        if not levels or not all(0 < level < 1 for level in levels):
-            raise ConfigurationError(f"quantiles lie in (0, 1), got {list(levels)}")
         if self.classes:
             raise LimitError("a classification has no quantiles: ask for probabilities")
         found = [m.quantiles(v, levels) for m, v in zip(self.members, values, strict=True)]
@@ -253,7 +245,7 @@ class Predictor:
             ConfigurationError: If a backbone cannot be described in JSON.
             FileError: If it cannot be written.
         """
-        writer = FolderWriter(Path(folder))
+        writer = FolderWriter(place(folder))
         members = [write_member(member, writer) for member in self.members]
         content = {
             "version": lit_causalmix.__version__,
@@ -278,7 +270,7 @@ class Predictor:
         Raises:
             ModelError: If there is no model, it is damaged, or of a newer version.
         """
-        path = Path(folder)
+        path = holding_model(folder)
         content = read_content(path)
         try:
             members = [

@@ -16,7 +16,8 @@ from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.files.atomic import json_text
 from lit_causalmix.model import Predictor
 from lit_causalmix.model.frames import level_names
-from lit_causalmix.model.predictor import Coded
+from lit_causalmix.model.member import unused_by
+from lit_causalmix.model.rows import Coded
 from lit_causalmix.serving.rows import READERS, Body, RequestError, read_levels, read_rows
 
 _LOGGER = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def answers(model: Predictor, bodies: Sequence[Body], max_rows: int) -> list[Ans
 
 def schema(model: Predictor, *, max_rows: int, max_bytes: int) -> dict[str, Any]:
     """What the model expects and predicts, and the limits of the server, as JSON values."""
-    unused = set(model.members[0].encoder.left_out)
+    unused = unused_by(model.members)
     return {
         "model": model.members[0].context.name,
         "version": lit_causalmix.__version__,
@@ -127,7 +128,7 @@ def _read(model: Predictor, body: Body, max_rows: int) -> _Request:
         )
         coded = model.coded(rows)
     notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    return _Request(coded, levels, notes)
+    return _Request(coded, levels, list(dict.fromkeys(notes)))
 
 
 def _predicted(

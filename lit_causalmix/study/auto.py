@@ -29,7 +29,8 @@ from lit_causalmix.files.atomic import write_json
 from lit_causalmix.files.digests import of_json
 from lit_causalmix.paths import safe_name
 from lit_causalmix.study.candidates import of_zero_shot, read_candidates
-from lit_causalmix.study.folds import Ensemble, FoldSettings, assembled, checked_rows
+from lit_causalmix.study.fold_fits import FoldSettings
+from lit_causalmix.study.folds import Ensemble, assembled, checked_rows
 from lit_causalmix.study.merging import merged
 from lit_causalmix.training.selection import Selection
 from lit_causalmix.training.task import CausalMixTask

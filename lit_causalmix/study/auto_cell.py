@@ -17,7 +17,7 @@ from lit_causalmix.study.auto import fit_auto
 from lit_causalmix.study.candidates import KEY
 from lit_causalmix.study.cell_facts import values, versions
 from lit_causalmix.study.fit_config import FitCLI, portable
-from lit_causalmix.study.folds import FoldSettings
+from lit_causalmix.study.fold_fits import FoldSettings
 from lit_causalmix.study.merging import merged
 from lit_causalmix.study.record import Record
 

@@ -11,9 +11,9 @@ from lit_causalmix.errors import ConfigurationError, LitCausalMixError
 from lit_causalmix.study.candidates import KEY, without_auto
 from lit_causalmix.study.checksums import Checksum, Start, built
 from lit_causalmix.study.fit_config import ParsedFit, parsed_table, read_fragment
-from lit_causalmix.study.folds import OF_ONE_MODEL
+from lit_causalmix.study.fold_fits import OF_ONE_MODEL
 from lit_causalmix.study.identity import asked_backbone, asked_for, cell_key, generator_key
-from lit_causalmix.study.merging import class_name, merged
+from lit_causalmix.study.merging import class_name, is_packaged, merged
 from lit_causalmix.study.quiet import quietly
 from lit_causalmix.study.spec import StudySpec
 from lit_causalmix.study.starting import starting_fragment
@@ -79,14 +79,19 @@ class _Recipe:
     size: float | None
     val_synthetic_rows: int
     compares: bool
+    scheduled: bool
 
     def axes(self, spec: StudySpec) -> Iterator[tuple[float, float | None]]:
-        """The ratios and sizes that this method is varied over; candidates have their own."""
+        """The ratios and sizes that this method is varied over.
+
+        Candidates have their own, and a schedule takes the place of the ratio.
+        """
         if self.compares:
             yield 0.0, 0.0
             return
         draws = self.ratio > 0 and self.size != 0
-        ratios = spec.ratios if draws and self.ratio < 1 and spec.ratios else [self.ratio]
+        varied = draws and self.ratio < 1 and not self.scheduled
+        ratios = spec.ratios if varied and spec.ratios else [self.ratio]
         sizes = spec.sizes if draws and spec.sizes else [self.size]
         for ratio, size in product(ratios, sizes):
             yield (0.0, 0.0) if 0 in (ratio, size) else (float(ratio), size)
@@ -188,6 +193,7 @@ class _Recipes:
             size=data.get("synthetic_size"),  # a dump leaves nulls out
             val_synthetic_rows=data["val_synthetic_rows"],
             compares=auto is not None,
+            scheduled=any(is_packaged(c, ("RatioSchedule",)) for c in callbacks),
         )
 
 
@@ -223,7 +229,7 @@ def _without(left_out: Sequence[str], callbacks: list[Any] | None) -> list[Any]:
     Raises:
         ConfigurationError: If those that measure are not among them.
     """
-    kept = [c for c in callbacks or [] if class_name(c) not in left_out]
+    kept = [c for c in callbacks or [] if not is_packaged(c, left_out)]
     names = [class_name(c) for c in kept]
     missing = [name for name in _NEEDED if name not in names]
     if missing:

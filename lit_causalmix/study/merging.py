@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
 
 _APPEND = "+"
+_PACKAGES = ("lit_causalmix", "lightning", "pytorch_lightning")
 
 
 def merged(*pieces: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +45,26 @@ def class_name(listed: Any) -> str:
     """
     path = listed["class_path"] if isinstance(listed, Mapping) else listed
     return str(path).rpartition(".")[2]
+
+
+def is_packaged(listed: Any, names: Collection[str]) -> bool:
+    """Whether a class in a configuration is one of these of this package or of Lightning.
+
+    A class of the user's own may bear the same short name, and is another.
+
+    Args:
+        listed: As for `class_name`; a short name alone is that of a packaged class.
+        names: Short names.
+
+    Example:
+        >>> is_packaged("lightning.pytorch.callbacks.ModelCheckpoint", ["ModelCheckpoint"])
+        True
+        >>> is_packaged("mine.ModelCheckpoint", ["ModelCheckpoint"])
+        False
+    """
+    path = str(listed["class_path"] if isinstance(listed, Mapping) else listed)
+    root = path.partition(".")[0]
+    return class_name(listed) in names and root in (path, *_PACKAGES)
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

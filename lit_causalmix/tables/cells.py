@@ -130,7 +130,8 @@ def _read_column(name: str, series: pd.Series[Any], missing: set[str]) -> Cells:
     try:
         codes, values = _distinct(series)
         pairs = [_canonical(value) for value in values]
-    except (TypeError, ValueError, ArithmeticError) as error:  # Arithmetic: a signalling NaN
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError) as error:
+        # Arithmetic: a signalling NaN; not implemented: Python's dates end with the year 9999
         raise TableError(
             f"column {name!r} holds values that are neither text, numbers, truth values nor dates "
             f"({error}): convert or drop it"

@@ -65,7 +65,11 @@ def decode(schema: Schema, values: NDArray[np.float64]) -> pd.DataFrame:
 
 
 def code_columns(
-    schema: Schema, cells: dict[str, Cells], rows: NDArray[np.int64] | None = None
+    schema: Schema,
+    cells: dict[str, Cells],
+    rows: NDArray[np.int64] | None = None,
+    *,
+    tells_unseen: bool = True,
 ) -> NDArray[np.float64]:
     """Codes dictionary-encoded columns, float64 (n, C + 1); the target may be absent (NaN).
 
@@ -73,6 +77,7 @@ def code_columns(
         schema: Columns to code.
         cells: By column name, n cells each.
         rows: int64 (n,), positions in the source for messages; by default 0 to n - 1.
+        tells_unseen: Whether it warns of categories that a column does not have.
 
     Raises:
         TableError: If a feature column is absent or a cell of a numerical column is not finite.
@@ -88,11 +93,15 @@ def code_columns(
     for position, column in enumerate(schema.columns):
         if column.name in cells:
             source = np.arange(n) if rows is None else rows
-            values[:, position] = code_column(column, cells[column.name], source)
+            values[:, position] = code_column(
+                column, cells[column.name], source, tells_unseen=tells_unseen
+            )
     return values
 
 
-def code_column(column: Column, cells: Cells, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def code_column(
+    column: Column, cells: Cells, rows: NDArray[np.int64], *, tells_unseen: bool = True
+) -> NDArray[np.float64]:
     """Codes one column, float64 (n,); warns of categories that the column does not have."""
     present = np.flatnonzero(cells.counts)
     lookup = np.full(len(cells.labels) + 1, np.nan)  # the last entry serves code -1
@@ -107,9 +116,10 @@ def code_column(column: Column, cells: Cells, rows: NDArray[np.int64]) -> NDArra
             lookup[i] = next((index[name] for name in names if name in index), np.nan)
     values = lookup[cells.codes]
     unfit = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~cells.missing)  # also of NaN
-    if len(unfit):
-        report = _refuse if column.is_numerical else _warn_unseen
-        report(column, cells, unfit, rows)
+    if len(unfit) and column.is_numerical:
+        _refuse(column, cells, unfit, rows)
+    elif len(unfit) and tells_unseen:
+        _warn_unseen(column, cells, unfit, rows)
     return values
 
 

@@ -24,6 +24,9 @@ _BOM = b"\xef\xbb\xbf"
 def read_csv(path: Path, max_bytes: int = MOST_BYTES, *, one_column: bool = False) -> pd.DataFrame:
     """Reads a delimited text file; all cells are text, stripped of nothing.
 
+    Blank lines are ignored. In a file of one column one is an empty cell, as programs write it,
+    unless no other line follows.
+
     Args:
         path: A .csv, .tsv or .txt file in UTF-8, or one of these with .gz appended. The delimiter
             is found among comma, semicolon and tab (.tsv: tab).
@@ -116,10 +119,11 @@ def _delimiter(text: str, path: Path, one_column: bool) -> str:
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    width = 0
+    width = blank = 0
     try:
         for row in reader:
             if not row:  # a blank line
+                blank += width == 1  # none before the header
                 continue
             width = width or len(row)
             if len(row) != width:
@@ -127,6 +131,8 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
                     f"{path}, line {reader.line_num}: {len(row)} cells, the header has {width}; "
                     f"a cell that holds a {_DELIMITERS[delimiter]} needs double quotes"
                 )
+            yield from ([""] for _ in range(blank))  # a line less would shift all after it
+            blank = 0
             yield row
     except csv.Error as error:
         raise TableError(f"{path}, line {reader.line_num}: {error}") from error

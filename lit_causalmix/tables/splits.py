@@ -9,7 +9,7 @@ predefined one (`TableSpec.split_column`) is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -101,29 +101,44 @@ def choose_rows(
     Raises:
         TableError: If a split that is wanted comes out empty.
     """
-    part = np.zeros(len(strata), dtype=np.int64)  # 0 train, 1 validation, 2 test
-    for number, name, fraction in (
-        (2, "test", split.test_fraction),
-        (1, "val", split.val_fraction),
-    ):
-        keys = rng(split.seed, "split", name).random(int(positions.max()) + 1)[positions]
-        open_rows = np.flatnonzero(part == 0)
-        drawn = _draw(strata[open_rows], blocks[open_rows], keys[open_rows], fraction)
-        part[open_rows[drawn]] = number
-    if classes:
-        _return_rare(part, strata, blocks)
-    rows = SplitRows(*(np.flatnonzero(part == number) for number in range(3)))
-    sizes = {"training": 1.0, "validation": split.val_fraction, "test": split.test_fraction}
-    parts = (rows.train, rows.val, rows.test)
-    for (name, wanted), indices in zip(sizes.items(), parts, strict=True):
-        if wanted and not len(indices):
-            raise TableError(
-                f"no row is left for the {name} split: {len(strata)} rows in "
-                f"{len(np.unique(blocks))} blocks of identical or grouped rows, val_fraction "
-                f"{split.val_fraction}, test_fraction {split.test_fraction}; set the fraction to 0 "
-                "to do without it, or give more rows"
-            )
-    return rows
+
+    def drawn(val_fraction: float) -> SplitRows:
+        part = np.zeros(len(strata), dtype=np.int64)  # 0 train, 1 validation, 2 test
+        for number, name, fraction in (
+            (2, "test", split.test_fraction),
+            (1, "val", val_fraction),
+        ):
+            keys = rng(split.seed, "split", name).random(int(positions.max()) + 1)[positions]
+            open_rows = np.flatnonzero(part == 0)
+            taken = _draw(strata[open_rows], blocks[open_rows], keys[open_rows], fraction)
+            part[open_rows[taken]] = number
+        if classes:
+            _return_rare(part, strata, blocks)
+        return SplitRows(*(np.flatnonzero(part == number) for number in range(3)))
+
+    rows = drawn(split.val_fraction)
+    if not len(rows.train):
+        name, remedy = "training", "lower the fractions"
+    elif split.val_fraction and not len(rows.val):
+        name, remedy = "validation", _larger(split.val_fraction, drawn)
+    elif split.test_fraction and not len(rows.test):
+        name, remedy = "test", "raise test_fraction, set it to 0 to do without one"
+    else:
+        return rows
+    raise TableError(
+        f"no row is left for the {name} split: {len(strata)} rows in {len(np.unique(blocks))} "
+        f"blocks of identical or grouped rows, val_fraction {split.val_fraction}, test_fraction "
+        f"{split.test_fraction}; {remedy}, or give more rows"
+    )
+
+
+def _larger(fraction: float, drawn: Callable[[float], SplitRows]) -> str:
+    """What to do for validation rows, which a fit selects by: 0 would only be refused later on."""
+    for percent in range(int(100 * fraction) + 1, 100):
+        rows = drawn(percent / 100)
+        if len(rows.val) and len(rows.train):
+            return f"raise val_fraction, which has a row from {percent / 100} on"
+    return "no val_fraction leaves rows to both training and validation: make blocks smaller"
 
 
 def _draw(

@@ -266,3 +266,39 @@ def test_folds_in_processes_of_their_own_say_what_they_warned_of(
     assert "The time limit of 4 s cut this fit: training ended after" in caplog.text
     page = Path("runs/fit/version_0/report.html").read_text(encoding="utf-8")
     assert "The time limit of 4 s cut this fit: training ended after" in page
+
+
+def test_a_checkpoint_of_ones_own_is_left_out_with_a_word_and_other_callbacks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("named_alike.py").write_text(
+        "from pathlib import Path\n"
+        "import lightning.pytorch as pl\n"
+        "class ModelCheckpoint(pl.Callback):\n"
+        "    def on_train_end(self, trainer, pl_module):\n"
+        "        Path('ran.txt').touch()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = ["--trainer.callbacks+=named_alike.ModelCheckpoint"]
+    lightnings = ["--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint"]
+    lightnings += ["--trainer.callbacks.monitor=val/loss", "--trainer.callbacks.dirpath=kept"]
+    with pytest.warns(UserWarning, match="a ModelCheckpoint with dirpath or monitor is left out"):
+        assert fit(*own, *lightnings, folds=2) == 0
+    assert Path("ran.txt").exists()
+    assert not Path("kept").exists()
+
+
+def test_a_fold_that_cannot_be_fitted_is_named_before_the_first_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(20), 4)
+    target = np.where(group == 6, rng.normal(size=80), 0.0)
+    pd.DataFrame({"x": rng.normal(size=80), "g": group, "target": target}).to_csv(
+        "mixed.csv", index=False
+    )
+    options = ("--data.table.group_column=g", "--data.table.task=regression")
+    assert fit(*options, "--data.split.test_fraction=0.1", folds=3) == 2
+    told = capsys.readouterr().err
+    assert "error: fold 2 of 3: the target 'target' is constant in the training rows" in told
+    assert "fold 1 of 3: " not in told

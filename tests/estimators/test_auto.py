@@ -74,7 +74,9 @@ def test_out_of_time_zero_shot_is_returned_with_a_warning(
     assert "0 of 2 candidates were compared" in model.cut_[0]
     zero_shot = CausalMixRegressor("default", max_steps=0, device="cpu", settings=settings)
     np.testing.assert_allclose(model.predict(X), zero_shot.fit(X, y).predict(X), rtol=1e-5)
-    assert np.array_equal(lit_causalmix.load_model(folder / "model").predict(X), model.predict(X))
+    assert np.array_equal(
+        lit_causalmix.load_model(folder / "version_0" / "model").predict(X), model.predict(X)
+    )
 
 
 def test_what_belongs_to_one_recipe_is_refused_and_folds_are_those_of_the_recipe(

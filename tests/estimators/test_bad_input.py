@@ -148,3 +148,85 @@ def test_a_target_that_is_said_to_be_missing(X: pd.DataFrame, key: str) -> None:
     with pytest.raises(LitCausalMixError, match=said):
         CausalMixRegressor("default", max_steps=0, **asked).fit(X, y)
     assert classifier(**asked).fit(X, y + 5).classes_.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"max_steps": "5"}, "max_steps is a whole number of steps, or None, got '5'"),
+        ({"time_limit": "10"}, "time_limit is a number of seconds, or None, got '10'"),
+        ({"folds": "2"}, "folds is a whole number, got '2'"),
+        ({"folds": None}, "folds is a whole number, got None"),
+        ({"device": None}, "device is auto, cpu, cuda, cuda:1 or mps, as text, got None"),
+        ({"method": 5}, "method is the name of a recipe, .*, got 5"),
+        ({"method": []}, r"method is the name of a recipe, .*, got \[\]"),
+        ({"backbone": object()}, "backbone is the name of a recipe or class, .*, got <object"),
+        ({"class_weight": {"yes": "b"}}, r"class_weight is .* to numbers, .*, got \{'yes': 'b'\}"),
+        ({"class_weight": {(1, 2): 3}}, r"class_weight is .*, got \{\(1, 2\): 3\}"),
+        ({"class_weight": "balance"}, "class_weight is 'balanced', .*, got 'balance'"),
+        ({"verbose": None}, "verbose is a whole number, got None"),
+        ({"run_folder": 5}, "run_folder is a path, or None, got 5"),
+    ],
+)
+def test_arguments_of_another_type(
+    X: pd.DataFrame, y: "pd.Series[Any]", arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        classifier(**arguments).fit(X, y)
+
+
+def test_numbers_of_numpy_are_arguments(X: pd.DataFrame, y: "pd.Series[Any]") -> None:
+    model = classifier(
+        max_steps=np.int64(0),
+        folds=np.int64(1),
+        time_limit=np.float64(90),
+        synthetic_ratio=np.float32(0.25),
+        verbose=np.int64(0),
+    )
+    assert model.fit(X, y).predict(X).shape == (len(X),)
+
+
+@pytest.mark.parametrize("labels", [(1, "a"), ("a", 1), ("a", pd.Timestamp("2020-01-01"))])
+def test_labels_of_several_kinds(X: pd.DataFrame, labels: Any) -> None:
+    y = np.array([labels[row % 2] for row in range(len(X))], dtype=object)
+    with pytest.raises(LitCausalMixError, match=r"of one kind, .* and y holds ") as said:
+        classifier().fit(X, y)
+    assert all(f"{label!r} ({type(label).__name__})" in str(said.value) for label in labels)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT])
+def test_gaps_among_numbers_to_predict_are_named(X: pd.DataFrame, gap: Any) -> None:
+    y = pd.Series(np.arange(len(X)), dtype=object)
+    y[[4, 9]] = gap
+    said = r"Input y contains NaN: 2 of 160 rows hold no finite number, first row 4 "
+    with pytest.raises(LitCausalMixError, match=said):
+        CausalMixRegressor("default").fit(X, y)
+
+
+def test_what_is_no_number_to_predict_is_named(X: pd.DataFrame) -> None:
+    y = pd.Series(np.arange(len(X)), dtype=object)
+    y[4] = "many"
+    with pytest.raises(LitCausalMixError, match=r"but row 4 \(counted from 0\) holds 'many'"):
+        CausalMixRegressor("default").fit(X, y)
+    with pytest.raises(LitCausalMixError, match=r"Input y contains infinity .*, which holds inf"):
+        CausalMixRegressor("default").fit(X, np.where(X.index == 4, np.inf, 1.0))
+
+
+def test_groups_that_are_said_twice(X: pd.DataFrame, y: "pd.Series[Any]") -> None:
+    X = X.assign(house=np.arange(len(X)) // 2)
+    model = classifier(settings={"data": {"table": {"group_column": "house"}}})
+    with pytest.raises(ConfigurationError, match=r"^groups says .*group_column 'house' of settin"):
+        model.fit(X, y, groups=np.arange(len(X)))
+    assert "house" not in model.fit(X, y).model_.feature_names
+
+
+def test_a_date_beyond_those_of_python_is_named_by_its_column(
+    X: pd.DataFrame, y: "pd.Series[Any]"
+) -> None:
+    near = np.datetime64("2000-01-01", "s") + np.arange(len(X)).astype("timedelta64[D]")
+    far = np.where(np.arange(len(X)) == 3, np.datetime64("12000-01-01", "s"), near)
+    with pytest.raises(LitCausalMixError, match="column 'when' holds values"):
+        classifier().fit(X.assign(when=far), y)
+    model = classifier().fit(X.assign(when=near), y)
+    with pytest.raises(LitCausalMixError, match="column 'when' holds values"):
+        model.predict(X.assign(when=far))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import cross_val_predict
 
 import lit_causalmix
 from lit_causalmix.commands.main import main
@@ -332,8 +333,7 @@ def test_a_threshold_is_chosen_on_held_out_rows_and_changes_labels_alone(
         10 if p > threshold else 9 for p in model.predict_proba(X)[:, 1]
     ]
     assert model.predict(X).tolist() != plain.predict(X).tolist()
-    run = tmp_path / "run" if folds > 1 else tmp_path / "run" / "version_0"
-    kept = lit_causalmix.load_model(run / "model")
+    kept = lit_causalmix.load_model(tmp_path / "run" / "version_0" / "model")
     assert kept.predict(X).tolist() == model.predict(X).tolist()
 
 
@@ -437,11 +437,32 @@ def test_folds_are_one_model_with_every_row_in_the_context(
     kept = lit_causalmix.load_model(tmp_path / "m")
     assert np.array_equal(kept.predict_proba(X), model.predict_proba(X))
     again = CausalMixClassifier("default", **asked, run_folder=tmp_path / "run").fit(X, y)
-    assert {"fold_0", "fold_2", "model"} <= {path.name for path in (tmp_path / "run").iterdir()}
+    (run,) = (tmp_path / "run").iterdir()
+    assert run.name == "version_0"
+    assert {"fold_0", "fold_2", "model"} <= {path.name for path in run.iterdir()}
     assert np.array_equal(
         again.model_.members[2].predict(again.model_.coded(X)[2]),
         model.model_.members[2].predict(model.model_.coded(X)[2]),
     )
+
+
+@pytest.mark.parametrize("method", ["default", "auto"])
+def test_every_fit_of_folds_has_a_folder_of_its_own(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, method: str
+) -> None:
+    X, y = parts(frame)
+    settings = tiny | ({"auto": {"candidates": ["baselines/default"]}} if method == "auto" else {})
+    model = CausalMixClassifier(
+        method, folds=2, device="cpu", run_folder=tmp_path / "run", settings=settings
+    )
+    found = cross_val_predict(model, X, y, cv=2)
+    assert found.shape == (len(X),)
+    folders = sorted((tmp_path / "run").iterdir())
+    assert [path.name for path in folders] == ["version_0", "version_1"]
+    assert all((path / "model" / "model.json").is_file() for path in folders)
+    with pytest.raises(LitCausalMixError):
+        model.fit(X, ["rare", *y[1:]])
+    assert sorted((tmp_path / "run").iterdir()) == folders
 
 
 def test_more_folds_than_rows_of_a_class_are_refused(

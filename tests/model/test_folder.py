@@ -196,6 +196,14 @@ def test_a_folder_with_other_files_is_left_alone(make_model: Maker, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_readme_without_a_model_beside_it_is_the_users(make_model: Maker, tmp_path: Path) -> None:
+    (tmp_path / CARD_FILE).write_text("my project")
+    with pytest.raises(ModelError, match=r"holds other files \('README.md'\): name a new folder"):
+        make_model().save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [CARD_FILE]
+    assert (tmp_path / CARD_FILE).read_text() == "my project"
+
+
 def test_a_model_takes_the_place_of_an_older_one_and_leaves_nothing_of_it(
     make_model: Maker, frame: pd.DataFrame, tmp_path: Path
 ) -> None:

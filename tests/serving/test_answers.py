@@ -7,14 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lit_causalmix.model import Predictor
+from lit_causalmix.backbones import Nano
+from lit_causalmix.model import Member, Predictor
 from lit_causalmix.serving.answers import Answer, answers, schema
 from lit_causalmix.serving.rows import Body
-from lit_causalmix.tables import TableSpec
+from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
 
 
 def body(rows: pd.DataFrame, quantiles: str = "") -> Body:
     return Body(json.dumps(rows.to_dict("records")).encode(), quantiles=quantiles)
+
+
+def kept_by_a_fold(rows: pd.DataFrame) -> Member:
+    split = SplitSpec(val_fraction=0, test_fraction=0)
+    train = load_splits(TableSpec(rows, target="target"), split).train
+    return Member(Nano(), Encoder.fit(train), train, 1024)
 
 
 def of(answer: Answer) -> list[dict[str, float]]:
@@ -72,6 +79,8 @@ def test_one_column_of_csv_is_enough_for_a_model_of_one_feature(
     (answer,) = answers(single, [request], 10)
     expected = single.predict_proba(pd.DataFrame({"age": [31, 5.5]}))
     assert np.array_equal(pd.DataFrame(of(answer)).to_numpy(np.float32), expected)
+    (gap,) = answers(single, [Body(b"age\n31\n\n5.5\n\n", "text/csv")], 10)
+    assert len(of(gap)) == 3
     (refused,) = answers(model, [request], 10)
     assert refused.status == 422
     assert "single column when read with" in refused.content["detail"]
@@ -149,6 +158,21 @@ def test_the_schema_says_what_to_send(model: Predictor, new: pd.DataFrame) -> No
     assert said["columns"][2]["categories"] == ["blue", "green", "red"]
     (answer,) = answers(model, [body(new[[c["name"] for c in said["columns"]]].head(2))], 10)
     assert answer.status == 200
+
+
+def test_members_are_described_and_noted_as_one_model(
+    new: pd.DataFrame, frame: pd.DataFrame
+) -> None:
+    rows = new.assign(q=pd.Series([*"uv", *[None] * (len(new) - 2)]), target=frame["target"])
+    parts = [kept_by_a_fold(rows.drop(index=row)) for row in (0, 1)]
+    model = Predictor(parts, TableSpec(rows, target="target"), {})
+    described = schema(model, max_rows=1, max_bytes=1)["columns"]
+    assert {c["name"]: c["categories"] for c in described}["q"] == ["u", "v"]
+    asked = [body(new.head(1).assign(q=q)) for q in ("u", "v", "QQ")]
+    notes = [answer.content["notes"] for answer in answers(model, asked, 10)]
+    assert notes[:2] == [[], []]
+    assert len(notes[2]) == 1
+    assert "unseen in training ('QQ')" in notes[2][0]
 
 
 def test_a_fault_of_ours_harms_the_request_alone_that_meets_it(

@@ -52,6 +52,12 @@ def test_axes_vary_the_methods_that_have_synthetic_rows(spec: Spec) -> None:
     assert len(distinct(cells)) == len(cells) - 2
 
 
+def test_a_schedule_takes_the_place_of_the_ratios(spec: Spec) -> None:
+    methods = {"falling": {"config": ["baselines/jitter", "schedules/cosine"]}}
+    cells = plan(spec(methods=methods, ratios=[0.25, 0.75], sizes=[1, 2], seeds=[0]))
+    assert {(cell.ratio, cell.size) for cell in cells} == {(0.5, 1), (0.5, 2)}
+
+
 def test_grids_are_united(spec: Spec) -> None:
     grids = [
         {"sizes": [0, 1], "methods": ["jitter"]},

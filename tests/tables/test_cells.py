@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lit_causalmix.errors import TableError
 from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label, read_cells
 
 
@@ -114,3 +115,9 @@ def test_levels_of_single_precision_are_called_as_their_cells() -> None:
     ordered = series.astype(pd.CategoricalDtype(np.float32([0.1, 2.5]), ordered=True))
     cells = read_cells(ordered.to_frame("k"))["k"]
     assert (cells.labels.tolist(), cells.levels) == (["2.5", "0.1"], ("0.1", "2.5"))
+
+
+def test_dates_beyond_those_of_python_are_refused_with_their_column() -> None:
+    far = np.array(["12000-01-01", "2000-01-01"], dtype="datetime64[s]")
+    with pytest.raises(TableError, match=r"column 'when' holds values that are neither"):
+        read_cells(pd.DataFrame({"when": pd.Series(far)}))

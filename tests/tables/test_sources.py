@@ -168,6 +168,18 @@ def test_one_column_will_do_where_it_may(write: Write, delimiter: str) -> None:
         read_source(TableSpec(write("x\n" + "1" * 200_000)), one_column=True)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_blank_line_of_one_column_is_a_gap_unless_it_ends_the_file(
+    write: Write, end: str
+) -> None:
+    path = write(end.join(["", "x", "0.5", "", "", "-2", "", "", ""]))
+    frame = read_source(TableSpec(path), one_column=True).frame
+    assert frame.to_dict("list") == {"x": ["0.5", "", "", "-2"]}
+    path = write(end.join(["", "x,y", "0.5,1", "", "-2,1", ""]))
+    frame = read_source(TableSpec(path), one_column=True).frame
+    assert frame.to_dict("list") == {"x": ["0.5", "-2"], "y": ["1", "1"]}
+
+
 def test_a_table_of_its_target_alone_is_refused(write: Write) -> None:
     with pytest.raises(TableError, match="has a single column"):
         load_splits(TableSpec(write("y\n1\n2\n3\n"), target="y"), SplitSpec())

@@ -67,6 +67,23 @@ def test_fractions_of_zero_give_empty_parts() -> None:
 def test_too_few_rows_for_a_wanted_part_are_refused() -> None:
     with pytest.raises(TableError, match="no row is left for the validation split: 4 rows in 4"):
         load(numbers(4, ["a", "b"] * 2))
+    with pytest.raises(TableError, match=r"the test split: .* set it to 0 to do without one, or"):
+        load(numbers(60, ["a", "b"] * 30), SplitSpec(test_fraction=0.01))
+
+
+def test_the_fraction_that_is_named_for_an_empty_validation_split_gives_rows() -> None:
+    frame = numbers(60, ["a", "b"] * 30)
+    with pytest.raises(TableError, match=r"0.01, .*; raise val_fraction, which") as said:
+        load(frame, SplitSpec(val_fraction=0.01, test_fraction=0))
+    named = float(str(said.value).split("has a row from ")[1].split(" ")[0])
+    assert len(load(frame, SplitSpec(val_fraction=named, test_fraction=0)).val)
+    with pytest.raises(TableError, match="validation"):
+        load(frame, SplitSpec(val_fraction=named - 0.01, test_fraction=0))
+    grouped = frame.assign(group=np.arange(60) // 6)
+    with pytest.raises(TableError, match=r"raise val_fraction, which has a row from 0\.\d+ on"):
+        load(grouped, SplitSpec(val_fraction=0.01, test_fraction=0), group_column="group")
+    with pytest.raises(TableError, match="no val_fraction leaves rows to both"):
+        load(frame.assign(group=0), SplitSpec(test_fraction=0), group_column="group")
 
 
 @given(st.integers(0, 99), st.lists(st.integers(2, 9), min_size=2, max_size=5))
