@@ -26,8 +26,8 @@ from lit_causalmix.errors import LitCausalMixError
 
 CHUNKS = (1, 4, 16)
 BACKBONES: dict[str, tuple[Callable[[], Backbone], int]] = {
-    "Nano, classification, one view": (lambda: Nano(n_ensemble=1), 3),
-    "Nano, regression, four views": (Nano, 0),
+    "Nano 1, classification, one view": (lambda: Nano(1, n_ensemble=1), 3),
+    "Nano 1, regression, four views": (lambda: Nano(1), 0),
     "Tab2D 128 × 4": (lambda: Tab2D(dim=128, n_layers=4), 3),
     "AxialTransformer 64 × 4": (AxialTransformer, 3),
     "TabPFNV1": (TabPFNV1, 3),

@@ -2,9 +2,10 @@
 
     python benchmarks/cost.py --out docs/results/cost
 
-measures processor seconds (one thread, medians) of a training step, forward and backward, of `Nano`
-and of TabPFN v1 (random weights) by rows, columns and classes, and those of fitting and of drawing
-512 rows by the number of graphs. It writes a picture (.png), the numbers (.json) and a page (.md).
+measures processor seconds (one thread, medians) of a step, forward and backward, of version 1 of
+`Nano` and of TabPFN v1 (random weights) by rows, columns and classes, and those of fitting and of
+drawing 512 rows by the number of graphs. It writes a picture (.png), the numbers (.json) and a page
+(.md).
 
 Operations are counted by torch's `FlopCounterMode`, attention included; the machine's rate is that
 of a product of two square float32 matrices, measured between the steps. *Share* is what a step
@@ -141,7 +142,7 @@ def cost_of(backbone: Backbone, drawn: Episode, repeats: int) -> tuple[float, fl
 
 def steps(repeats: int) -> Iterator[Point]:
     """All points of both models, within their limits."""
-    models: dict[str, Backbone] = {"Nano": Nano(read_columns=max(AXES["columns"]))}
+    models: dict[str, Backbone] = {"Nano 1": Nano(1, read_columns=max(AXES["columns"]))}
     models["TabPFN v1"] = TabPFNV1(None)
     for name, backbone in models.items():
         backbone.train()
@@ -175,7 +176,7 @@ def picture(points: Sequence[Point], by_graphs: Sequence[dict[str, float]]) -> b
     figure = new_figure(10, 7)
     panels = figure.subplots(2, 2).ravel()
     for panel, axis in zip(panels, AXES, strict=False):
-        for name, colour in (("Nano", "#2f6fde"), ("TabPFN v1", "#c2410c")):
+        for name, colour in (("Nano 1", "#2f6fde"), ("TabPFN v1", "#c2410c")):
             line = [p for p in points if p.axis == axis and p.backbone == name]
             sizes = [p.size for p in line]
             panel.plot(sizes, [p.seconds for p in line], "o-", color=colour, label=name)

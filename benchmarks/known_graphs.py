@@ -73,7 +73,7 @@ def study_of(source: Path, target: str, edges: Sequence[Sequence[str]]) -> dict[
             "empty-graph": with_scm(edges=[]),
         },
         "seeds": SEEDS,
-        "base": {"config": "caps/two-cores"},
+        "base": {"config": ["caps/two-cores", "backbones/nano-v1"]},
     }
 
 

@@ -77,7 +77,7 @@ def train(devices: int, steps: int, rows: int, folder: Path) -> None:
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    task = CausalMixTask(Nano(), partial(torch.optim.SGD, lr=1e-3))  # linear in the gradients
+    task = CausalMixTask(Nano(2), partial(torch.optim.SGD, lr=1e-3))  # linear in the gradients
     trainer.fit(task, datamodule=data)
     path = folder / f"rank{trainer.global_rank}.json"
     path.write_text(json.dumps(clock.seconds), encoding="utf-8")

@@ -107,7 +107,7 @@ def speed(
 def backbones(*, quick: bool) -> dict[str, Backbone]:
     """The embedded model and TabPFN v1; how long a step takes does not hang on the weights."""
     small = TabPFNV1Architecture(dim=16, n_heads=2, n_layers=1, dim_hidden=16) if quick else None
-    return {"Nano": Nano(), "TabPFN v1": TabPFNV1(weights=None, architecture=small)}
+    return {"Nano 1": Nano(1), "TabPFN v1": TabPFNV1(weights=None, architecture=small)}
 
 
 def shares(*, quick: bool, repeats: int) -> list[dict[str, Any]]:

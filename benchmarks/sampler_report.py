@@ -6,7 +6,7 @@ from typing import Any
 
 TARGETS = {("linear", 512): 30, ("linear", 5000): 4, ("boosting", 512): 5, ("boosting", 5000): 3}
 BARE_TARGET = 3
-SHARE_TARGETS = {"Nano": 0.05, "TabPFN v1": 0.01}
+SHARE_TARGETS = {"Nano 1": 0.05, "TabPFN v1": 0.01}
 
 
 def verdicts(speeds: list[dict[str, Any]], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -31,13 +31,13 @@ def test_attention_is_counted_on_a_cpu_too(script: ModuleType) -> None:
 
 def test_shares_and_growth_stand_on_the_page(script: ModuleType) -> None:
     points = [
-        script.Point("Nano", "rows", 100, 1.0, 50e9, 100e9),
-        script.Point("Nano", "rows", 200, 4.0, 100e9, 100e9),
+        script.Point("Nano 1", "rows", 100, 1.0, 50e9, 100e9),
+        script.Point("Nano 1", "rows", 200, 4.0, 100e9, 100e9),
         script.Point("TabPFN v1", "rows", 200, 4.0, 100e9, 100e9),
     ]
     text = script.page(points, [{"graphs": 2, "fit": 1.5, "draw": 0.01}], "cost")
-    assert "| Nano | rows | 100 | 1.00 | 50.0 | 50% |  |" in text
-    assert "| Nano | rows | 200 | 4.00 | 100.0 | 25% | 2.00 |" in text
+    assert "| Nano 1 | rows | 100 | 1.00 | 50.0 | 50% |  |" in text
+    assert "| Nano 1 | rows | 200 | 4.00 | 100.0 | 25% | 2.00 |" in text
     assert "| TabPFN v1 | rows | 200 | 4.00 | 100.0 | 25% |  |" in text
     assert "| 2 | 1.50 | 0.0100 |" in text
 

@@ -28,7 +28,7 @@ def test_quick_run_writes_results_and_report(tmp_path: Path) -> None:
     assert {(c["mechanism"], c["graphs"]) for c in results["speed"]} == {
         (mechanism, graphs) for mechanism in ("linear", "boosting", "forest") for graphs in (1, 8)
     }
-    assert [c["backbone"] for c in results["episode"]] == ["Nano", "TabPFN v1"]
+    assert [c["backbone"] for c in results["episode"]] == ["Nano 1", "TabPFN v1"]
     for cell in results["speed"] + results["episode"]:
         assert all(s > 0 and math.isfinite(s) for s in cell["seconds"].values())
     assert {"name", "target", "worst", "met"} == set(results["targets"][0])
