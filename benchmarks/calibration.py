@@ -1,7 +1,7 @@
 """What a temperature chosen on validation rows does to probabilities.
 
-`CausalMixClassifier` with version 1 of `Nano`, zero-shot, with at most 300 labelled rows, a fifth of
-which choose the temperature, on at most 500 other rows of every classification table beside an
+`CausalMixClassifier` with version 1 of `Nano`, zero-shot, with at most 300 labelled rows, a fifth
+of which choose the temperature, on at most 500 other rows of every classification table beside an
 `index.json` in the folders of LIT_CAUSALMIX_DATA (separated as in PATH):
 
     python benchmarks/calibration.py --out docs/results/calibration
