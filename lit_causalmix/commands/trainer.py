@@ -255,6 +255,8 @@ def main(args: ArgsType) -> int:
     """
     # The arguments differ from the process's own only where a packaged configuration is named.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    # A resumed fit has a folder of its own, and takes the best weights over.
+    warnings.filterwarnings("ignore", message="The dirpath has changed from")
     options, args = taken_options(with_packaged_configs(args))
     other, pieces = names_datamodule(args), model_pieces(args)
     start = [] if other else [str(path) for path in starting_files(*pieces)]
