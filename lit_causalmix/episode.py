@@ -114,10 +114,12 @@ class Episode:
 
     @property
     def is_classification(self) -> bool:
+        """Whether the targets are classes."""
         return self.n_classes > 0
 
     @property
     def n_query(self) -> int:
+        """Query rows, Q."""
         return self.x_query.shape[0]
 
     @property
@@ -154,4 +156,5 @@ class Episode:
         return self._map(lambda t: t.to(*args, **kwargs))
 
     def pin_memory(self) -> Episode:
+        """The same in pinned memory, from which a GPU copies faster."""
         return self._map(torch.Tensor.pin_memory)

@@ -35,6 +35,7 @@ class Batch:
 
     @classmethod
     def of(cls, positions: Sequence[int], episodes: Sequence[Episode]) -> Batch:
+        """Stacks episodes of equal shape."""
         rows = StackedRows.of(episodes)
         device = rows.y_query.device
         facts = torch.tensor([list(query_lengths(episodes)), list(class_counts(episodes))])

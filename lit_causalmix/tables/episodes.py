@@ -55,6 +55,7 @@ class EpisodeParts:
         )
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> EpisodeParts:
+        """Some of the rows, by positions or a mask."""
         return EpisodeParts(self.values[chosen], self.origin[chosen], self.rows[chosen])
 
 

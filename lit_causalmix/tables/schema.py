@@ -30,6 +30,7 @@ class TaskType(StrEnum):
 
     @property
     def is_classification(self) -> bool:
+        """Whether the target holds classes."""
         return self is not TaskType.REGRESSION
 
 
@@ -55,6 +56,7 @@ class Column:
 
     @property
     def is_numerical(self) -> bool:
+        """Whether its cells are numbers; codes of categories otherwise."""
         return self.kind is ColumnKind.NUMERICAL
 
 
@@ -79,13 +81,17 @@ class Schema:
 
     @property
     def n_classes(self) -> int:
+        """Classes of the target; 0 for a regression."""
         return len(self.target.categories) if self.task.is_classification else 0
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON values, for `from_dict`."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Schema:
+        """The schema of what `to_dict` gave."""
+
         def column(c: dict[str, Any]) -> Column:
             return Column(
                 c["name"],

@@ -46,6 +46,7 @@ class Table:
         return self.values[:, -1]
 
     def take(self, index: NDArray[np.intp] | NDArray[np.int64]) -> Table:
+        """The table of some of the rows, int64 (m,), in their order."""
         return replace(self, values=self.values[index], rows=self.rows[index])
 
     def fingerprint(self) -> str:

@@ -37,18 +37,22 @@ class MixtureCounts:
 
     @property
     def real(self) -> int:
+        """Real rows of the episode."""
         return self.real_context + self.real_query
 
     @property
     def context(self) -> int:
+        """Context rows of the episode."""
         return self.real_context + self.synthetic_context
 
     @property
     def query(self) -> int:
+        """Query rows of the episode."""
         return self.real_query + self.synthetic_query
 
     @property
     def synthetic(self) -> int:
+        """Synthetic rows of the episode."""
         return self.synthetic_context + self.synthetic_query
 
 
