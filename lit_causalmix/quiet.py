@@ -6,27 +6,32 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from threading import RLock
 from typing import Any
 
 import numpy as np
+
+_numpys = RLock()
 
 
 @contextlib.contextmanager
 def quiet_dowhy(seed: int) -> Iterator[None]:
     """Seeds numpy's global generator for DoWhy, which knows no other, and restores it after.
 
-    DoWhy's progress bars are off meanwhile, and as before afterwards.
+    DoWhy's progress bars are off meanwhile, and as before afterwards. One thread at a time is in
+    it: two would draw from each other's numbers.
     """
     from dowhy.gcm import config
 
-    state, bars = np.random.get_state(), config.show_progress_bars  # noqa: NPY002 - see above
-    np.random.seed(seed)  # noqa: NPY002
-    config.show_progress_bars = False
-    try:
-        yield
-    finally:
-        config.show_progress_bars = bars
-        np.random.set_state(state)  # noqa: NPY002
+    with _numpys:
+        state, bars = np.random.get_state(), config.show_progress_bars  # noqa: NPY002 - see above
+        np.random.seed(seed)  # noqa: NPY002
+        config.show_progress_bars = False
+        try:
+            yield
+        finally:
+            config.show_progress_bars = bars
+            np.random.set_state(state)  # noqa: NPY002
 
 
 class WarningCollector(logging.Handler):

@@ -1,5 +1,7 @@
 import logging
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
@@ -33,6 +35,20 @@ def test_inside_the_seed_counts() -> None:
         with quiet_dowhy(seed):
             draws.append(np.random.random())  # noqa: NPY002
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_threads_draw_what_each_would_alone() -> None:
+    def draws(seed: int) -> list[float]:
+        found = []
+        with quiet_dowhy(seed):
+            for _ in range(20):
+                found.append(np.random.random())  # noqa: NPY002
+                time.sleep(0.001)  # another thread's turn
+        return found
+
+    seeds = [1, 2, 3]
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        assert list(pool.map(draws, seeds)) == [draws(seed) for seed in seeds]
 
 
 def test_single_thread_is_undone() -> None:
