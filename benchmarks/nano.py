@@ -41,7 +41,8 @@ HEADING = """# The embedded model, zero-shot
 `python benchmarks/nano.py --out docs/results/nano.csv`
 
 At most 500 training rows, scored on at most 2,000 others; 95 % bootstrap intervals over the tables.
-Earlier generations of the embedded model are shown without a place in the ranking.
+Earlier generations of the embedded model are shown without a place in the ranking, on those of
+these tables and seeds that they have.
 """
 FIELDS = ["table", "seed", "task", "method", "version", "n_train", "n_test", "n_columns", "roc_auc"]
 FIELDS += ["log_loss", "accuracy", "balanced_accuracy", "r2", "mae", "rmse", "seconds", "note"]

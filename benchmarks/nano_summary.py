@@ -34,19 +34,24 @@ def interval(values: pd.Series[float], statistic: Callable[..., object]) -> str:
     return f"{middle:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
-def overall(per_table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per method: mean, median, mean rank, difference to `EMBEDDED`, with intervals."""
-    compared = EMBEDDED in per_table
+def overall(complete: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row per method: mean, median, mean rank, difference to `EMBEDDED`, with intervals.
+
+    Args:
+        complete: Scores by table and seed, a column per method; earlier generations may have gaps.
+        metric: Its name.
+    """
+    compared, per_table = EMBEDDED in complete, complete.groupby("table").mean()
     earlier = per_table.columns.intersection(EARLIER)
     ranks = per_table.drop(columns=earlier).rank(axis=1, ascending=False)
     rows = {
         name: {
-            f"mean {metric}": interval(per_table[name], np.mean),
-            f"median {metric}": interval(per_table[name], np.median),
+            f"mean {metric}": interval(per_table[name].dropna(), np.mean),
+            f"median {metric}": interval(per_table[name].dropna(), np.median),
             "mean rank": interval(ranks[name], np.mean) if name in ranks else "",
             "first on": f"{(ranks[name] == 1).sum()}" if name in ranks else "",
             f"{EMBEDDED} minus it": (
-                interval(per_table[EMBEDDED] - per_table[name], np.mean)
+                interval(_differences(complete, name), np.mean)
                 if compared and name != EMBEDDED
                 else ""
             ),
@@ -56,16 +61,22 @@ def overall(per_table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
+def _differences(complete: pd.DataFrame, name: str) -> pd.Series[float]:
+    """`EMBEDDED` less a method by table, over the seeds that both have."""
+    return (complete[EMBEDDED] - complete[name]).dropna().groupby("table").mean()
+
+
 def summary(results: pd.DataFrame) -> str:
-    """Overall over the tables and seeds that every method has, then every table."""
+    """Overall over the tables and seeds that every ranked method has, then every table."""
     parts = []
     for is_classification, metric in HEADLINE.items():
         chosen = results[(results["task"] != "regression") == is_classification]
         if chosen.empty:
             continue
         scores = chosen.pivot_table(index=["table", "seed"], columns="method", values=metric)
-        complete = scores.dropna()
-        table = overall(complete.groupby("table").mean(), metric)
+        ranked = scores.columns.difference(EARLIER)
+        complete = scores.dropna(subset=ranked)
+        table = overall(complete, metric)
         cells = chosen.set_index(["table", "seed"])
         per_table = cells[cells.index.isin(complete.index)].groupby(["method", "table"])
         for name in ("ece", "coverage"):
@@ -76,9 +87,10 @@ def summary(results: pd.DataFrame) -> str:
         table["CPU seconds"] = seconds.map("{:.2f}".format)
         if not is_classification:
             errors = chosen.pivot_table(index=["table", "seed"], columns="method", values="mae")
-            relative = errors.div(errors.min(axis=1), axis=0).dropna().groupby("table").mean()
+            known = errors.dropna(subset=ranked)
+            relative = known.div(known[ranked].min(axis=1), axis=0).groupby("table").mean()
             for name, statistic in (("mean", np.mean), ("median", np.median)):
-                values = [interval(relative[method], statistic) for method in table.index]
+                values = [interval(relative[method].dropna(), statistic) for method in table.index]
                 table.insert(2, f"{name} MAE / lowest", values)
         seeds = sorted(set(complete.groupby("table").size()))
         seed_text = (

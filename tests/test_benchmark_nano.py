@@ -84,3 +84,23 @@ def test_a_library_elsewhere_gives_its_predictions_in_the_targets_units(
     launcher.chmod(0o755)
     found = methods.external("catboost", launcher, None, splits, encoder)
     np.testing.assert_allclose(found, splits.train.target.mean(), rtol=1e-5)
+
+
+def test_an_earlier_generation_with_fewer_seeds_takes_no_cell_from_the_others(
+    benchmark: Callable[[str], ModuleType],
+) -> None:
+    scores = {"Nano 3": (0.9, 0.7), "forest": (0.5, 0.5), "Nano 1": (0.6,)}
+    rows = [
+        {"table": table, "seed": seed, "task": "binary", "method": method, "roc_auc": score}
+        for table in ("one", "two")
+        for method, found in scores.items()
+        for seed, score in enumerate(found)
+    ]
+    blank = dict.fromkeys(["ece", "coverage", "seconds", "mae"], float("nan"))
+    text = benchmark("nano_summary").summary(pd.DataFrame(rows).assign(**blank))
+    assert "2 tables that every method takes, 2 seeds" in text
+    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert "0.800 [0.800, 0.800]" in next(
+        line for line in text.splitlines() if "| Nano 3 |" in line
+    )
+    assert "0.300 [0.300, 0.300]" in lines["Nano 1"]  # on the seed that both have
