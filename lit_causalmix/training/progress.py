@@ -78,7 +78,8 @@ def begin_next_epoch(state: dict[str, Any]) -> None:
         epochs[scope]["completed"] = epochs[scope]["processed"]
     batches["current"] = dict.fromkeys(batches["current"], 0)
     batches["is_last_batch"] = False
-    for loader in state["state_dict"].get("combined_loader", ()):  # it may have had more to give
-        loader["yielded"] = 0
+    for loader in state["state_dict"].get("combined_loader", ()):
+        if "yielded" in loader:  # an `EpisodeLoader`, which may have had more to give
+            loader["yielded"] = 0
     # Lightning takes the first pass through the loop for the end of a step; only loggers count so.
     state["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
