@@ -72,6 +72,21 @@ def noting_warnings(notes: list[str]) -> Iterator[None]:
         own.removeHandler(handler)
 
 
+@contextlib.contextmanager
+def gathered_warnings() -> Iterator[list[str]]:
+    """Gathers `UserWarning`s in place of showing them.
+
+    Yields:
+        Their texts, each once, filled in at the end.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield notes
+    texts = (str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    notes += dict.fromkeys(texts)
+
+
 _TIPS = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.seed")
 
 

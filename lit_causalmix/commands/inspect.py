@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.bars import Bar
 from lit_causalmix.causal.graphs.edges import EdgeProbabilities
+from lit_causalmix.commands.notes import noting
 from lit_causalmix.configuration import Parser, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import ConfigurationError
@@ -132,20 +132,14 @@ def _backbone(settings: Any) -> Backbone:
 
 def _read(data: CausalMixDataModule) -> tuple[TableSplits, tuple[str, ...]]:
     """Reads the table, and gathers what is said meanwhile for the page; it is repeated after."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with noting() as remarks:
         splits = load_splits(data.table, data.split)
-    remarks = tuple(
-        dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
-    )
-    for remark in remarks:
-        sys.stderr.write(f"lit-causalmix: note: {remark}\n")
     if len(splits.val) < 2:
         raise ConfigurationError(
             "synthetic rows are measured against validation rows, which the generator does not "
             f"see, and there are {len(splits.val)}: raise data.split.val_fraction"
         )
-    return splits, remarks
+    return splits, tuple(remarks)
 
 
 def _compare(

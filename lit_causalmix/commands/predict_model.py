@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from lit_causalmix.commands.notes import noting
 from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.model import Predictor
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_other_file(out, arguments.rows)
     model = Predictor.load(arguments.model, own_code=arguments.own_code).to(arguments.device)
     rows, kept = _read(arguments.rows, arguments.keep, model)
-    with _noting():
+    with noting():
         frame = model.frame(
             rows,
             quantiles=arguments.quantiles,
@@ -94,17 +93,6 @@ def _check_other_file(out: Path, rows: str) -> None:
             f"--out {out} is the file of the rows, {rows}, which the predictions would replace: "
             "name another one"
         )
-
-
-@contextmanager
-def _noting() -> Iterator[None]:
-    """Shows what is warned of as notes, each once; a warning would show a line of our source."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    for note in dict.fromkeys(notes):
-        sys.stderr.write(f"lit-causalmix: note: {note}\n")
 
 
 def _read(source: str, keep: Sequence[str], model: Predictor) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from lit_causalmix.model import Predictor
 from lit_causalmix.model.frames import level_names
 from lit_causalmix.model.member import unused_by
 from lit_causalmix.model.rows import Coded
+from lit_causalmix.quiet import gathered_warnings
 from lit_causalmix.serving.rows import READERS, Body, RequestError, read_levels, read_rows
 
 _LOGGER = logging.getLogger(__name__)
@@ -120,15 +120,13 @@ def schema(model: Predictor, *, max_rows: int, max_bytes: int) -> dict[str, Any]
 
 def _read(model: Predictor, body: Body, max_rows: int) -> _Request:
     levels = read_levels(body.quantiles)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with gathered_warnings() as notes:
         features = len(model.feature_names)
         rows = read_rows(
             body, max_rows=max_rows, max_columns=features + SPARE, one_column=features == 1
         )
         coded = model.coded(rows)
-    notes = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    return _Request(coded, levels, list(dict.fromkeys(notes)))
+    return _Request(coded, levels, notes)
 
 
 def _predicted(
