@@ -32,6 +32,7 @@ from lit_causalmix.tables import (
     load_splits,
 )
 from lit_causalmix.tables.episodes import EpisodeParts, EvaluationStream
+from lit_causalmix.tables.load import read_labelled
 from lit_causalmix.training.scoreboard import Stage
 
 
@@ -102,12 +103,14 @@ class TableDataModule(TableBound, EpisodeDataModule[Episode]):
         Raises:
             TableError: With the fold.
         """
+        if self.folds == 1:
+            return
+        rows = read_labelled(self.table, self.split, self.stored)
         for number in range(self.folds):
             if number == self.fold:
                 continue
             try:
-                splits = load_splits(self.table, self.split, fold=Fold(number, self.folds))
-                Encoder.fit(splits.train)
+                Encoder.fit(rows.splits(Fold(number, self.folds)).train)
             except TableError as error:
                 raise TableError(f"fold {number} of {self.folds}: {error}") from error
 
