@@ -1,8 +1,8 @@
 """What a temperature chosen on validation rows does to probabilities.
 
-`CausalMixClassifier` with version 1 of `Nano`, zero-shot, with at most 300 labelled rows, a fifth
-of which choose the temperature, on at most 500 other rows of every classification table beside an
-`index.json` in the folders of LIT_CAUSALMIX_DATA (separated as in PATH):
+`CausalMixClassifier` with its default model, zero-shot, with at most 300 labelled rows, a
+fifth of which choose the temperature, on at most 500 other rows of every classification table
+beside an `index.json` in the folders of LIT_CAUSALMIX_DATA (separated as in PATH):
 
     python benchmarks/calibration.py --out docs/results/calibration
 
@@ -23,6 +23,7 @@ import torch
 from intervals import MOST_LABELLED, MOST_SCORED, interval, parts
 from nano import read_index
 
+from lit_causalmix.backbones.nano import LATEST
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.estimators import CausalMixClassifier
 from lit_causalmix.files.atomic import write_text
@@ -35,7 +36,7 @@ def measured(facts: dict[str, Any], seed: int) -> dict[str, Any]:
     """Log-loss and calibration error on one table, as they are and with the temperature."""
     X, X_test, y, y_test = parts(facts, seed, classify=True)
     settings = {"max_steps": 0, "calibration": "temperature", "random_state": seed, "device": "cpu"}
-    model = CausalMixClassifier("default", backbone="nano-v1", **settings)
+    model = CausalMixClassifier("default", **settings)
     model.fit(X, y)
     target = torch.from_numpy(np.searchsorted(model.classes_, y_test.to_numpy(dtype=str)))
     row = {"table": facts["name"], "seed": seed, "temperature": model.model_.temperature}
@@ -56,8 +57,8 @@ def page(results: pd.DataFrame) -> str:
         "",
         "`python benchmarks/calibration.py --out docs/results/calibration`",
         "",
-        f"`CausalMixClassifier`, zero-shot (`Nano` 1), at most {MOST_LABELLED} labelled rows, a "
-        f"fifth of which choose the temperature, at most {MOST_SCORED} others to score; "
+        f"`CausalMixClassifier`, zero-shot (`Nano` {LATEST}), at most {MOST_LABELLED} labelled "
+        f"rows, a fifth of which choose the temperature, at most {MOST_SCORED} others to score; "
         f"{len(tables)} classification tables. Differences are tempered less plain, by table, with "
         "95 % bootstrap intervals over the tables; below 0 is better.",
         "",

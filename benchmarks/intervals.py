@@ -1,6 +1,6 @@
 """How often the central intervals of a regression hold the truth.
 
-`CausalMixRegressor` with version 1 of `Nano`, zero-shot, with at most 300 labelled rows, on at most
+`CausalMixRegressor` with its default model, zero-shot, with at most 300 labelled rows, on at most
 500 other rows of every regression table beside an `index.json` in the folders of LIT_CAUSALMIX_DATA
 (separated as in PATH):
 
@@ -22,6 +22,7 @@ import pandas as pd
 from nano import read_index
 from sklearn.model_selection import train_test_split
 
+from lit_causalmix.backbones.nano import LATEST
 from lit_causalmix.estimators import CausalMixRegressor
 from lit_causalmix.files.atomic import write_text
 
@@ -50,7 +51,7 @@ def measured(facts: dict[str, Any], seed: int) -> dict[str, Any]:
     """Coverage and width of the intervals on one table."""
     X, X_test, y, y_test = parts(facts, seed, classify=False)
     settings = {"max_steps": 0, "random_state": seed, "device": "cpu"}
-    model = CausalMixRegressor("default", backbone="nano-v1", **settings).fit(X, y)
+    model = CausalMixRegressor("default", **settings).fit(X, y)
     tails = sorted({tail for level in LEVELS for tail in ((1 - level) / 2, (1 + level) / 2)})
     found = model.predict(X_test, output="quantiles", quantiles=tails)
     row = {"table": facts["name"], "seed": seed, "labelled": len(X), "scored": len(X_test)}
@@ -78,8 +79,8 @@ def page(results: pd.DataFrame) -> str:
         "",
         "`python benchmarks/intervals.py --out docs/results/intervals`",
         "",
-        f"`CausalMixRegressor`, zero-shot (`Nano` 1), at most {MOST_LABELLED} labelled rows, at "
-        f"most {MOST_SCORED} others to score; {len(tables)} regression tables, seeds "
+        f"`CausalMixRegressor`, zero-shot (`Nano` {LATEST}), at most {MOST_LABELLED} labelled "
+        f"rows, at most {MOST_SCORED} others to score; {len(tables)} regression tables, seeds "
         f"{', '.join(map(str, sorted(results['seed'].unique())))}. Coverage is the share of true "
         "values in the central interval; widths are in standard deviations of the target. Means "
         "over the tables, with 95 % bootstrap intervals over them.",
