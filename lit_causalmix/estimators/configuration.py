@@ -12,7 +12,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import meant
 from lit_causalmix.study.candidates import KEY
 from lit_causalmix.study.fit_config import read_fragment
-from lit_causalmix.study.merging import class_name, merged
+from lit_causalmix.study.merging import class_name, is_packaged, merged
 from lit_causalmix.study.starting import starting_fragment
 
 _REPORTING = ("RunReport", "ReferenceModels", "PredictionWriter", "ModelCheckpoint")
@@ -180,7 +180,7 @@ def _check_files(said: Settings, *, keeps_run: bool) -> None:
                 "nowhere: leave it out, or fit from the command line, which takes it"
             )
     for listed in (*_as_list(trainer.get("callbacks")), *_as_list(trainer.get("callbacks+"))):
-        if not keeps_run and class_name(listed) in _REPORTING:
+        if not keeps_run and is_packaged(listed, _REPORTING):
             raise ConfigurationError(
                 f"settings name the callback {class_name(listed)}, which writes files, and a fit "
                 "without run_folder leaves none: name a run_folder, or leave the callback out"
@@ -203,7 +203,7 @@ def _with_run(
             "init_args": {"save_dir": str(folder), "name": ""},
         }
     else:
-        callbacks = [c for c in callbacks if class_name(c) not in _REPORTING]
+        callbacks = [c for c in callbacks if not is_packaged(c, _REPORTING)]
         trainer["enable_checkpointing"] = True  # BestWeights is one of Lightning's checkpoints
     if time_limit is not None:
         seconds = time_limit / max(1, config["data"]["folds"])

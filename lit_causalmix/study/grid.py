@@ -231,7 +231,7 @@ def _without(left_out: Sequence[str], callbacks: list[Any] | None) -> list[Any]:
     """
     kept = [c for c in callbacks or [] if not is_packaged(c, left_out)]
     names = [class_name(c) for c in kept]
-    missing = [name for name in _NEEDED if name not in names]
+    missing = [n for n in _NEEDED if not any(is_packaged(callback, [n]) for callback in kept)]
     if missing:
         raise ConfigurationError(
             f"a study needs the callbacks {' and '.join(_NEEDED)} in trainer.callbacks, "

@@ -1,5 +1,6 @@
 """Fits from Python: those of the command line, and what they leave."""
 
+import importlib
 import sys
 import warnings
 from pathlib import Path
@@ -237,6 +238,23 @@ def test_a_run_that_is_kept_has_the_checkpoints_of_settings(
     asked: dict[str, Any] = {"device": "cpu", "settings": settings}
     CausalMixClassifier("default", run_folder=tmp_path / "kept", **asked).fit(*parts(frame))
     assert list((tmp_path / "mine").glob("*.ckpt"))
+
+
+def test_a_callback_of_ones_own_runs_whatever_its_name(
+    frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_callbacks.py").write_text(
+        "from lightning.pytorch.callbacks import Callback\n"
+        "class RunReport(Callback):\n"
+        "    steps = []\n"
+        "    def on_train_batch_end(self, trainer, *_):\n"
+        "        self.steps.append(trainer.global_step)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    more = [{"class_path": "own_callbacks.RunReport"}]
+    settings = {**tiny, "trainer": {"callbacks+": more}}
+    CausalMixClassifier("default", max_steps=2, device="cpu", settings=settings).fit(*parts(frame))
+    assert importlib.import_module("own_callbacks").RunReport.steps == [1, 2]
 
 
 @pytest.mark.parametrize("folds", [1, 2])
