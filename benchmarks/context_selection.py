@@ -2,10 +2,10 @@
 
     LIT_CAUSALMIX_DATA=FOLDER python benchmarks/context_selection.py --out docs/results/context.md
 
-Zero-shot, version 1 of `Nano` with its four views and at most `--limit` context rows, on the three
-largest tables of the folder (rows times columns, at most 60 columns), test rows `--test`. Seconds
-are processor time of the predictions, the choice of rows among them, on one thread. What stands in
-the JSON file beside the page is not measured again.
+Zero-shot, `Nano` with at most `--limit` context rows, on the three largest tables of the folder
+(rows times columns, at most 60 columns), test rows `--test`. Seconds are processor time of the
+predictions, the choice of rows among them, on one thread. What stands in the JSON file beside the
+page is not measured again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import lightning.pytorch as pl
 import torch
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.backbones.nano import LATEST
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.metrics import DomainScores
 from lit_causalmix.tables import SplitSpec, TableSpec
@@ -51,7 +52,7 @@ def measured(
         seed=seed,
         progress=False,
     )
-    task = CausalMixTask(Nano(1, max_context_rows=limit)).eval()
+    task = CausalMixTask(Nano(max_context_rows=limit)).eval()
     trainer = pl.Trainer(
         logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False
     )
@@ -78,9 +79,9 @@ def page(rows: list[dict], limit: int, test: int, seeds: int) -> str:
         "",
         "Written by `benchmarks/context_selection.py` (its first lines hold the command).",
         "",
-        f"Zero-shot `Nano` 1 with at most {limit} context rows, {test} test rows, {seeds} seeds of",
-        "split and choice: means, standard deviations over seeds in brackets. Processor seconds of",
-        "predicting the test rows, the choice of rows included, are medians on one thread.",
+        f"Zero-shot `Nano` {LATEST} with at most {limit} context rows, {test} test rows, {seeds}",
+        "seeds of split and choice: means, standard deviations over seeds in brackets. Processor",
+        "seconds of predicting the test rows, the choice of rows included, are medians, one core.",
         "",
         "| table | rows to choose from | rule | ROC-AUC or R² | log-loss or RMSE | seconds |",
         "|---|---:|---|---:|---:|---:|",
