@@ -61,7 +61,9 @@ class ZeroShotEarlyStopping(EarlyStopping):
         task = as_task(pl_module)
         if task.selection.keeps_last:
             return
-        if not torch.isfinite(self.best_score):
+        if task.selects_anew:
+            self.wait_count = 0
+        if task.selects_anew or not torch.isfinite(self.best_score):
             self.best_score = torch.tensor(task.zero_shot_bar(), dtype=torch.float64)
         if self.wait_count >= self.patience:
             trainer.should_stop = True

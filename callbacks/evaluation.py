@@ -93,16 +93,55 @@ def check_validates(trainer: pl.Trainer, by: pl.Callback) -> None:
     check_scored_rows(trainer, by)
     if as_task(trainer.lightning_module).selection.keeps_last:
         return
-    epochs, every = trainer.max_epochs, trainer.check_val_every_n_epoch
+    each = batches_of_epoch(trainer, episode_datamodule(trainer).epoch_length)
+    total, first = batches_of_fit(trainer, each), _first_validation(trainer, each)
     if trainer.limit_val_batches == 0:
         wrong = "trainer.limit_val_batches must be 1.0, got 0"
-    elif epochs is not None and every is not None and 0 < epochs < every:
-        wrong = f"trainer.check_val_every_n_epoch must be at most max_epochs, {epochs}, got {every}"
+    elif total is not None and first is not None and 0 < total < first:
+        wrong = (
+            f"the fit ends after {total} training batches, and their first time is after {first}: "
+            "raise trainer.max_steps or max_epochs, or lower data.episodes_per_epoch, "
+            "trainer.check_val_every_n_epoch or val_check_interval"
+        )
     else:
         return
     raise ConfigurationError(
         f"{type(by).__name__} selects by the validation rows, which are never scored: {wrong}"
     )
+
+
+def batches_of_epoch(trainer: pl.Trainer, episodes: int) -> int:
+    """Training batches of an epoch on each rank, of so many episodes over all ranks."""
+    batches = -(-episodes // trainer.world_size)
+    limit = trainer.limit_train_batches  # a number of batches, or a share of them
+    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+
+
+def batches_of_fit(trainer: pl.Trainer, each: int) -> int | None:
+    """Training batches on each rank, by `max_epochs` and `max_steps`; None for a fit without end.
+
+    Args:
+        trainer: Of the fit.
+        each: Batches of an epoch.
+    """
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    accumulated: int = trainer.accumulate_grad_batches
+    lengths = []
+    if epochs is not None and epochs >= 0:
+        lengths.append(epochs * each)
+    if steps >= 0 and each:
+        whole, rest = divmod(steps, -(-each // accumulated))  # an epoch's end makes a step, too
+        lengths.append(whole * each + rest * accumulated)
+    return min(lengths, default=None)
+
+
+def _first_validation(trainer: pl.Trainer, each: int) -> int | None:
+    """Batches up to the first validation; None where it is set by time."""
+    interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
+    if not isinstance(interval, int | float):
+        return None
+    within = interval if isinstance(interval, int) else int(each * interval)
+    return within if every is None else (every - 1) * each + max(1, min(within, each))
 
 
 def is_trial(trainer: pl.Trainer) -> bool:

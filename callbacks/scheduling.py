@@ -6,7 +6,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lit_causalmix.callbacks.evaluation import episode_datamodule
+from lit_causalmix.callbacks.evaluation import (
+    batches_of_epoch,
+    batches_of_fit,
+    episode_datamodule,
+)
 from lit_causalmix.datamodules.base import EpisodeDataModule
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training.schedules import EpisodeSchedule, Progress, Schedule
@@ -35,23 +39,15 @@ def run_progress(trainer: pl.Trainer, episodes_per_epoch: int, by: pl.Callback) 
     Raises:
         ConfigurationError: If the fit has no end.
     """
-    epochs, steps = trainer.max_epochs, trainer.max_steps
-    ranks, accumulated = trainer.world_size, trainer.accumulate_grad_batches
-    batches = -(-episodes_per_epoch // ranks)
-    limit = trainer.limit_train_batches  # a number of batches, or a share of them
-    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-    lengths = []
-    if epochs is not None and epochs >= 0:
-        lengths.append(epochs * batches)
-    if steps >= 0:
-        whole, rest = divmod(steps, -(-batches // accumulated))  # an epoch's end makes a step, too
-        lengths.append(whole * batches + rest * accumulated)
-    if not lengths:
+    batches, ranks = batches_of_epoch(trainer, episodes_per_epoch), trainer.world_size
+    total = batches_of_fit(trainer, batches)
+    if total is None:
         raise ConfigurationError(
-            f"{type(by).__name__} needs to know how long the fit is, and max_epochs is {epochs}, "
-            f"max_steps {steps}: set trainer.max_epochs or trainer.max_steps"
+            f"{type(by).__name__} needs to know how long the fit is, and max_epochs is "
+            f"{trainer.max_epochs}, max_steps {trainer.max_steps}: set trainer.max_epochs or "
+            "trainer.max_steps"
         )
-    return Progress(per_epoch=batches * ranks, total=min(lengths) * ranks)
+    return Progress(per_epoch=batches * ranks, total=total * ranks)
 
 
 def over_the_fit(

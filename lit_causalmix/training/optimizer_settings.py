@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import public_name
@@ -35,6 +36,42 @@ def described(optimizer: Optimizer) -> dict[str, Any]:
         for number, group in enumerate(optimizer.param_groups)
     ]
     return {"class": public_name(type(optimizer)), "groups": groups}
+
+
+def scheduled(
+    optimizer: Optimizer, schedule: Callable[[Optimizer], LRScheduler] | None
+) -> tuple[LRScheduler | None, dict[str, Any]]:
+    """Makes the schedule of an optimiser, and describes both as `described` does.
+
+    The arguments of a schedule are what its state holds: torch takes them from a checkpoint,
+    whatever is configured. Those that it leaves out, as `WarmupStableDecay` does, may change.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+        >>> steps = lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, step_size=3)
+        >>> scheduled(optimizer, steps)[1]["schedule"]["settings"]["step_size"]
+        '3'
+    """
+    settings = described(optimizer)  # before the schedule changes its rates
+    if schedule is None:
+        return None, {**settings, "schedule": None}
+    scheduler = schedule(optimizer)
+    own = plain_settings(scheduler.state_dict())
+    own.pop("last_epoch", None)
+    return scheduler, {
+        **settings,
+        "schedule": {"class": public_name(type(scheduler)), "settings": own},
+    }
+
+
+def plain_settings(values: Mapping[str, Any]) -> dict[str, str]:
+    """Those of some values by name that are public, and plain numbers or texts, as texts."""
+    return {
+        name: str(value)
+        for name, value in values.items()
+        if isinstance(value, bool | int | float | str) and not name.startswith("_")
+    }
 
 
 def check_optimizer(
@@ -76,6 +113,18 @@ def _differences(
             values = before["settings"][name], now["settings"][name]
             if values[0] != values[1]:
                 yield f"has {name} {values[0]}, model.optimizer has {name} {values[1]}"
+    if "schedule" in stored and stored["schedule"] != own["schedule"]:
+        yield (
+            f"has the schedule {_told(stored['schedule'])}, model.lr_scheduler is "
+            f"{_told(own['schedule'])}"
+        )
+
+
+def _told(schedule: Mapping[str, Any] | None) -> str:
+    if schedule is None:
+        return "none"
+    settings = ", ".join(f"{name}={value}" for name, value in schedule["settings"].items())
+    return f"{schedule['class']}({settings})"
 
 
 def _trained(description: Mapping[str, Any], *, sizes: bool) -> str:

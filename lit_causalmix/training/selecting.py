@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.metrics import MetricSpec, Score, specs
+from lit_causalmix.training.begun_with import KEY, begun_from, begun_with, check_start
 from lit_causalmix.training.kept_weights import (
     Weights,
     check_seal,
@@ -51,6 +52,7 @@ class SelectingModule(RunModule):
     Attributes:
         scoreboard: The scores of the present fit, or of the checkpoint that was read.
         memory: Asked before zero-shot is measured; null measures always.
+        selects_anew: Whether the fit goes on from a checkpoint that selected by other rows.
     """
 
     selection: Selection
@@ -60,7 +62,9 @@ class SelectingModule(RunModule):
         super().__init__()
         self.scoreboard = Scoreboard()
         self.memory: ZeroShotMemory | None = None
+        self.selects_anew = False
         self._start: Weights | None = None
+        self._start_before: Weights | None = None
         self._selected: Weights | None = None
         self._unsettled = False
         self._rows: dict[Stage, str] = {}
@@ -210,6 +214,7 @@ class SelectingModule(RunModule):
         super().setup(stage)
         self._rows = {}  # the datamodule may be another one
         if stage == "fit" and self.trainer.global_step == 0:
+            self._start_before = self._start  # of a checkpoint, which is read after this
             self.scoreboard, self._selected, self._start = Scoreboard(), None, None
         elif stage != "fit" and self._unsettled:
             _log.info("The fit before was broken off: going on with its selected weights")
@@ -219,6 +224,7 @@ class SelectingModule(RunModule):
 
     def on_fit_start(self) -> None:
         self._unsettled = True
+        self._compare_rows()
         self._call("on_opened")
 
     def on_validation_epoch_end(self) -> None:
@@ -237,10 +243,12 @@ class SelectingModule(RunModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         seal(checkpoint, self.scoreboard.state(), self._selected)
+        checkpoint[KEY] = begun_with(self.pretrained_digest(), self.selection)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         check_seal(checkpoint)
+        self._compare_start(checkpoint)
         content, self._selected = unsealed(checkpoint)
         self.scoreboard = Scoreboard() if content is None else Scoreboard.of_state(content)
         if content is None:
@@ -252,6 +260,27 @@ class SelectingModule(RunModule):
             self.scoreboard.selected = None
             _log.warning(
                 "The checkpoint has no copy of the selected weights: the fit selects from "
+                "zero-shot on"
+            )
+
+    def _compare_start(self, checkpoint: Mapping[str, Any]) -> None:
+        """Takes the weights that a fit of this very module began with, and refuses others."""
+        former = self._start_before
+        if former is not None and of_tensors(former) == begun_from(checkpoint):
+            self._start = former
+        check_start(checkpoint, self.pretrained_digest())
+
+    def _compare_rows(self) -> None:
+        """Forgets what was selected by other rows: the scores of the two do not compare."""
+        known = self.scoreboard.sheets.get("val")
+        chosen = self.scoreboard.selected
+        self.selects_anew = (
+            chosen is not None and known is not None and (known.rows != self.rows("val"))
+        )
+        if self.selects_anew:
+            self.scoreboard.selected, self.scoreboard.history = None, []
+            _log.warning(
+                "The rows that select are others than the checkpoint's: the fit selects from "
                 "zero-shot on"
             )
 

@@ -10,6 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lit_causalmix.backbones import Backbone, Nano
 from lit_causalmix.episode import Episode
@@ -19,12 +20,13 @@ from lit_causalmix.metrics import MetricSpec
 from lit_causalmix.tables import Encoder, Table
 from lit_causalmix.tables.schema import Schema
 from lit_causalmix.training.adapters import Adapter
+from lit_causalmix.training.begun_with import check_selection
 from lit_causalmix.training.class_weight import ClassWeight
 from lit_causalmix.training.gate import Gate, GatedLoss
 from lit_causalmix.training.l2_sp import L2SP
 from lit_causalmix.training.memory import MemoryRule
 from lit_causalmix.training.memory_module import MemoryModule
-from lit_causalmix.training.optimizer_settings import KEY, check_optimizer, described
+from lit_causalmix.training.optimizer_settings import KEY, check_optimizer, scheduled
 from lit_causalmix.training.scoring import scored_rows
 from lit_causalmix.training.selection import RealValidation, Selection
 
@@ -255,16 +257,17 @@ class CausalMixTask(MemoryModule):
     def on_predict_end(self) -> None:
         self._contexts.forget()
 
-    def _new_optimizer(self) -> Optimizer:
+    def _new_optimizer(self) -> tuple[Optimizer, LRScheduler | None, dict[str, Any]]:
         groups = [
             {"name": name, "params": trained}
             for name, parameters in self.backbone.parameter_groups().items()
             if (trained := [p for p in parameters if p.requires_grad])
         ]
-        return self.optimizer(groups)
+        optimizer = self.optimizer(groups)
+        return optimizer, *scheduled(optimizer, self.lr_scheduler)
 
     def check_resumed(self, checkpoint: Mapping[str, Any], *, sizes: bool = True) -> None:
-        """Refuses to go on from a checkpoint with another optimiser, or other parts to train.
+        """Refuses to go on with another selection or optimiser, or other parts to train.
 
         Args:
             checkpoint: As Lightning reads it.
@@ -273,7 +276,8 @@ class CausalMixTask(MemoryModule):
         Raises:
             ConfigurationError: With what differs.
         """
-        check_optimizer(checkpoint, described(self._new_optimizer()), sizes=sizes)
+        check_selection(checkpoint, self.selection)
+        check_optimizer(checkpoint, self._new_optimizer()[2], sizes=sizes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -286,11 +290,9 @@ class CausalMixTask(MemoryModule):
             checkpoint[KEY] = self._optimizer_settings
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self._new_optimizer()
-        self._optimizer_settings = described(optimizer)
-        if self.lr_scheduler is None:
+        optimizer, scheduler, self._optimizer_settings = self._new_optimizer()
+        if scheduler is None:
             return optimizer
-        scheduler = self.lr_scheduler(optimizer)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

@@ -1,6 +1,7 @@
 """`--ckpt_path`: a checkpoint goes with its table, split, task and backbone."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -127,14 +128,55 @@ def test_another_backbone_is_refused(run: Path, capsys: pytest.CaptureFixture[st
             "--model.freeze=[head]",
             "its optimiser trains embedding, layers, head, this fit embedding, layers ",
         ),
+        (
+            "--model.lr_scheduler={class_path: StepLR, init_args: {step_size: 3}}",
+            "has the schedule none, model.lr_scheduler is torch.optim.lr_scheduler.StepLR(",
+        ),
+        ("--model.selection=FixedBudget", "selected by lit_causalmix.training.RealValidation(), "),
     ],
 )
-def test_a_fit_goes_on_with_its_own_optimiser_alone(
+def test_a_fit_goes_on_with_its_own_optimiser_and_selection_alone(
     option: str, message: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     last = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
     assert message in refused(capsys, line("fit", last, option))
-    assert main(line("test", last, option)) == 0  # a test has no optimiser
+    assert main(line("test", last, option)) == 0  # a test has neither
+
+
+@pytest.mark.parametrize(
+    ("schedule", "changed", "taken"),
+    [
+        ("StepLR, init_args: {step_size: 3, gamma: 0.5}", "gamma: 0.1", 2),
+        (
+            "lit_causalmix.training.optim.WarmupStableDecay, "
+            "init_args: {total_steps: 9, warmup_steps: 1, decay_steps: 2}",
+            "total_steps: 7",
+            0,
+        ),
+    ],
+)
+def test_a_schedule_may_change_where_its_numbers_are_the_configurations(
+    schedule: str, changed: str, taken: int, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = f"--model.lr_scheduler={{class_path: {schedule}}}"
+    assert main(line("fit", asked)) == 0
+    name = changed.partition(":")[0]
+    other = re.sub(rf"{name}: [\d.]+", changed, asked)
+    last = f"--ckpt_path={run.with_name('version_1') / 'checkpoints' / 'last.ckpt'}"
+    assert main(line("fit", last, other, "--trainer.max_epochs=3")) == taken
+    if taken:
+        said = capsys.readouterr().err
+        assert "StepLR(step_size=3, gamma=0.5), model.lr_scheduler is" in said
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_other_weights_to_begin_with_are_refused(
+    command: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+    assert main(line(command, last, "--model.backbone.seed=7")) == 2
+    assert "began with other weights of the backbone (SHA-256 " in capsys.readouterr().err
+    assert main(line("predict", last, "--data.predict_source=mixed.csv")) == 0
 
 
 def test_a_metric_that_is_asked_for_later_is_scored_from_then_on(

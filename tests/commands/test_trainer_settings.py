@@ -106,7 +106,12 @@ def test_weights_of_another_precision_are_refused(
         (["--trainer.limit_val_batches=2"], "trainer.limit_val_batches must be 1.0 (all of them)"),
         (["--trainer.limit_test_batches=.5"], "or 0 (no such scores), got 0.5"),
         (["--trainer.limit_val_batches=0"], "which are never scored: trainer.limit_val_batches"),
-        (["--trainer.check_val_every_n_epoch=5"], "must be at most max_epochs, 2, got 5"),
+        (["--trainer.check_val_every_n_epoch=5"], "which are never scored: the fit ends after 4"),
+        (["--trainer.max_steps=1"], "after 1 training batches, and their first time is after 2"),
+        (
+            ["--trainer.val_check_interval=9", "--trainer.check_val_every_n_epoch=null"],
+            "is after 9",
+        ),
         (["--trainer.overfit_batches=1"], "trainer.overfit_batches would score other rows"),
         (
             ["--trainer.devices=2", "--trainer.strategy=ddp_spawn"],

@@ -240,6 +240,15 @@ def test_a_run_that_is_kept_has_the_checkpoints_of_settings(
     assert list((tmp_path / "mine").glob("*.ckpt"))
 
 
+def test_a_fit_of_few_steps_is_scored_when_it_ends(
+    frame: pd.DataFrame, tiny: dict[str, Any]
+) -> None:
+    settings = {**tiny, "data": {k: v for k, v in tiny["data"].items() if "episodes" not in k}}
+    model = CausalMixClassifier("default", max_steps=3, device="cpu", settings=settings)
+    history = model.fit(*parts(frame)).model_.record["scoreboard"]["history"]
+    assert [entry["step"] for entry in history] == [0, 3]
+
+
 def test_a_callback_of_ones_own_runs_whatever_its_name(
     frame: pd.DataFrame, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

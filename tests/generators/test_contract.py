@@ -150,7 +150,11 @@ def test_no_rows(method: Method, mixed: Table) -> None:
 
 def test_same_seed_same_bits(method: Method, table: Table) -> None:
     again = method.make()
+    numpy_state = np.random.get_state()[1].copy()  # type: ignore[index,union-attr] # noqa: NPY002
+    torch_state = torch.random.get_rng_state()
     again.fit(table, seed=3, progress=False)
+    assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index] # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
     assert bits(again) == bits(fitted(method, table))
     assert bits(again, seed=2) != bits(again)
 

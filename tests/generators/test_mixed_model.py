@@ -40,6 +40,19 @@ def complete(table: Table) -> NDArray[np.float64]:
     return np.column_stack([impute(table.features[:, j], c) for j, c in enumerate(columns)])
 
 
+# -- teachers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+@pytest.mark.parametrize("classify", [True, False])
+def test_a_teacher_learns_without_the_global_generator(name: str, classify: bool) -> None:
+    rng = np.random.default_rng(0)
+    features, target = rng.normal(size=(30, 2)), rng.integers(2, size=30)
+    before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr] # noqa: NPY002
+    TEACHERS[name](rng, classify, 1).fit(features, target)
+    assert (np.random.get_state()[1] == before).all()  # type: ignore[index] # noqa: NPY002
+
+
 # -- features ------------------------------------------------------------------------------------
 
 

@@ -117,6 +117,29 @@ def test_a_resumed_fit_needs_no_other_file_than_its_checkpoint(
     assert report(RUN) == before
 
 
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_fit_that_goes_on_with_other_validation_rows_selects_from_zero_shot_on(
+    command: Callable[..., int], caplog: pytest.LogCaptureFixture, stops: bool
+) -> None:
+    rows = ["--data.val_synthetic_rows=40", "--model.selection=SyntheticValidation"]
+    jitter, shuffled = (f"--data.generator={n}Generator" for n in ("Jitter", "IndependentColumns"))
+    patience = ["--trainer.callbacks+=ZeroShotEarlyStopping", "--trainer.callbacks.patience=9"]
+    rows += patience if stops else []
+    assert command("fit", *rows, jitter, rate=0.02) == 0
+    before = report(RUN)
+    assert before["best_step"] > 0
+    more = ["--ckpt_path", str(LAST), "--trainer.max_epochs=3"]
+    assert command("fit", *rows, shuffled, *more, rate=0.02) == 0
+    assert "rows that select are others than the checkpoint's" in caplog.text
+    after = report(RUN.with_name("version_1"))
+    assert [entry["step"] for entry in after["history"]] == [0, 6]
+    assert after["best_step"] in (0, 6)
+    content = torch.load(RUN.with_name("version_1") / "best.ckpt", weights_only=True)
+    selected = content["scoreboard"]["selected"]
+    zero_shot = content["scoreboard"]["history"][0]["scores"]["synthetic/log_loss"][0]
+    assert selected["score"] <= zero_shot
+
+
 def test_a_flipped_bit_of_the_selected_weights_is_noticed(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

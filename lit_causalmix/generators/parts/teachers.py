@@ -50,14 +50,17 @@ def _mlp(rng: np.random.Generator, classify: bool, seed: int) -> Any:
     )
 
 
-def _svm(rng: np.random.Generator, classify: bool, seed: int) -> Any:  # noqa: ARG001 - no chance
+def _svm(rng: np.random.Generator, classify: bool, seed: int) -> Any:
     from sklearn.svm import SVC, SVR
 
-    return (SVC if classify else SVR)(
+    machine = (SVC if classify else SVR)(
         kernel=str(rng.choice(["rbf", "linear", "poly"])),
         C=float(10 ** rng.uniform(-1, 2)),
         max_iter=20_000,
     )
+    # Without it scikit-learn asks the global generator for a seed; SVR takes it by no argument.
+    machine.random_state = seed
+    return machine
 
 
 def _boosting(rng: np.random.Generator, classify: bool, seed: int) -> Any:
