@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -20,13 +21,22 @@ _TIMES = ("", " %H:%M", " %H:%M:%S")
 FORMATS = (ISO, *(day + clock for day, clock in product((*_DAYS, *_LONG_DAYS), _TIMES)))
 """Formats that are recognised without being named."""
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
 
 def days(label: str, date_format: str) -> float:
     """Returns days since 1970-01-01, or NaN where the text is no date of that format.
 
     ISO 8601 is read whatever the format, as cells that a source types as dates arrive in it.
+
+    Example:
+        >>> days("1970-02", "%Y-%m"), days("1971", "%Y"), days("02011970", "%d%m%Y")
+        (31.0, 365.0, 1.0)
+        >>> days("2011970", "%d%m%Y")  # a number has lost its zero, which began day or month
+        nan
     """
-    moment = _parse(label, date_format) or _parse(label, ISO)
+    moment = _parse(label, date_format) if _is_whole(label, date_format) else None
+    moment = moment or _parse_iso(label)
     if moment is None:
         return np.nan
     # Not astimezone: in UTC the moment may lie before year 1 or after year 9999.
@@ -40,7 +50,8 @@ def matching_formats(labels: Iterable[str]) -> list[str]:
     seen = False
     for label in labels:
         seen = True
-        matching = [form for form in matching if _parse(label, form) is not None]
+        usual = matching if _has_usual_length(label) else []
+        matching = [form for form in usual if _parse(label, form) is not None]
         if not matching:
             break
     return matching if seen else []
@@ -83,11 +94,37 @@ def to_datetimes(values: NDArray[np.float64]) -> NDArray[np.datetime64]:
 
 
 def _parse(label: str, date_format: str) -> datetime | None:
-    if not 8 <= len(label) <= 40:
-        return None
+    if date_format == ISO:
+        return _parse_iso(label)
     try:
-        if date_format == ISO:
-            return datetime.fromisoformat(label)
         return datetime.strptime(label, date_format)
     except ValueError:
         return None
+
+
+def _parse_iso(label: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(label) if _has_usual_length(label) else None
+    except ValueError:
+        return None
+
+
+def _has_usual_length(label: str) -> bool:
+    """Whether a text has the length of a date whose format nobody has named."""
+    return 8 <= len(label) <= 40
+
+
+def _is_whole(label: str, date_format: str) -> bool:
+    """Whether no zero is lost: 7 January as 701, or October as 2010.1, reads as another date.
+
+    Fractions of a second have as many digits as they like.
+    """
+    if date_format == ISO or "%f" in date_format or not _NUMBER.fullmatch(label):
+        return True
+    return len(label) == _width(date_format)
+
+
+@lru_cache(maxsize=64)
+def _width(date_format: str) -> int:
+    """Characters of a date whose fields have all their digits."""
+    return len(datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(date_format))

@@ -125,6 +125,17 @@ def test_unusable_columns_are_refused(
         (cycle("01/31/1970", "01/02/1970"), "date", 30.0),
         (cycle("02/01/1970", "01/02/1970"), "date:%d/%m/%Y", 1.0),
         (cycle(pd.Timestamp("1970-01-02 06:00"), None), "date", 1.25),
+        (cycle("1970-02", "2020-01"), "date:%Y-%m", 31.0),
+        (cycle("1971", 2020), "date:%Y", 365.0),
+        (cycle("02/1970", "1/2020"), "date:%m/%Y", 31.0),
+        (cycle("020170", "010120"), "date:%d%m%y", 1.0),
+        (cycle("18:00", "06:30"), "date:%H:%M", -25566.25),
+        (cycle("1970.02", "1970.11"), "date:%Y.%m", 31.0),
+        (
+            cycle("Thursday, 01 January 1970 12:00:00.000000", "Friday, 02 January 1970 0:0:0.0"),
+            "date:%A, %d %B %Y %H:%M:%S.%f",
+            0.5,
+        ),
     ],
 )
 def test_dates_become_days(cells: list[Any], kind: str, first: float) -> None:
@@ -132,6 +143,19 @@ def test_dates_become_days(cells: list[Any], kind: str, first: float) -> None:
     assert train.values[0, 0] == first
     assert train.schema.features[0].is_numerical
     assert train.schema.features[0].date_format
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"), [("1970.10", "date:%Y.%m"), (1011970, "date:%d%m%Y"), (930, "date:%H%M")]
+)
+def test_dates_that_lost_a_zero_as_numbers_are_not_read_as_others(cell: Any, kind: str) -> None:
+    with pytest.raises(TableError, match=r"'c' holds dates \(.*\), but row 0 "):
+        load(cycle(cell), kinds={"c": kind})
+
+
+def test_short_dates_are_not_recognised_without_their_format() -> None:
+    assert column_of(cycle("1970-02", "2020-01")).kind is ColumnKind.CATEGORICAL
+    assert not column_of(cycle("1971", "2020")).date_format
 
 
 def test_columns_without_a_training_cell_are_set_aside() -> None:
