@@ -34,9 +34,11 @@ def times_of(cells: Cells, spec: TableSpec, rows: Ints) -> NDArray[np.float64]:
         )
     present = np.flatnonzero(cells.counts)
     values = cells.numbers.copy()
-    if not np.isfinite(values[present]).all():
+    kind = spec.kinds.get(cells.name, "")
+    # Digits whose day comes first grow with time as dates alone, not as numbers.
+    if kind.startswith(DATE) or not np.isfinite(values[present]).all():
         labels = [str(label) for label in cells.labels[present]]
-        named = spec.kinds.get(cells.name, "").removeprefix(DATE).removeprefix(":")
+        named = kind.removeprefix(DATE).removeprefix(":")
         date_format = named or dates.common_format(cells.name, labels)
         values[present] = [dates.days(label, date_format) for label in labels]
     found: NDArray[np.float64] = values[cells.codes]

@@ -97,6 +97,26 @@ def test_numbers_are_times_too_and_a_named_format_is_read() -> None:
     assert splits.test.rows.tolist() == list(range(45, 60))
 
 
+@pytest.mark.parametrize("date_format", ["%d%m%Y", "%d%m%y", "%m%Y", "%m/%Y", "%Y-%m", "%Y%m%d"])
+def test_digits_are_ordered_by_the_format_that_is_stated(date_format: str) -> None:
+    moments = pd.Series(pd.date_range("2019-01-01", periods=60, freq="9D"))
+    frame = sold().assign(when=moments.dt.strftime(date_format))
+    splits = load(frame, kinds={"when": f"date:{date_format}"})
+    train, val, test = (moments[getattr(splits, part).rows] for part in ("train", "val", "test"))
+    assert train.max() < val.min()
+    assert val.max() < test.min()
+
+
+def test_digits_that_are_called_dates_are_no_numbers() -> None:
+    moments = pd.Series(pd.date_range("2019-01-01", periods=60, freq="9D"))
+    frame = sold().assign(when=moments.dt.strftime("%d%m%Y"))
+    with pytest.raises(TableError, match=r"column 'when', .* has no common format: name the"):
+        load(frame, kinds={"when": "date"})
+    lost = frame.assign(when=frame["when"].astype(int))  # 1012019, once 01012019
+    with pytest.raises(TableError, match="'1012019' in the time column 'when', which is no date"):
+        load(lost, kinds={"when": "date:%d%m%Y"})
+
+
 def test_what_cannot_be_split_by_time_is_refused() -> None:
     frame = sold()
     with pytest.raises(TableError, match=r"'when' is missing in row 7 \(counted from 0\)"):
