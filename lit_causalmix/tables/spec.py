@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from lit_causalmix.episode import RowOrigin
@@ -78,6 +79,7 @@ class TableSpec:
     max_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
+        self._name_columns()
         if self.domain in ORIGINS:
             raise ConfigurationError(
                 f"a table has a domain of its own: {', '.join(ORIGINS)} say where single rows come "
@@ -116,6 +118,18 @@ class TableSpec:
         if self.max_bytes < 1:
             raise ConfigurationError(f"max_bytes is at least 1, got {self.max_bytes}")
         self._check_roles()
+
+    def _name_columns(self) -> None:
+        """Makes text of names that YAML reads as whole numbers, as those of every table are."""
+        for setting in ("kinds", "order"):
+            named = {
+                _name(column, setting): said for column, said in getattr(self, setting).items()
+            }
+            object.__setattr__(self, setting, named)
+        object.__setattr__(self, "drop", [_name(column, "drop") for column in self.drop])
+        for role in ("target", "group_column", "split_column", "time_column"):
+            column = getattr(self, role)
+            object.__setattr__(self, role, None if column is None else _name(column, role))
 
     def _check_roles(self) -> None:
         roles = {
@@ -177,3 +191,17 @@ class SplitSpec:
             limit = getattr(self, name)
             if limit is not None and limit < least:
                 raise ConfigurationError(f"{name} is at least {least}, got {limit}")
+
+
+def _name(column: object, setting: str) -> str:
+    """The name of a column as text: 2019 is "2019".
+
+    Raises:
+        ConfigurationError: If it is neither text nor a whole number, whose text is sure.
+    """
+    if isinstance(column, bool) or not isinstance(column, str | Integral):
+        raise ConfigurationError(
+            f"{setting} names the column {column!r}, read as {type(column).__name__}, and names of "
+            "columns are text: quote it as the table has it"
+        )
+    return str(column)
