@@ -18,6 +18,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.estimators.arguments import check_arguments, plain
 from lit_causalmix.estimators.configuration import fit_settings
 from lit_causalmix.estimators.fitting import SOURCE, Fitted, fit_frame, run_folder
+from lit_causalmix.estimators.frames import as_pandas
 from lit_causalmix.estimators.rows import as_frame, training_frame
 from lit_causalmix.model import Predictor
 from lit_causalmix.tables.schema import TaskType
@@ -166,6 +167,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     def _checked(self, X: Any, y: Any = "no_validation") -> pd.DataFrame:
         """X as a frame, after scikit-learn's own checks of its columns; with y, those of `fit`."""
         fits = not (isinstance(y, str) and y == "no_validation")
+        X = as_pandas(X)
         frame = as_frame(X, least=2 if fits else 1)
         named = X if isinstance(X, pd.DataFrame) else frame.to_numpy()
         validate_data(self, named, y, reset=fits, skip_check_array=True)

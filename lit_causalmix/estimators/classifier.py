@@ -126,7 +126,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         """Fits to rows and their classes.
 
         Args:
-            X: (n, C), a DataFrame with columns of any kind, or an array.
+            X: (n, C), a DataFrame (pandas, polars, …) with columns of any kind, or an array.
             y: (n,) class labels: text, numbers or truth values; each class needs two rows.
             groups: (n,) labels; rows of one group are never parted between training and validation.
 

@@ -41,7 +41,7 @@ class CausalMixRegressor(RegressorMixin, CausalMixEstimator):  # type: ignore[mi
         """Fits to rows and their numbers.
 
         Args:
-            X: (n, C), a DataFrame with columns of any kind, or an array.
+            X: (n, C), a DataFrame (pandas, polars, …) with columns of any kind, or an array.
             y: (n,) finite numbers.
             groups: (n,) labels; rows of one group are never parted between training and validation.
 
