@@ -10,6 +10,7 @@ from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.pages.content import Part, Table
 from lit_causalmix.pages.text import render
 from lit_causalmix.study.record import Record
+from lit_causalmix.study.report.alignment import aligned
 from lit_causalmix.study.report.parts import notes
 from lit_causalmix.study.report.summary import ranked_summary, ranking, written
 from lit_causalmix.study.report.words import signed
@@ -25,13 +26,16 @@ _COLUMNS = {
     "n_tables": "tables",
     "n_runs": "runs",
 }
+_REFERENCE = "default"
+"""The method whose zero-shot score the ranks are taken beside, as on the page by default."""
 
 
 def comparison_table(records: Sequence[Record], *, metric: str | None = None) -> str:
     """Compares methods by their normalised test score over the real rows.
 
     Classification and regression stand apart, as their metrics do. Every table counts once, by its
-    mean over seeds; the average rank is taken over the tables and seeds that every method has.
+    mean over seeds; the average rank is taken over the tables and seeds that every method has,
+    in percent of default's zero-shot for all of them (see `aligned`).
 
     Args:
         records: Of `results.finished`.
@@ -73,7 +77,8 @@ def _parts(cells: pd.DataFrame, kind: str, metric: str | None) -> Iterator[Part]
     score = f"test/real/{name}_normalized"
     if score not in cells:
         return
-    summary = ranked_summary(cells, score, "condition")
+    alike = aligned(cells, name, score, _REFERENCE)
+    summary = ranked_summary(cells, score, "condition", ranked=alike)
     seconds = cells.groupby("condition")["seconds"].median()
     rows = [
         (condition, *row, f"{seconds[condition]:.1f}")
@@ -81,7 +86,7 @@ def _parts(cells: pd.DataFrame, kind: str, metric: str | None) -> Iterator[Part]
     ]
     head = ("", *_COLUMNS.values(), "s per run")
     title = f"{kind}: {name}, improvement on zero-shot in %, test rows"
-    said = notes(("", text) for text in _told(cells, score))
+    said = notes(("", text) for text in _told(alike, score))
     yield Part([Table(head, rows, range(1, len(head))), *said], title)
     means = table_means(cells, score, ["condition"]).unstack("table").dropna(axis=1, how="all")
     head = ("", *map(str, means.columns))

@@ -10,11 +10,10 @@ from functools import cached_property
 import pandas as pd
 
 from lit_causalmix.metrics import metric_named, specs
+from lit_causalmix.study.report.alignment import aligned
 from lit_causalmix.study.report.contents import Study
 
 KINDS = ("classification", "regression")
-
-_CELL = ["table", "seed"]
 
 FEW_TABLES = 6
 """With fewer the signed-rank test cannot reach p < 0.05, whatever the scores."""
@@ -74,22 +73,12 @@ class Block:
 
     @cached_property
     def alike(self) -> pd.DataFrame:
-        """`main` with the score that decides in percent of one zero-shot for all methods.
+        """`main` with the score that decides in percent of one zero-shot for all methods."""
+        return self.alike_in(self.metric)
 
-        Folds predict by several members, zero-shot too, so that a method that fits them has a
-        zero-shot score of its own. Percents of different scores are not to be subtracted or ranked:
-        they are taken of the reference's, on the same table with the same seed.
-        """
-        raw, zero = (f"test/real/{self.metric}{end}" for end in ("", "_zero_shot"))
-        if zero not in self.main:
-            return self.main
-        own = self.main[self.main["method"] == self.reference].set_index(_CELL)[zero]
-        keys = pd.MultiIndex.from_frame(self.main[_CELL])
-        common = pd.Series(own.reindex(keys).to_numpy(), index=self.main.index)
-        sign = metric_named(self.metric).sign
-        gain = sign * (self.main[raw] - common) / common.abs() * 100
-        other = (common.notna() & (common != self.main[zero])).groupby(keys).transform("any")
-        return self.main.assign(**{self.score: self.main[self.score].mask(other, gain)})
+    def alike_in(self, metric: str) -> pd.DataFrame:
+        """`main` with the normalised score of a metric so: what is subtracted or ranked."""
+        return aligned(self.main, metric, score_name(metric), self.reference)
 
     @property
     def title(self) -> str:
