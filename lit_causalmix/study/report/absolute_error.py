@@ -20,7 +20,9 @@ def absolute_error_part(block: Block) -> Part:
     if block.kind != KINDS[1] or _MAE not in block.main:
         raise ConfigurationError("it is an error of numbers, and these targets are classes")
     cells = block.main.dropna(subset=[_MAE])
-    zero = cells.assign(method=_ZERO_SHOT, **{_MAE: cells[f"{_MAE}_zero_shot"]})
+    first = next(iter(block.settings))  # the reference, or what is shown in its place
+    zero = cells[cells["method"] == first]  # others, such as folds, have one of their own
+    zero = zero.assign(method=_ZERO_SHOT, **{_MAE: zero[f"{_MAE}_zero_shot"]})
     means = table_means(pd.concat([zero, cells]), _MAE).unstack("method")
     methods = [name for name in (_ZERO_SHOT, *block.settings) if name in means]
     means = means[methods]
@@ -38,7 +40,8 @@ def absolute_error_part(block: Block) -> Part:
 
 def _difference(block: Block) -> str:
     try:
-        effects = paired_effects(block.main, score_name("mae"), block.method, block.reference)
+        alike = block.alike_in("mae")
+        effects = paired_effects(alike, score_name("mae"), block.method, block.reference)
         overall = verdict(effects).overall
     except ConfigurationError as error:
         return f"No difference to {block.reference}: {error}."

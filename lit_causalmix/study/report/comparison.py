@@ -39,6 +39,10 @@ _STATISTICS = (
     "of validation and test score at the selected checkpoint, in percent. Both are medians "
     "over tables."
 )
+_ALIKE = (
+    ", where zero-shot scores differ by the scores themselves (in percent of the reference's "
+    "zero-shot), and not by the numbers here"
+)
 
 
 def paper_table(block: Block) -> Part:
@@ -96,30 +100,37 @@ def ranks_part(block: Block) -> Part:
 
 def per_table(block: Block) -> Part:
     """Every table by itself: mean normalised score of each method."""
-    means = block.main.pivot_table(
-        index=["domain", "table"], columns="method", values=block.score, aggfunc="mean"
-    )
+    means = _means(block.main, block.score)
     if means.empty:
         raise ConfigurationError(f"no run has a {block.score}")
     methods = [name for name in block.settings if name in means]
     means = means[methods]
+    alike = _means(block.alike, block.score).reindex_like(means)
     rows: list[tuple[str, ...]] = []
     marks: dict[tuple[int, int], Mark] = {}
     for number, (domain, table) in enumerate(means.index):
         scores = means.iloc[number]
         rows.append((str(table), str(domain), *(signed(value) for value in scores)))
-        own = scores.get(block.reference, math.nan)
-        for column, (name, value) in enumerate(scores.items(), start=2):
+        compared = alike.iloc[number]
+        own = compared.get(block.reference, math.nan)
+        for column, (name, value) in enumerate(compared.items(), start=2):
             if name != block.reference and value != own:
                 marks[number, column] = "better" if value > own else "worse" if value < own else ""
     told = (
         f"Mean over seeds of the {score_name(block.metric)}. Blue: better than "
-        f"{block.reference}; orange: worse."
+        f"{block.reference}; orange: worse{'' if alike.equals(means) else _ALIKE}."
     )
     head = ("table", "domain", *methods)
     return Part(
         [Paragraph(told), Table(head, rows, range(2, len(head)), marks)],
         files=csv(f"{block.slug}_tables", means.rename_axis(columns=None).reset_index()),
+    )
+
+
+def _means(cells: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Mean over seeds by table (rows) and method (columns)."""
+    return cells.pivot_table(
+        index=["domain", "table"], columns="method", values=score, aggfunc="mean"
     )
 
 

@@ -91,6 +91,17 @@ def make_record(
     }
 
 
+def make_member(record: Record, factor: float) -> Record:
+    """The same scores beside `factor` times the zero-shot, as of a method that fits folds."""
+    changed = copy.deepcopy(record)
+    for key, score in changed["scores"]["test"].items():
+        zero = changed["zero_shot"]["test"][key] * factor
+        changed["zero_shot"]["test"][key] = zero
+        sign = SIGN[key.partition("/")[2]]
+        changed["normalized"]["test"][key] = sign * (score - zero) / abs(zero) * 100
+    return changed
+
+
 def make_failed(record: Record, error: str) -> Record:
     """The same cell, had it failed."""
     kept = ("table", "method", "backbone", "seed", "ratio", "size", "key", "config", "seconds")
@@ -143,6 +154,11 @@ def keep(tmp_path: Any) -> Callable[[Iterable[Record]], Store]:
 @pytest.fixture
 def cell() -> MakeRecord:
     return make_record
+
+
+@pytest.fixture
+def member() -> Callable[[Record, float], Record]:
+    return make_member
 
 
 @pytest.fixture
