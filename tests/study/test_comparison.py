@@ -15,7 +15,10 @@ def record(method: str, table: str, backbone: str, seed: int) -> dict[str, Any]:
     return {
         **labels,
         **facts,
-        **{"ratio": 0.0, "size": 0.0, "best_step": 3, "seconds": {"total": 1.0}},
+        "ratio": 0.0,
+        "size": 0.0,
+        "best_step": 3,
+        "seconds": {"total": 1.0},
         "scores": {"test": {"real/roc_auc": score}},
         "zero_shot": {"test": {"real/roc_auc": zero}},
         "normalized": {"test": {"real/roc_auc": (score / zero - 1) * 100}},

@@ -29,7 +29,9 @@ def aligned(cells: pd.DataFrame, metric: str, score: str, reference: str) -> pd.
     own = cells[cells["method"] == reference].groupby(_CELL)[zero].first()
     keys = pd.MultiIndex.from_frame(cells[_CELL])
     common = pd.Series(own.reindex(keys).to_numpy(), index=cells.index)
+    other = (common.notna() & (common != cells[zero])).groupby(keys).transform("any")
+    if not other.any():  # nor need the metric be known in this process
+        return cells
     divisor = common.abs().where(common != 0)  # nothing can be divided by 0: undefined
     gain = metric_named(metric).sign * (cells[raw] - common) / divisor * 100
-    other = (common.notna() & (common != cells[zero])).groupby(keys).transform("any")
     return cells.assign(**{score: cells[score].mask(other, gain)})

@@ -80,6 +80,11 @@ class Block:
         """`main` with the normalised score of a metric so: what is subtracted or ranked."""
         return aligned(self.main, metric, score_name(metric), self.reference)
 
+    def setting_of(self, name: str) -> str:
+        """The main setting of a method in words; one that chooses has none of its own."""
+        chosen = self.main.loc[self.main["method"] == name, "chosen"]
+        return "chooses among its candidates" if chosen.notna().any() else str(self.settings[name])
+
     @property
     def title(self) -> str:
         return f"{self.backbone}, {self.kind}"

@@ -49,7 +49,7 @@ def paper_table(block: Block) -> Part:
     """Every method with its statistics over tables, beside the published figures."""
     frame = ranked_summary(block.main, block.score, ranked=block.alike)
     names = [str(name) for name in frame["method"]]
-    frame.insert(1, "setting", [str(block.settings[name]) for name in names])
+    frame.insert(1, "setting", [block.setting_of(name) for name in names])
     head = ["method", *_COLUMNS.values()]
     rows = [(name, *row) for name, row in zip(names, written(frame, [*_COLUMNS]), strict=True)]
     beside = [published(name) if block.metric == "roc_auc" else None for name in names]
