@@ -53,6 +53,8 @@ def roc_auc(probabilities: Tensor, targets: Tensor) -> Score:
         'ROC-AUC needs two classes among the rows, only one is present'
     """
     n_classes = probabilities.shape[1]
+    # torchmetrics takes scores beyond [0, 1], be it by one rounding, for logits of a sigmoid.
+    probabilities = probabilities.clamp(0, 1)
     present = torch.bincount(targets, minlength=n_classes) > 0
     if int(present.sum()) < 2:
         return _undefined("ROC-AUC needs two classes among the rows, only one is present")

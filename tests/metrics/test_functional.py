@@ -157,3 +157,14 @@ def test_errors_far_smaller_than_the_target_keep_their_digits() -> None:
 def test_an_infinite_score_is_not_normalised() -> None:
     assert not normalized_score(Score(math.inf), Score(1.0), -1).defined
     assert not normalized_score(Score(1.0), Score(math.inf), -1).defined
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_probability_above_1_by_a_rounding_leaves_the_roc_curve(dtype: torch.dtype) -> None:
+    """A sigmoid of scores near 0 would make ties of them."""
+    second = torch.tensor([3e-8, 1e-8, 2e-9, 1.0000002], dtype=dtype)
+    p = torch.stack([1 - second, second], dim=1)
+    assert roc_auc(p, torch.tensor([0, 0, 1, 1])).value == 0.5
+    none = torch.zeros_like(second)
+    three = torch.stack([second, none, none], dim=1)
+    assert roc_auc(three, torch.tensor([2, 2, 0, 0])).value == 0.5
