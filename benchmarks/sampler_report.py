@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+PACKAGE = "lit-causalmix"
 TARGETS = {("linear", 512): 30, ("linear", 5000): 4, ("boosting", 512): 5, ("boosting", 5000): 3}
 BARE_TARGET = 3
 SHARE_TARGETS = {"Nano 1": 0.05, "TabPFN v1": 0.01}
@@ -38,11 +39,13 @@ def ratio(cell: dict[str, Any], of: str = "dowhy", to: str = "ours") -> float:
 
 def markdown(results: dict[str, Any]) -> str:
     """The results as Markdown."""
-    facts = ", ".join(f"{k} {v}" for k, v in results["versions"].items())
+    others = {k: v for k, v in results["versions"].items() if k != PACKAGE}
+    facts = ", ".join(f"{k} {v}" for k, v in others.items())
     lines = [
         "# The compiled sampler",
         "",
-        f"Made by `{results['command']}`; {facts}; one thread; calls of "
+        f"Measured with {PACKAGE} {results['versions'][PACKAGE]} by `{results['command']}`; "
+        f"{facts}; one thread; calls of "
         f"each kind in turns, {results['fewest']} or more of each, ratios of median CPU times. "
         "Absolute times are left to the JSON file.",
         "",
@@ -62,8 +65,8 @@ def markdown(results: dict[str, Any]) -> str:
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for c in results["speed"]:
-        others = ("dowhy", "dowhy_stock", "bare_torch")
-        cells = [f"{ratio(c, o):.3g}" if o in c["seconds"] else "–" for o in others]
+        rivals = ("dowhy", "dowhy_stock", "bare_torch")
+        cells = [f"{ratio(c, o):.3g}" if o in c["seconds"] else "–" for o in rivals]
         head = (c["table"], c["mechanism"], c["graphs"], f"{c['rows']:,}")
         lines.append(f"| {' | '.join(map(str, (*head, *cells)))} |")
     lines += [

@@ -5,11 +5,14 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "sampler.py"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "benchmarks" / "sampler.py"
 
 
 @pytest.mark.slow
@@ -37,3 +40,12 @@ def test_quick_run_writes_results_and_report(tmp_path: Path) -> None:
     assert results["command"] in report
     assert report.count("\n| generated") == len(results["speed"])
     assert report in finished.stdout
+
+
+def test_the_kept_page_is_what_its_script_writes(benchmark: Callable[[str], ModuleType]) -> None:
+    kept = ROOT / "docs" / "results" / "sampler.json"
+    results = json.loads(kept.read_text(encoding="utf-8"))
+    page = kept.with_suffix(".md").read_text(encoding="utf-8")
+    assert benchmark("sampler_report").markdown(results) == page
+    assert not any("torch_cpu" in cell["seconds"] for cell in results["speed"])
+    assert f"Measured with lit-causalmix {results['versions']['lit-causalmix']} by" in page
