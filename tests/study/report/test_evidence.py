@@ -96,7 +96,7 @@ def test_a_zero_shot_of_its_own_counts_for_the_method_and_not_for_differences(
     main.loc[auto, found.score] = (main.loc[auto, raw] / 0.81 - 1) * 100
     text = written(script.methods(replace(found, main=main)))
     assert "| default | 3.50 | +0.97 [+0.95, +0.99] |" in text
-    assert "| auto | 3.50 | −0.28 [−0.30, −0.26] | 100% | +0.00 [+0.00, +0.00] |" in text
+    assert "| auto | 3.50 | −0.28 [−0.30, −0.26] | 100% | +0.00 [0.00, 0.00] |" in text
     same = replace(found, main=main.assign(**{zero: 0.8}))
     assert same.alike[found.score].equals(same.main[found.score])
 

@@ -49,4 +49,4 @@ def test_a_comparison_has_both_ways_of_selecting_weights(
     assert "| causalmixft | 1.00 | +2.00 [+2.00, +2.00] | +2.00 |" in plain
     assert "| +1.00 [+1.00, +1.00] | 7 / 0 / 0 |" in plain
     assert "| causalmixft | 1.00 | +3.00 [+3.00, +3.00] | +3.00 |" in cautious
-    assert "| default | 2.00 | +0.00 [+0.00, +0.00] | +0.00 |" in cautious
+    assert "| default | 2.00 | +0.00 [0.00, 0.00] | +0.00 |" in cautious
