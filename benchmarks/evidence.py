@@ -109,32 +109,38 @@ def methods(block: Block) -> Table:
 
 
 def goals(block: Block) -> Table | None:
-    """What was aimed at beforehand, and what was found; None where a method is missing."""
-    if not {*CAUSAL, *PLAIN} <= set(block.settings):
-        return None
-    rows = list(of_auto(block)) if AUTO in block.settings else []
+    """What was aimed at beforehand, and what was found; None where there is nothing to tell.
+
+    Goals are judged where all of their methods are there; `auto` is told beside the zero-shot of
+    one split wherever it is.
+    """
+    judged = {*CAUSAL, *PLAIN} <= set(block.settings)
+    rows = list(of_auto(block)) if judged and AUTO in block.settings else []
+    rows += beside_one_split(block)
+    rows += of_mixing(block) if judged else ()
+    return Table(("goal", "found", "met"), rows) if rows else None
+
+
+def of_mixing(block: Block) -> Iterator[tuple[str, str, str]]:
+    """The goals of synthetic rows."""
     ranks = ranks_of(block)
     causal, others = (min(float(ranks[name]) for name in names) for names in (CAUSAL, PLAIN))
-    rows.append(
-        (
-            "causal rows before jitter and default in mean rank",
-            f"{plain(causal)}, the better of those {plain(others)}",
-            "yes" if causal < others else "no",
-        )
+    yield (
+        "causal rows before jitter and default in mean rank",
+        f"{plain(causal)}, the better of those {plain(others)}",
+        "yes" if causal < others else "no",
     )
     if block.kind == KINDS[1]:
         mixing = [name for name in block.rivals if name != AUTO]
         found = {name: to_reference(block, name).mean for name in mixing}
         lost = [f"{name} {estimate(value)}" for name, value in found.items() if value.high < 0]
         told = ", ".join(lost) or "none"
-        rows.append(("no way of mixing loses to default", told, "no" if lost else "yes"))
-    return Table(("goal", "found", "met"), rows)
+        yield "no way of mixing loses to default", told, "no" if lost else "yes"
 
 
 def of_auto(block: Block) -> Iterator[tuple[str, str, str]]:
-    """The goals of `auto`, and the same beside the zero-shot of one split."""
+    """The goals of `auto`."""
     zero, default = summarise(to_zero_shot(block, AUTO)), to_reference(block, AUTO).mean
-    one = summarise(to_zero_shot(replace(block, main=block.alike), AUTO))
     met = {True: "yes", False: "no"}
     above, worst = zero.mean.low > 0, worse(zero) <= MOST_WORSE
     yield "auto above zero-shot, interval above 0", estimate(zero.mean), met[above]
@@ -144,6 +150,13 @@ def of_auto(block: Block) -> Iterator[tuple[str, str, str]]:
         f"{worse(zero):.0%}",
         met[worst],
     )
+
+
+def beside_one_split(block: Block) -> Iterator[tuple[str, str, str]]:
+    """What `auto` gains on the zero-shot of the reference, which folds do not share."""
+    if not {AUTO, block.reference} <= set(block.settings):
+        return
+    one = summarise(to_zero_shot(replace(block, main=block.alike), AUTO))
     yield (
         "not aimed at: auto beside the zero-shot of one split",
         f"{estimate(one.mean)}, {worse(one):.0%} worse by more than .1",
@@ -161,13 +174,22 @@ def choices(block: Block) -> Paragraph | None:
     return Paragraph(f"What {AUTO} took: {told}.")
 
 
+def seconds(block: Block) -> Paragraph | None:
+    """What a cell of each method costs; None where `auto` was not run, or no cell tells."""
+    means = block.main.groupby("method")["seconds_processor"].mean().dropna()
+    if AUTO not in means:
+        return None
+    told = ", ".join(f"{name} {means[name]:.1f}" for name in block.settings if name in means)
+    return Paragraph(f"Processor seconds of a cell, mean: {told}.")
+
+
 def comparison(title: str, cells_file: Path, cells: Sequence[Cell]) -> Section:
     """A section: each kind of task and size of table."""
     parts = []
     for block in read(cells_file, cells):
-        kind, found = block.kind.capitalize(), goals(block)
+        kind, further = block.kind.capitalize(), (goals(block), choices(block), seconds(block))
         content: list[Element] = [said(block.main), methods(block)]
-        content += [element for element in (found, choices(block)) if element is not None]
+        content += [element for element in further if element is not None]
         parts.append(Part(content, kind))
         for size, part in sized(block):
             parts.append(Part([said(part.main), methods(part)], f"{kind}, {size}"))

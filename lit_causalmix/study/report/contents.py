@@ -23,7 +23,7 @@ from lit_causalmix.study.transfer import read_records
 LABELS = ["table", "method", "backbone", "seed", "ratio", "size"]
 """What tells the cells of one study apart."""
 
-_PARTS = ("prepare", "train", "evaluate", "processor_fit", "generator")
+_PARTS = ("prepare", "train", "evaluate", "processor", "processor_fit", "generator")
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,7 +81,11 @@ def test_without_a_method_there_are_no_goals(
 
     assert "auto above zero-shot" in written(script.goals(found))
     assert "auto" not in written(script.goals(without("auto")))
-    assert script.goals(without("jitter")) is None
+    left = script.goals(without("jitter"))
+    told = "not aimed at: auto beside the zero-shot of one split"
+    assert left.rows == [(told, "+2.47 [+2.45, +2.49], 0% worse by more than .1", "")]
+    both = replace(found, settings={name: found.settings[name] for name in ("default", "jitter")})
+    assert script.goals(both) is None
 
 
 def test_a_zero_shot_of_its_own_counts_for_the_method_and_not_for_differences(
@@ -110,6 +114,19 @@ def test_what_auto_took_is_told(script: ModuleType, block: Callable[..., Block])
     text = written(script.choices(replace(found, main=told)))
     assert "What auto took: default 57%, zero-shot 43%." in text
     assert script.choices(replace(found, main=found.main[~own])) is None
+
+
+def test_what_a_cell_costs_is_told_where_it_was_kept(
+    script: ModuleType, block: Callable[..., Block]
+) -> None:
+    found = block("binary")
+    assert script.seconds(found) is None
+    costs = {"default": 5.04, "auto": 70.0}
+    kept = found.main.assign(seconds_processor=found.main["method"].map(costs))
+    told = written(script.seconds(replace(found, main=kept)))
+    assert "Processor seconds of a cell, mean: default 5.0, auto 70.0." in told
+    without = kept[kept["method"] != "auto"]
+    assert script.seconds(replace(found, main=without)) is None
 
 
 def cell_of(table: str, method: str, seed: int) -> Cell:
