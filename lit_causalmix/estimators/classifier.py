@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lit_causalmix.episode import RowOrigin
 from lit_causalmix.errors import ConfigurationError, TableError
+from lit_causalmix.estimators.arguments import plain
 from lit_causalmix.estimators.base import CausalMixEstimator
 from lit_causalmix.estimators.fitting import Fitted
 from lit_causalmix.estimators.rows import labels_of, name_of
@@ -25,6 +26,9 @@ from lit_causalmix.tables.schema import TaskType
 
 CALIBRATIONS = (None, "temperature")
 THRESHOLDS = (None, *OBJECTIVES)
+
+_LABELS = (str, bool, int, float, np.bool_, np.integer, np.floating)
+"""Types of labels that the file of a model holds."""
 
 
 class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[misc]
@@ -145,7 +149,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
                     f"Input y contains NaN: {pd.isna(labels).sum()} of {len(labels)} rows"
                 )
             assert_all_finite(labels, input_name="y")
-            _check_sortable(labels)
+            _check_kinds(labels)
             check_classification_targets(labels)
             classes = _classes(labels)
             if self.threshold is not None and len(classes) > 2:
@@ -160,7 +164,7 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
             series = pd.Series(labels, name=name_of(y))
             fitted = self._fit(frame, series, task, groups, weight)
             self.classes_ = classes
-            text = {canonical_label(value): value for value in classes.tolist()}
+            text = {canonical_label(value): plain(value) for value in classes.tolist()}
             self.model_.labels = tuple(text[label] for label in self.model_.classes)
             self._order = np.searchsorted(
                 classes, np.array(self.model_.labels, dtype=classes.dtype)
@@ -202,14 +206,15 @@ class CausalMixClassifier(ClassifierMixin, CausalMixEstimator):  # type: ignore[
         return ordered
 
 
-def _check_sortable(labels: NDArray[Any]) -> None:
-    """Refuses labels that have no order, before scikit-learn meets them.
+def _check_kinds(labels: NDArray[Any]) -> None:
+    """Refuses labels that have no order or fit no file, before scikit-learn meets them.
 
     Raises:
-        TableError: With a label of each type.
+        TableError: With a label of each type, or the first that is neither text, number nor truth
+            value.
     """
     try:
-        np.unique(labels)
+        classes = np.unique(labels)
     except TypeError as error:
         examples = {type(label).__name__: label for label in reversed(labels.tolist())}
         found = ", ".join(f"{label!r} ({kind})" for kind, label in sorted(examples.items()))
@@ -217,6 +222,13 @@ def _check_sortable(labels: NDArray[Any]) -> None:
             "class labels are of one kind, all text, all numbers or all truth values, and y holds "
             f"{found}: write them alike, y.astype(str) for text"
         ) from error
+    for value in classes:
+        # NumPy counts spans of time among whole numbers.
+        if classes.dtype.kind in "mM" or not isinstance(value, _LABELS):
+            raise TableError(
+                "class labels are text, numbers or truth values, and y holds "
+                f"{str(value)!r} ({type(value).__name__}): write them as text, y.astype(str)"
+            )
 
 
 def _classes(labels: NDArray[Any]) -> NDArray[Any]:

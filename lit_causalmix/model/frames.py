@@ -56,6 +56,24 @@ def prediction_frame(
     return pd.DataFrame(columns)
 
 
+def label_array(labels: Sequence[Any]) -> NDArray[Any]:
+    """Class labels as an array that leaves each what it is.
+
+    Args:
+        labels: JSON values: text, numbers or truth values.
+
+    Example:
+        >>> label_array(["no", "yes"]).dtype, label_array([0, 1]).dtype
+        (dtype('O'), dtype('int64'))
+        >>> label_array([7, 2**63 + 5]).tolist()  # to NumPy, numbers with a fraction
+        [7, 9223372036854775813]
+    """
+    found = np.array(labels)
+    if found.dtype.kind == "f" and all(isinstance(label, int) for label in labels):
+        return np.array(labels, dtype=np.uint64 if min(labels) >= 0 else object)
+    return found.astype(object) if found.dtype.kind == "U" else found
+
+
 def checked_levels(levels: Iterable[float], *, least: int = 1) -> tuple[float, ...]:
     """Levels of quantiles as plain numbers.
 

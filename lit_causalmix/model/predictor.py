@@ -19,7 +19,7 @@ from lit_causalmix.model.calibration import tempered
 from lit_causalmix.model.card import model_card
 from lit_causalmix.model.decision import check_threshold, decided
 from lit_causalmix.model.folder import CARD_FILE, FolderWriter, read_content
-from lit_causalmix.model.frames import checked_levels, prediction_frame
+from lit_causalmix.model.frames import checked_levels, label_array, prediction_frame
 from lit_causalmix.model.member import Floats, Member, features_of
 from lit_causalmix.model.place import holding_model, place
 from lit_causalmix.model.rows import Coded, Source, coded_rows
@@ -185,9 +185,7 @@ class Predictor:
         )
 
     def _labels(self, probabilities: Floats) -> NDArray[np.object_]:
-        labels: NDArray[Any] = np.array(self.labels)
-        labels = labels.astype(object) if labels.dtype.kind == "U" else labels
-        return np.asarray(labels[decided(probabilities, self.threshold)])
+        return np.asarray(label_array(self.labels)[decided(probabilities, self.threshold)])
 
     def _quantiles(self, values: Coded, levels: Sequence[float]) -> NDArray[np.float64]:
         if self.classes:

@@ -194,6 +194,16 @@ def test_labels_of_several_kinds(X: pd.DataFrame, labels: Any) -> None:
     assert all(f"{label!r} ({type(label).__name__})" in str(said.value) for label in labels)
 
 
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "datetime64[us]", "datetime64[ns]", "object"])
+def test_labels_that_are_dates(X: pd.DataFrame, dtype: str) -> None:
+    dates = pd.Series(pd.to_datetime(["2020-01-01", "2021-01-01"] * (len(X) // 2)))
+    match = r"labels are text, numbers or truth values, and y holds '2020-01-01.*y\.astype\(str\)"
+    with pytest.raises(LitCausalMixError, match=match):
+        classifier().fit(X, dates.astype(dtype))
+    with pytest.raises(LitCausalMixError, match=r"truth values, and y holds '0"):
+        classifier().fit(X, (dates - dates[0]).astype(dtype.replace("datetime", "timedelta")))
+
+
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT])
 def test_gaps_among_numbers_to_predict_are_named(X: pd.DataFrame, gap: Any) -> None:
     y = pd.Series(np.arange(len(X)), dtype=object)

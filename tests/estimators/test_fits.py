@@ -104,14 +104,18 @@ def test_nothing_is_left_behind_unless_asked_for(
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("labels", [[3, 11], [True, False], ["no", "yes"], [0.5, 1.5]])
+@pytest.mark.parametrize(
+    "labels",
+    [[3, 11], [True, False], ["no", "yes"], [0.5, 1.5], [7, 2**63 + 5], [2**63, 2**64 - 1]],
+)
 def test_labels_come_back_as_they_were(
     frame: pd.DataFrame, tmp_path: Path, labels: list[Any]
 ) -> None:
     if labels == [0.5, 1.5]:
         labels = [1.0, 2.0]  # numbers with a fraction are no classes to scikit-learn
     X = parts(frame)[0]
-    y = np.array(labels)[(frame["age"] > 50).astype(int)]
+    unsigned = max(labels) == 2**63 + 5  # to NumPy a number with a fraction, beside a small one
+    y = np.array(labels, dtype=np.uint64 if unsigned else None)[(frame["age"] > 50).astype(int)]
     model = CausalMixClassifier("default", max_steps=0, device="cpu").fit(X, y)
     assert model.classes_.tolist() == sorted(labels)
     assert set(model.predict(X)) <= set(labels)
