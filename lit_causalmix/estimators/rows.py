@@ -141,6 +141,8 @@ def numbers_of(y: Any) -> NDArray[np.float64]:
     # None, NaN and pandas' own gaps are told apart by their types alone, and mean the same.
     gaps = pd.isna(given)
     whole = np.where(gaps, np.nan, given) if given.dtype == object else given
+    if whole.dtype.kind in "mM":  # NumPy would count its units of time
+        raise TableError(f"y of a regressor holds numbers, and these are of type {whole.dtype}")
     try:
         numbers = np.asarray(whole, dtype=np.float64)
     except (TypeError, ValueError) as error:

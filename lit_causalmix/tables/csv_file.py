@@ -82,7 +82,10 @@ def _text(raw: bytes, path: Path) -> str:
     try:
         return raw[start:].decode("utf-8")
     except UnicodeDecodeError as error:
-        encoding = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
+        # Where ISO 8859-1 has control characters, the code pages of Windows have the euro sign.
+        windows = any(0x80 <= byte <= 0x9F for byte in raw)
+        latin = "WINDOWS-1252" if windows else "ISO-8859-1"
+        encoding = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else latin
         raise TableError(
             f"{path} is not UTF-8: byte 0x{raw[start + error.start]:02x} at offset "
             f"{start + error.start}; convert it, for example with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables import dates
 from lit_causalmix.tables.cells import Cells, canonical_label
+from lit_causalmix.tables.decimals import check_decimals
 from lit_causalmix.tables.scaling import SMALLEST
 from lit_causalmix.tables.schema import Column, ColumnKind, Schema, TaskType
 from lit_causalmix.tables.spec import DATE, TableSpec
@@ -20,7 +20,6 @@ from lit_causalmix.tables.spec import DATE, TableSpec
 MOST_MIXED_NUMBERS = 20
 """A column of numbers and text is categorical up to this many distinct numbers [our choice]."""
 
-_WITH_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9]+(?:[.,][0-9]+)*")
 _TRUTH_PAIRS = tuple(
     frozenset(pair.split()) for pair in ("0 1", "false true", "no yes", "n y", "f t", "off on")
 )
@@ -109,12 +108,8 @@ def _infer_kind(cells: Cells, present: NDArray[np.int64]) -> str:
     if is_number.all():
         return ColumnKind.NUMERICAL
     text = labels[~is_number]
-    if all(_WITH_COMMA.fullmatch(label) for label in text):
-        raise TableError(
-            f"column {cells.name!r} holds numbers with commas such as {text[0]!r}: write them with "
-            "a decimal point and no thousands separator, or set data.table.kinds to "
-            f"{{{cells.name}: categorical}}"
-        )
+    categorical = f"data.table.kinds to {{{cells.name}: categorical}}"
+    check_decimals(text, f"column {cells.name!r}", categorical)
     if _is_mixed(numbers):
         if is_number.sum() > MOST_MIXED_NUMBERS:
             raise TableError(

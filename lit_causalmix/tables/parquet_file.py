@@ -79,8 +79,7 @@ def _read(path: Path, max_bytes: int) -> pd.DataFrame:
     if size > max_bytes:
         raise too_large(path, f"{size:,} bytes once decoded", max_bytes)
     with ParquetFile(path, read_dictionary=text) as file:
-        frame: pd.DataFrame = file.read().to_pandas()
-    return frame
+        return _with_named_index(file.read().to_pandas())
 
 
 def _sample(path: Path, max_bytes: int, max_rows: int) -> pd.DataFrame:
@@ -110,8 +109,13 @@ def _sample(path: Path, max_bytes: int, max_rows: int) -> pd.DataFrame:
                 parts.append(_compact(table))
         if not parts:
             parts.append(file.schema_arrow.empty_table())
-    frame: pd.DataFrame = pyarrow.concat_tables(parts).unify_dictionaries().to_pandas()
-    return frame
+    return _with_named_index(pyarrow.concat_tables(parts).unify_dictionaries().to_pandas())
+
+
+def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns that pandas wrote as its row index are columns of the file as any other."""
+    named = [name for name in frame.index.names if name is not None]
+    return frame.reset_index(level=named) if named else frame
 
 
 def _compact(table: Any) -> Any:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lit_causalmix.errors import TableError
 from lit_causalmix.tables.cells import Cells
+from lit_causalmix.tables.decimals import check_decimals
 from lit_causalmix.tables.schema import ColumnKind, TaskType
 from lit_causalmix.tables.spec import DATE, TableSpec
 
@@ -38,8 +39,10 @@ def infer_task(target: Cells, spec: TableSpec, rows: NDArray[np.int64]) -> TaskT
     if len(present) < 2:
         found = f"only the value {labels[0]!r}" if len(present) else "no value at all"
         raise TableError(f"the target {name!r} is constant, it has {found}: choose another target")
-    task = TaskType(spec.task) if spec.task else _inferred(target, spec)
     text = labels[np.isnan(numbers)]
+    if spec.task in (None, TaskType.REGRESSION) and name not in {*spec.kinds, *spec.order}:
+        check_decimals(text, f"the target {name!r}", "data.table.task to multiclass")
+    task = TaskType(spec.task) if spec.task else _inferred(target, spec)
     if task is TaskType.REGRESSION:
         if len(text):
             row = rows[np.isin(target.codes, present[np.isnan(numbers)])][0]

@@ -57,6 +57,13 @@ def test_a_constant_number(X: pd.DataFrame) -> None:
         CausalMixRegressor("default", max_steps=0).fit(X, np.ones(len(X)))
 
 
+@pytest.mark.parametrize("unit", ["datetime64[ns]", "datetime64[s]", "timedelta64[ns]"])
+def test_moments_and_durations_are_no_numbers(X: pd.DataFrame, unit: str) -> None:
+    y = np.arange(len(X)).astype(unit)
+    with pytest.raises(LitCausalMixError, match="y of a regressor holds numbers, and these are of"):
+        CausalMixRegressor("default", max_steps=0).fit(X, y)
+
+
 def test_a_class_of_one_row(X: pd.DataFrame, y: "pd.Series[Any]") -> None:
     y = y.copy()
     y[0] = "rare"

@@ -45,6 +45,7 @@ def test_bom_blank_lines_gzip_and_tsv(write: Write) -> None:
         ("a,a,b\n1,2,3\n1,2,4\n", "t.csv", "column names must differ, but 'a' occur"),
         (",a\n0,1\n1,2\n", "t.csv", "column 1 of 2 has no name"),
         (b"a,b\n1,caf\xe9\n", "t.csv", r"not UTF-8: byte 0xe9 at offset 9; .*iconv -f ISO-8859-1"),
+        (b"a,b\n1,\x80\n", "t.csv", r"not UTF-8: byte 0x80 at .*iconv -f WINDOWS-1252"),
         ("a,b\n1,2\n".encode("utf-16"), "t.csv", r"offset 0; .*iconv -f UTF-16"),
         (b"\xef\xbb\xbfa,b\n\xff,2\n", "t.csv", "byte 0xff at offset 7"),
         ("a,b\n1," + "x" * 200_000, "t.csv", "line 2: field larger than field limit"),
@@ -102,6 +103,21 @@ def test_parquet_equals_the_frame(tmp_path: Path, mixed_frame: pd.DataFrame) -> 
     direct = load_splits(TableSpec(mixed_frame, target="y"), SplitSpec())
     assert stored.train.fingerprint() == direct.train.fingerprint()
     assert stored.train.schema.features[4].categories == ("low", "mid", "high")
+
+
+@pytest.mark.parametrize("most", [None, 50])
+def test_a_named_index_of_a_parquet_file_is_a_column(
+    tmp_path: Path, mixed_frame: pd.DataFrame, most: int | None
+) -> None:
+    kept, indexed = tmp_path / "kept.parquet", tmp_path / "indexed.parquet"
+    first = mixed_frame.columns[0]
+    mixed_frame[[first, *mixed_frame.columns[1:]]].to_parquet(kept, index=False)
+    mixed_frame.set_index(first).to_parquet(indexed)
+    found = [
+        read_source(TableSpec(str(path), target="y", max_rows=most)) for path in (kept, indexed)
+    ]
+    assert list(found[1].frame.columns) == list(found[0].frame.columns)
+    pd.testing.assert_frame_equal(found[1].frame, found[0].frame, check_dtype=False)
 
 
 def test_parquet_without_pyarrow_says_what_to_install(

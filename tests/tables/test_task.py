@@ -33,6 +33,8 @@ def schema_of(target: list[Any], **settings: Any) -> Schema:
         ([0, 1], {"kinds": {"y": "numerical"}}, "regression", ()),
         ([3, 40, 5], {"task": "multiclass"}, "multiclass", ("3", "5", "40")),
         ([3, 40, 5], {"kinds": {"y": "categorical"}}, "multiclass", ("3", "5", "40")),
+        (["1,0", "1,3", "2"], {"task": "multiclass"}, "multiclass", ("2", "1,0", "1,3")),
+        (["1,0", "1,3"], {"kinds": {"y": "categorical"}}, "binary", ("1,0", "1,3")),
         (
             ["lo", "hi", "mid"],
             {"order": {"y": ["lo", "mid", "hi"]}},
@@ -61,6 +63,8 @@ def test_the_task_is_inferred_or_set(
             r"regression needs numbers, but the target 'y' holds 2",
         ),
         ([*range(29), "bad"], {"task": "regression"}, "such as 'bad', first in row 29"),
+        (["1,0", "1,3", "2"], {}, "target 'y' holds numbers with commas such as '1,[03]'"),
+        (["1,0", "1,3"], {"task": "regression"}, "write them with a decimal point"),
         ([*range(29), "bad"], {}, "target 'y' mixes numbers with text such as 'bad'"),
         ([*range(29), np.inf], {}, r"'y' holds 2 infinite value\(s\), first in row\(s\) 29, 59"),
         ([1, 2, 3], {"task": "binary"}, "a binary target has 2 classes, 'y' has 3"),
