@@ -67,3 +67,11 @@ def test_the_zero_shot_error_is_that_of_the_reference(block: Make) -> None:
 def test_differences_of_the_absolute_error_are_of_like_percents(block: Make) -> None:
     told = str(absolute_error_part(block("regression")).content[0])
     assert "auto minus default: +1.00 [+1.00, +1.00] points" in told
+
+
+def test_a_rounding_of_zero_shot_leaves_ties(block: Make) -> None:
+    found = block("binary")
+    raw, zero = "test/real/roc_auc", "test/real/roc_auc_zero_shot"
+    start = found.main["method"].map({"default": 0.8, "auto": 0.8 * (1 + 2e-7)})
+    main = found.main.assign(**{zero: start, raw: start, found.score: 0.0})
+    assert (aligned(main, "roc_auc", found.score, "default")[found.score] == 0).all()
