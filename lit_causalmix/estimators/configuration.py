@@ -132,18 +132,19 @@ def fit_settings(
             raise ConfigurationError(f"max_steps is >= 0, 0 being zero-shot, got {max_steps}")
         own["trainer"]["max_steps"] = max_steps
     whole = merged(base, own, said)
-    if max_steps and "episodes_per_epoch" not in said.get("data", {}):
-        whole = merged(whole, {"data": {"episodes_per_epoch": _episodes(whole, max_steps)}})
+    if max_steps:
+        whole = merged(whole, {"data": {"episodes_per_epoch": _episodes(whole)}})
     if max_steps is not None and "max_epochs" not in said.get("trainer", {}):
         whole = merged(whole, {"trainer": {"max_epochs": _epochs(whole)}})
     whole = merged(whole, {"data": {"table": _table(table, whole["data"].get("table"))}})
     return _with_run(whole, folder, keeps_run=keeps_run, time_limit=time_limit)
 
 
-def _episodes(config: Settings, max_steps: int) -> Any:
-    """Episodes between two validations; one comes before the last step is over."""
-    each = config["data"].get("episodes_per_epoch", 10)
-    return min(each, max_steps) if isinstance(each, int) else each
+def _episodes(config: Settings) -> Any:
+    """Episodes between two validations, of which one comes before the steps are over."""
+    steps, each = config["trainer"]["max_steps"], config["data"].get("episodes_per_epoch", 10)
+    known = isinstance(each, int) and isinstance(steps, int) and steps > 0
+    return min(each, steps) if known else each  # who reads the settings says what is wrong
 
 
 def _epochs(config: Settings) -> int:

@@ -347,8 +347,10 @@ def test_an_own_class_that_fails_is_named_with_its_line(capsys: pytest.CaptureFi
 
 
 def test_fewer_steps_than_a_validation_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--trainer.max_steps=1", "--data.synthetic_ratio=0") == 0
-    assert "Traceback" not in capsys.readouterr().err
+    few = ["--trainer.max_steps=1", "--data.synthetic_ratio=0"]
+    assert run(*few) == 2
+    assert "the fit ends after 1 training batches" in capsys.readouterr().err
+    assert run(*few, "--data.episodes_per_epoch=1") == 0
 
 
 def test_a_command_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:

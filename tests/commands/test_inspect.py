@@ -272,7 +272,7 @@ def test_a_generator_asks_the_backbone_of_the_fit_and_shares_its_cache(
         config["model"]["backbone"] = None
     Path("c.yaml").write_text(yaml.safe_dump(config))
     table = ["--config=c.yaml", "--data.table.source=t.csv", "--data.table.target=target"]
-    assert main(["fit", *table, "--trainer.max_steps=1"]) == 0
+    assert main(["fit", *table, "--trainer.max_steps=2"]) == 0
     before = {path.name for path in Path("cache").rglob("*") if path.is_dir()}
     assert main(["inspect", *table, "--out=page.html"]) == 0
     assert {path.name for path in Path("cache").rglob("*") if path.is_dir()} == before

@@ -76,7 +76,7 @@ def test_zero_shot_is_shared_by_backbones_of_the_same_settings_alone(
             backbones=votes,
             seeds=[0],
             tables=[spec().tables[0]],
-            base={"trainer": {"max_steps": 1}},
+            base={"trainer": {"max_steps": 1}, "data": {"episodes_per_epoch": 1}},
         )
         return plan(declared)
 
