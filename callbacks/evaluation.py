@@ -93,18 +93,20 @@ def check_validates(trainer: pl.Trainer, by: pl.Callback) -> None:
     check_scored_rows(trainer, by)
     if as_task(trainer.lightning_module).selection.keeps_last:
         return
-    each = batches_of_epoch(trainer, episode_datamodule(trainer).epoch_length)
-    total, first = batches_of_fit(trainer, each), _first_validation(trainer, each)
     if trainer.limit_val_batches == 0:
         wrong = "trainer.limit_val_batches must be 1.0, got 0"
-    elif total is not None and first is not None and 0 < total < first:
+    else:
+        # Nothing is known beforehand of a datamodule that makes its stream in `setup`.
+        episodes = getattr(episode_datamodule(trainer), "epoch_length", None)
+        each = 0 if episodes is None else batches_of_epoch(trainer, episodes)
+        total, first = batches_of_fit(trainer, each), _first_validation(trainer, each)
+        if not each or total is None or first is None or not 0 < total < first:
+            return
         wrong = (
             f"the fit ends after {total} training batches, and their first time is after {first}: "
             "raise trainer.max_steps or max_epochs, or lower data.episodes_per_epoch, "
             "trainer.check_val_every_n_epoch or val_check_interval"
         )
-    else:
-        return
     raise ConfigurationError(
         f"{type(by).__name__} selects by the validation rows, which are never scored: {wrong}"
     )
