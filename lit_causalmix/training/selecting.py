@@ -224,6 +224,7 @@ class SelectingModule(RunModule):
 
     def on_fit_start(self) -> None:
         self._unsettled = True
+        self._start_before = None  # a checkpoint is read by now
         self._compare_rows()
         self._call("on_opened")
 
