@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.names import public_name
-from lit_causalmix.training.optimizer_settings import plain_settings
+from lit_causalmix.training.described import described_object, in_words
 from lit_causalmix.training.selection import Selection
 
 KEY = "begun_with"
@@ -27,7 +26,7 @@ def begun_with(weights: str | None, selection: Selection) -> dict[str, Any]:
         >>> begun_with(None, CautiousValidation(min_gain=2.0))["selection"]["settings"]
         {'min_gain': '2.0'}
     """
-    return {_WEIGHTS: weights, _SELECTION: _described(selection)}
+    return {_WEIGHTS: weights, _SELECTION: described_object(selection, vars(selection))}
 
 
 def check_selection(content: Mapping[str, Any], selection: Selection) -> None:
@@ -40,12 +39,12 @@ def check_selection(content: Mapping[str, Any], selection: Selection) -> None:
     Raises:
         ConfigurationError: With both.
     """
-    own = _described(selection)
+    own = described_object(selection, vars(selection))
     stored = content.get(KEY, {}).get(_SELECTION, own)
     if stored != own:
         raise ConfigurationError(
             f"the checkpoint belongs to another fit: its weights were selected by "
-            f"{_told(stored)}, model.selection is {_told(own)}; {_ELSE}"
+            f"{in_words(stored)}, model.selection is {in_words(own)}; {_ELSE}"
         )
 
 
@@ -72,12 +71,3 @@ def check_start(content: Mapping[str, Any], weights: str | None) -> None:
             f"(SHA-256 {str(stored)[:12]}…, here {str(weights)[:12]}…), so that zero-shot would be "
             f"another one (model.backbone: its version, weights or seed); {_ELSE}"
         )
-
-
-def _described(selection: Selection) -> dict[str, Any]:
-    return {"class": public_name(type(selection)), "settings": plain_settings(vars(selection))}
-
-
-def _told(described: Mapping[str, Any]) -> str:
-    settings = ", ".join(f"{name}={value}" for name, value in described["settings"].items())
-    return f"{described['class']}({settings})"

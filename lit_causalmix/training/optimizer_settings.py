@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.names import public_name
+from lit_causalmix.training.described import described_object, in_words
 
 KEY = "optimizer_settings"
 _NOT_COMPARED = ("params", "name", "foreach", "fused", "capturable", "differentiable")
@@ -57,21 +58,8 @@ def scheduled(
     if schedule is None:
         return None, {**settings, "schedule": None}
     scheduler = schedule(optimizer)
-    own = plain_settings(scheduler.state_dict())
-    own.pop("last_epoch", None)
-    return scheduler, {
-        **settings,
-        "schedule": {"class": public_name(type(scheduler)), "settings": own},
-    }
-
-
-def plain_settings(values: Mapping[str, Any]) -> dict[str, str]:
-    """Those of some values by name that are public, and plain numbers or texts, as texts."""
-    return {
-        name: str(value)
-        for name, value in values.items()
-        if isinstance(value, bool | int | float | str) and not name.startswith("_")
-    }
+    own = {name: value for name, value in scheduler.state_dict().items() if name != "last_epoch"}
+    return scheduler, {**settings, "schedule": described_object(scheduler, own)}
 
 
 def check_optimizer(
@@ -115,16 +103,9 @@ def _differences(
                 yield f"has {name} {values[0]}, model.optimizer has {name} {values[1]}"
     if "schedule" in stored and stored["schedule"] != own["schedule"]:
         yield (
-            f"has the schedule {_told(stored['schedule'])}, model.lr_scheduler is "
-            f"{_told(own['schedule'])}"
+            f"has the schedule {in_words(stored['schedule'])}, model.lr_scheduler is "
+            f"{in_words(own['schedule'])}"
         )
-
-
-def _told(schedule: Mapping[str, Any] | None) -> str:
-    if schedule is None:
-        return "none"
-    settings = ", ".join(f"{name}={value}" for name, value in schedule["settings"].items())
-    return f"{schedule['class']}({settings})"
 
 
 def _trained(description: Mapping[str, Any], *, sizes: bool) -> str:
