@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import lightning.pytorch as pl
 from torch import Tensor
@@ -124,11 +124,11 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
 
     def setup(self, stage: str | None = None) -> None:
         """Finds again what `prepare_data` made, then builds the streams; every process calls it."""
-        self._ready()
+        self._ready(prepared=True)
         self.build(stage)
         self._fitted_before |= stage == "fit"
 
-    def _ready(self) -> None:
+    def _ready(self, *, prepared: bool = False) -> None:
         if self._fitted_before and self.trainer is not None and self.trainer.state.fn == "fit":
             self._fitted_before = False
             self.forget_limits()
@@ -136,6 +136,8 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
         if self.trainer is None or self.trainer.state.fn == "fit":  # a test is of the fit before
             self.foresee_ratios(None)
         ask_callbacks(self.trainer)
+        if prepared and self.trainer is not None and self.trainer.world_size > 1:
+            self._share_limits(self.trainer.strategy.broadcast)
         preflight(
             self.trainer,
             self.training_tables(),
@@ -175,9 +177,23 @@ class EpisodeDataModule(pl.LightningDataModule, EpisodeData, Generic[ItemT]):
     def make(self) -> None:
         """Fits generators and draws rows, or finds them in the cache, unless that is done."""
 
+    def limited(self) -> Sequence[EpisodeDataModule[Any]]:
+        """The datamodules that a time limit holds for: this one, and those that it is made of."""
+        return (self,)
+
     def forget_limits(self) -> None:
         """Forgets the deadline of the fit before, and what it gave up; another fit begins."""
-        self.deadline, self.given_up = None, ""
+        for part in self.limited():
+            part.deadline, part.given_up = None, ""
+
+    def _share_limits(self, broadcast: Callable[[str], str]) -> None:
+        """Has every rank give up what the one that prepared gave up, and nothing else.
+
+        Each began its time at another moment: by its own clock one would train on rows that the
+        others do without.
+        """
+        for part in self.limited():
+            part.given_up, part.deadline = broadcast(part.given_up), None
 
     @abstractmethod
     def build(self, stage: str | None) -> None:

@@ -216,10 +216,8 @@ class ManyTablesDataModule(EpisodeDataModule[Episode]):
             member.make()
         self.given_up = next((m.given_up for m in self.members if m.given_up), "")
 
-    def forget_limits(self) -> None:
-        super().forget_limits()
-        for member in self.members:
-            member.forget_limits()
+    def limited(self) -> Sequence[EpisodeDataModule[Any]]:
+        return (self, *self.members)
 
     def build(self, stage: str | None) -> None:
         for member in self.members:
