@@ -15,10 +15,11 @@ from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.ensembles import fold_folder
 from lit_causalmix.ensembles.held_out import forget_others
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.study.auto import fit_auto
+from lit_causalmix.study.auto import CANDIDATES, MARK, fit_auto
 from lit_causalmix.study.candidates import without_auto
 from lit_causalmix.study.fold_fits import FoldSettings
 from lit_causalmix.study.folds import fit_ensemble
+from lit_causalmix.training.runs import RUN_FILE
 from lit_causalmix.training.task import CausalMixTask
 
 _PARTS = ("seed_everything", "trainer", "model", "data")
@@ -75,6 +76,35 @@ def taken_options(args: Sequence[str]) -> tuple[FoldOptions, list[str]]:
     if found.folds is not None:
         rest.append(f"--data.folds={found.folds}")
     return FoldOptions(found.jobs, found.resume), rest
+
+
+def check_resumed(folder: Path, *, auto: bool) -> None:
+    """Refuses to go on in a folder that holds another kind of fit, whose files would be lost.
+
+    Args:
+        folder: Named by `--resume`.
+        auto: Whether candidates are to be compared.
+
+    Raises:
+        ConfigurationError: With what it holds.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
+    folds = any(folder.glob("fold_*"))
+    compared = (folder / MARK).exists() or (folder / CANDIDATES).exists()
+    if (folder / RUN_FILE).exists():
+        raise ConfigurationError(
+            f"--resume goes on with folds, and {folder} holds a run without them: a fit goes on by "
+            f"--ckpt_path {folder}/checkpoints/last.ckpt"
+        )
+    if folds if auto else compared:
+        held = "folds of one recipe, without --auto" if auto else "a comparison, of --auto"
+        raise ConfigurationError(
+            f"--resume names a folder of another kind of fit: {folder} holds {held}"
+        )
+    begun = any(not path.name.startswith(".") for path in folder.iterdir())
+    if begun and not (folds or compared or (folder / "config.yaml").exists()):
+        raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
 
 
 def fit_folds(

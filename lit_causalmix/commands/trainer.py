@@ -29,7 +29,7 @@ from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.asked import model_pieces, names_datamodule, with_named_backbone
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.disk import disk_refusals
-from lit_causalmix.commands.folds import FoldOptions, fit_folds, taken_options
+from lit_causalmix.commands.folds import FoldOptions, check_resumed, fit_folds, taken_options
 from lit_causalmix.configuration import ConfiguredCLI, Parser, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.facts import fit_facts
@@ -155,8 +155,8 @@ class TrainerCLI(ConfiguredCLI):
             claim_numbers(unnumbered(self.trainer))
             claim_own(self.trainer)
             folder = local_folder(self.trainer)
-        elif not folder.is_dir():
-            raise ConfigurationError(f"--resume names no folder of a fit: {folder}")
+        else:
+            check_resumed(folder, auto=without_auto(config)[0] is not None)
         whole = self._parser("fit").dump(self.config["fit"], skip_none=False)
         begin = partial(write_text, folder / "config.yaml", whole)
         hold(self.trainer, folder)

@@ -35,7 +35,8 @@ from lit_causalmix.study.merging import merged
 from lit_causalmix.training.selection import Selection
 from lit_causalmix.training.task import CausalMixTask
 
-_MARK = "auto.json"
+MARK, CANDIDATES = "auto.json", "candidates"
+"""The file that notes which comparison a folder holds, and the folder of its fits."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _check(selection: Selection, folds: int) -> None:
 
 def _mark(folder: Path, digest: str) -> None:
     """Notes which comparison the folder holds; weights of what was left out there are gone."""
-    path = folder / _MARK
+    path = folder / MARK
     try:
         known = json.loads(path.read_text(encoding="utf-8"))["settings"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -177,7 +178,7 @@ class _Fits:
         self._known: dict[tuple[str, int], HeldOut] = {}
 
     def folder(self, name: str) -> Path:
-        return self._folder / "candidates" / safe_name(name)
+        return self._folder / CANDIDATES / safe_name(name)
 
     def _task(self, name: str, fold: int) -> FoldTask:
         place = fold_folder(self.folder(name), fold)

@@ -12,7 +12,7 @@ from filelock import FileLock
 from joblib.externals.loky import get_reusable_executor
 from safetensors.numpy import load_file
 
-from lit_causalmix.commands.folds import taken_options
+from lit_causalmix.commands.folds import check_resumed, taken_options
 from lit_causalmix.commands.main import main
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.training import runs
@@ -189,6 +189,35 @@ def test_what_cannot_be_done_is_refused_in_one_line(
     errors = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert len(errors) == 1
     assert message in errors[0]
+
+
+def test_folds_do_not_go_on_in_the_folder_of_another_fit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fit(folds=1) == 0
+    place = Path("runs/fit/version_0")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert fit("--resume", str(place)) == 2
+    assert f"{place} holds a run without them: a fit goes on by --ckpt_path" in (
+        capsys.readouterr().err
+    )
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+    assert fit("--resume", "runs/fit") == 2  # one folder too high
+    assert "--resume names no folder of a fit: runs/fit" in capsys.readouterr().err
+    assert [path.name for path in Path("runs/fit").iterdir()] == ["version_0"]
+
+
+def test_folds_and_a_comparison_do_not_go_on_in_each_others_folders(tmp_path: Path) -> None:
+    (tmp_path / "compared" / "candidates").mkdir(parents=True)
+    (tmp_path / "folds" / "fold_0").mkdir(parents=True)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".run.lock").touch()
+    for auto, own, other in ((True, "compared", "folds"), (False, "folds", "compared")):
+        check_resumed(tmp_path / own, auto=auto)
+        check_resumed(tmp_path / "begun", auto=auto)  # killed before it wrote anything
+        with pytest.raises(ConfigurationError, match="a folder of another kind of fit"):
+            check_resumed(tmp_path / other, auto=auto)
 
 
 def test_options_are_taken_out_of_a_fit_alone() -> None:
