@@ -18,6 +18,7 @@ from lit_causalmix.callbacks.run_report import AddsContent
 from lit_causalmix.datamodules import CausalMixDataModule
 from lit_causalmix.errors import FileError
 from lit_causalmix.files.atomic import finite
+from lit_causalmix.files.disk import disk_refusals
 from lit_causalmix.study.auto_cell import compared
 from lit_causalmix.study.candidates import without_auto
 from lit_causalmix.study.cell_facts import values, versions
@@ -37,6 +38,7 @@ _STAGES: tuple[Stage, ...] = ("val", "test")
 _ASKED = ("table", "method", "backbone", "seed", "ratio", "size", "key")
 _TRACEBACK_LINES = 12
 _MOST_NOTES = 20
+_GO_ON = "every finished cell is kept, and the same command goes on from there"
 
 
 def run_cell(cell: Cell, store: Store) -> Record:
@@ -70,7 +72,10 @@ def run_cell(cell: Cell, store: Store) -> Record:
     }
     with _own_garbage(), quietly() as notes:
         try:
-            with tempfile.TemporaryDirectory(prefix="lit-causalmix-cell-") as scratch:
+            with (
+                disk_refusals(_GO_ON),
+                tempfile.TemporaryDirectory(prefix="lit-causalmix-cell-") as scratch,
+            ):
                 record |= finite(_fit(cell, store, Path(scratch))) | {"status": OK}
         except SystemExit:  # so Lightning ends what was interrupted outside of a fit
             raise KeyboardInterrupt from None

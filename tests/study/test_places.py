@@ -1,5 +1,6 @@
 """Places that take no results: one line, an exit status that says so, and nothing half-written."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def test_a_full_disk_ends_a_study_which_goes_on_elsewhere(
     assert not list(half_written(small_disk))
     (small_disk / "filled").unlink()
     assert main([*command, str(out)]) == 0
+
+
+def test_a_full_place_for_temporary_files_fails_no_cell(
+    read_only_disk: Path,
+    grid: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["study", "run", "--config", grid, "--progress=false", "--threads=1", "--out=out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(read_only_disk))
+        assert main(command) == 2
+    line = told(capsys)
+    assert f"{read_only_disk}/lit-causalmix-cell-" in line
+    assert "Read-only file system; every finished cell is kept" in line
+    assert not list(Path("out", "cells").glob("*"))
+    assert main(command) == 0  # the same command goes on
 
 
 def test_an_export_that_cannot_be_written_is_one_line(

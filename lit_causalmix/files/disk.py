@@ -17,11 +17,14 @@ _REFUSALS = frozenset(
 
 
 @contextmanager
-def disk_refusals() -> Iterator[None]:
+def disk_refusals(hint: str) -> Iterator[None]:
     """Lets a full, read-only or forbidden disk end a command with the file and the reason.
 
     Our own files say so themselves (`files.atomic`); this is for those that Lightning's loggers
     and libraries write.
+
+    Args:
+        hint: What there is to go on from.
 
     Raises:
         FileError: With the file and the reason.
@@ -32,7 +35,4 @@ def disk_refusals() -> Iterator[None]:
         if isinstance(error, FileError) or error.errno not in _REFUSALS:
             raise
         file = os.fsdecode(error.filename) if error.filename else "a file of the run"
-        raise FileError(
-            f"{file} cannot be written: {error.strerror}; checkpoints that are there are whole, "
-            "and a fit goes on from the last one"
-        ) from error
+        raise FileError(f"{file} cannot be written: {error.strerror}; {hint}") from error
