@@ -227,7 +227,7 @@ class TrainerCLI(ConfiguredCLI):
         """Scores the selected weights on the test rows; of one table, keeps the model, too."""
         data = self.datamodule
         if isinstance(data, EpisodeDataModule) and data.has_test_rows:
-            self.trainer.test(self.model, datamodule=data, verbose=False)
+            self.test(model=self.model, datamodule=data, verbose=False)
         if not isinstance(data, CausalMixDataModule):
             return
         folder = run_folder(self.trainer) / "model"

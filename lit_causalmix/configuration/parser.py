@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace, set_loader, set_parsing_settings
@@ -163,11 +165,39 @@ class ConfiguredCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Fits; an interruption reaches the caller as what it is, not as Lightning's exit."""
-        try:
+        with self._interruptible():
             self.trainer.fit(**kwargs)
+
+    def validate(self, **kwargs: Any) -> None:
+        """Validates; interrupted as a fit is."""
+        with self._interruptible():
+            self.trainer.validate(**kwargs)
+
+    def test(self, **kwargs: Any) -> None:
+        """Tests; interrupted as a fit is."""
+        with self._interruptible():
+            self.trainer.test(**kwargs)
+
+    def predict(self, **kwargs: Any) -> None:
+        """Predicts; interrupted as a fit is."""
+        with self._interruptible():
+            self.trainer.predict(**kwargs)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Undoes how Lightning answers Ctrl-C: it leaves the process, and ignores all that follow.
+
+        It puts SIGINT back itself, but for what it was told before its loops began: in discovery.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            yield
         except SystemExit as end:
             if isinstance(end.__context__, KeyboardInterrupt):
                 raise end.__context__ from None
             if self.trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        finally:
+            if current_thread() is main_thread() and before is not None:
+                signal.signal(signal.SIGINT, before)

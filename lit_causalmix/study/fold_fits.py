@@ -127,8 +127,8 @@ class FoldSettings:
             cli.datamodule.given_up = told.given_up
             predictions = MemberPredictions(dict(weights))
             all_callbacks(cli.trainer).append(predictions)
-            run = cli.trainer.test if test else cli.trainer.validate
-            run(cli.model, datamodule=cli.datamodule, verbose=False)
+            run = cli.test if test else cli.validate
+            run(model=cli.model, datamodule=cli.datamodule, verbose=False)
             return FoldMember(
                 cli.model, cli.datamodule, predictions.zero_shot, predictions.predicted, told
             )

@@ -189,6 +189,28 @@ def test_an_interruption_is_said_and_loses_nothing(csv: Path, tmp_path: Path) ->
     assert (version(0) / "curves.png").is_file()
 
 
+INTERRUPTING = """
+import signal
+import lightning.pytorch as pl
+
+class Interrupting(pl.Callback):
+    def on_test_start(self, trainer, pl_module):
+        signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_an_interrupted_test_is_said_as_an_interrupted_fit_is(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("interrupting_a_test.py").write_text(INTERRUPTING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    callback = "--trainer.callbacks+=interrupting_a_test.Interrupting"
+    before = signal.getsignal(signal.SIGINT)
+    assert run("test", "--data.table.target=target", callback, table=csv) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "lit-causalmix: interrupted"
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 def test_a_trial_run_leaves_no_files(csv: Path) -> None:
     before = set(Path().rglob("*"))
     assert run("fit", "--data.table.target=target", "--trainer.fast_dev_run=true", table=csv) == 0

@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from lit_causalmix.errors import LitCausalMixError
 from lit_causalmix.estimators import CausalMixClassifier, CausalMixRegressor
+from lit_causalmix.generators import JitterGenerator
 
 ZERO_SHOT: dict[str, Any] = {"method": "default", "max_steps": 0, "device": "cpu"}
 
@@ -105,3 +106,25 @@ def test_an_interruption_without_run_folder_saves_nothing_and_says_so(
     assert "last.ckpt" not in seen
     with pytest.raises(NotFittedError):
         model.predict(X)
+
+
+class Interrupting(JitterGenerator):
+    """Is interrupted while it is fitted."""
+
+    def fit(self, *_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interruption_before_the_first_step_leaves_the_next_one_possible(
+    frame: pd.DataFrame, X: pd.DataFrame, tiny: dict[str, Any]
+) -> None:
+    generator = {"class_path": f"{__name__}.{Interrupting.__name__}"}
+    settings = tiny | {"data": tiny["data"] | {"generator": generator}}
+    model = CausalMixClassifier("jitter", device="cpu", settings=settings)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, frame["target"])
+        assert signal.getsignal(signal.SIGINT) == before
+    finally:
+        signal.signal(signal.SIGINT, before)
