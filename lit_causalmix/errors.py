@@ -63,7 +63,7 @@ class HeldError(ConfigurationError):
 
 
 class WorkerError(LitCausalMixError, RuntimeError):
-    """A process that loads data, or answers requests, died."""
+    """A process that loads data, answers requests or takes part in a fit died."""
 
 
 class FileError(LitCausalMixError, OSError):

@@ -29,12 +29,13 @@ from lit_causalmix.callbacks.fit_progress import FitProgress
 from lit_causalmix.commands.asked import model_pieces, names_datamodule, with_named_backbone
 from lit_causalmix.commands.checkpoint import KEYWORDS, check_checkpoint, check_no_file
 from lit_causalmix.commands.folds import FoldOptions, check_resumed, fit_folds, taken_options
+from lit_causalmix.commands.processes import dead_processes
 from lit_causalmix.configuration import ConfiguredCLI, Parser, with_packaged_configs
 from lit_causalmix.datamodules import CausalMixDataModule, EpisodeDataModule
 from lit_causalmix.datamodules.facts import fit_facts
 from lit_causalmix.datamodules.kept_model import kept_model
 from lit_causalmix.ensembles import AutoSettings
-from lit_causalmix.errors import ConfigurationError, ModelError, WorkerError
+from lit_causalmix.errors import ConfigurationError, ModelError
 from lit_causalmix.files.atomic import write_text
 from lit_causalmix.files.disk import disk_refusals
 from lit_causalmix.quiet import noting_warnings, without_tips
@@ -59,8 +60,6 @@ _log = logging.getLogger(__name__)
 
 _APART = "-predict"
 _GO_ON = "checkpoints that are there are whole, and a fit goes on from the last one"
-_DEAD_WORKER = "DataLoader worker"
-"""What torch's word of a dead worker process begins with; it has no class of its own."""
 
 
 class SavedSettings(SaveConfigCallback):
@@ -265,7 +264,7 @@ def main(args: ArgsType) -> int:
     defaults = {"default_config_files": start} if start else {}
     notes: list[str] = []
     try:
-        with disk_refusals(_GO_ON), without_tips(), noting_warnings(notes):
+        with disk_refusals(_GO_ON), dead_processes(), without_tips(), noting_warnings(notes):
             TrainerCLI(
                 CausalMixTask,
                 pl.LightningDataModule if other else CausalMixDataModule,
@@ -284,11 +283,4 @@ def main(args: ArgsType) -> int:
             )
     except MisconfigurationException as error:
         raise ConfigurationError(str(error)) from error
-    except RuntimeError as error:
-        if _DEAD_WORKER not in str(error):
-            raise
-        raise WorkerError(
-            f"a process that loads data died ({error}), of too little memory perhaps: the "
-            "checkpoints in the run's folder are whole; lower data.num_workers"
-        ) from error
     return 0
