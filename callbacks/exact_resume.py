@@ -22,6 +22,7 @@ from lit_causalmix.training.progress import (
     await_validation,
     begin_next_epoch,
     between_steps,
+    is_within_epoch,
     is_within_step,
     validation_due,
 )
@@ -137,6 +138,7 @@ class ExactResume(Checkpoint):
             "within_step": is_within_step(trainer),
             "accumulating": not between_steps(trainer),
             "random": torch.get_rng_state(),
+            "ranks": trainer.world_size,
         }
         if trainer.training and validation_due(trainer):
             await_validation(checkpoint["loops"]["fit_loop"])
@@ -156,6 +158,14 @@ class ExactResume(Checkpoint):
             sys.stderr.write(
                 f"{trainer.ckpt_path} was saved between two batches of one step: the gradients of "
                 "the first are lost, and the bits differ from those of an uninterrupted fit\n"
+            )
+        ranks = state.get("ranks", trainer.world_size)
+        moved = ranks != trainer.world_size and is_within_epoch(checkpoint["loops"]["fit_loop"])
+        if moved and trainer.is_global_zero:
+            sys.stderr.write(
+                f"{trainer.ckpt_path} was saved within an epoch that {ranks} processes shared out, "
+                f"and goes on in {trainer.world_size}: some episodes of that epoch are taken twice "
+                "or left out\n"
             )
         self._random = state["random"].cpu()
         if trainer.max_steps != -1:

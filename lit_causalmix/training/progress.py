@@ -60,6 +60,17 @@ def await_validation(state: dict[str, Any]) -> None:
     validation["is_last_batch"] = False
 
 
+def is_within_epoch(state: dict[str, Any]) -> bool:
+    """Whether a saved fit loop has taken a part of an epoch's episodes.
+
+    Args:
+        state: `checkpoint["loops"]["fit_loop"]`.
+    """
+    loaders = state["state_dict"].get("combined_loader", ())
+    ended = state["epoch_loop.batch_progress"]["is_last_batch"]
+    return not ended and any(loader.get("yielded") for loader in loaders)
+
+
 def begin_next_epoch(state: dict[str, Any]) -> None:
     """Lets a fit loop that was saved at the end of an epoch begin with the next one.
 

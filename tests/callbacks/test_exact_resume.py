@@ -205,3 +205,19 @@ def test_an_ignored_signal_stays_ignored() -> None:
         request.close()
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def test_an_epoch_that_other_processes_shared_out_is_said(
+    fit: Fit, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    interrupted(fit, Kick("on_train_batch_start", 2))
+    path = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    assert content["exact_resume"]["ranks"] == 1
+    fit("on", callbacks=[EMAWeights(0.5)], after=[ExactResume()], ckpt=path)
+    assert "shared out" not in capfd.readouterr().err
+    content["exact_resume"]["ranks"] = 2  # of two, who took an episode each in every step
+    torch.save(content, tmp_path / "two.ckpt")
+    fit("other", callbacks=[EMAWeights(0.5)], after=[ExactResume()], ckpt=tmp_path / "two.ckpt")
+    said = "saved within an epoch that 2 processes shared out, and goes on in 1"
+    assert said in capfd.readouterr().err
