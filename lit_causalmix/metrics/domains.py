@@ -13,7 +13,7 @@ from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.metrics.catalogue import MetricSpec, specs
 from lit_causalmix.metrics.functional import Score
-from lit_causalmix.metrics.rowwise import NO_ROWS, Rows
+from lit_causalmix.metrics.rowwise import NO_ROWS, NOT_FINITE, Rows
 
 
 class DomainScores:
@@ -79,7 +79,13 @@ class DomainScores:
 
 
 def _mean(scores: Sequence[Score]) -> Score:
-    """The mean over those that are defined, with the first remark."""
+    """The mean over those that are defined, with the first remark.
+
+    A table whose targets allow no score is left out, as it is for every model. One that a model has
+    no finite predictions of is not, or the model would gain by failing where it is poor.
+    """
+    if any(score.note == NOT_FINITE for score in scores):
+        return Score(math.nan, NOT_FINITE)
     note = next((score.note for score in scores if score.note), "")
     defined = [score.value for score in scores if score.defined]
     return Score(fmean(defined) if defined else math.nan, note)

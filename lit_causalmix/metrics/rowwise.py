@@ -17,6 +17,9 @@ from lit_causalmix.metrics.functional import Score
 NO_ROWS = "no rows"
 """Note of a score that nothing was collected for."""
 
+NOT_FINITE = "some predictions are not finite"
+"""Note of a score that predictions cannot be given."""
+
 
 class Rows(Metric):
     """Predictions with something known of each row, gathered over batches and ranks."""
@@ -55,7 +58,7 @@ class Rows(Metric):
         if not len(targets):
             return [Score(math.nan, NO_ROWS)] * len(specs)
         if not bool(torch.isfinite(predictions).all()):
-            return [Score(math.nan, "some predictions are not finite")] * len(specs)
+            return [Score(math.nan, NOT_FINITE)] * len(specs)
         return [spec.function(predictions, targets) for spec in specs]
 
 

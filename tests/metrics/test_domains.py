@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import torch
 
 from lit_causalmix.episode import PADDING_ROW, Episode, RowOrigin
@@ -52,3 +55,13 @@ def test_regression_targets_are_scored_in_their_units() -> None:
     scores = DomainScores(False, ["retail"])
     scores.update(torch.tensor([10.0, 13.0]), _episode([0, 0], [0, 1], n_classes=0))
     assert scores.compute()["real/mae"].value == 0.5  # targets are 10 and 12
+
+
+def test_predictions_of_one_table_that_are_not_finite_leave_no_mean_over_the_others() -> None:
+    scores = DomainScores(True, ["finance"], n_tables=2)
+    right, broken = torch.tensor([[0.9, 0.1], [0.1, 0.9]]), torch.full((2, 2), math.nan)
+    for table, predictions in enumerate((right, broken)):
+        scores.update(predictions, replace(_episode([0, 0], [0, 1]), table_id=table))
+    found = scores.compute()
+    assert not any(score.defined for score in found.values())
+    assert found["real/log_loss"].note == "some predictions are not finite"
