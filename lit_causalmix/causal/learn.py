@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from lit_causalmix.causal.columns import CausalColumns
+from lit_causalmix.causal.graphs.constraints import Constraints
+from lit_causalmix.causal.graphs.knowledge import Knowledge
 from lit_causalmix.causal.models.fit import fit_scms
 from lit_causalmix.causal.models.missingness import calibrate, fit_gaps
 from lit_causalmix.causal.models.warp import warp_nodes
 from lit_causalmix.causal.settings import ScmSettings
 from lit_causalmix.causal.state import ScmState
 from lit_causalmix.causal.structure import Nodes, find_graphs
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.seeding import rng as rng_for
 from lit_causalmix.tables.schema import Column
 from lit_causalmix.tables.table import Table
@@ -37,7 +40,7 @@ def learn(
     data, prepared, columns = nodes.data, nodes.prepared, train.schema.columns
     graphs = find_graphs(
         nodes,
-        nodes.constraints(spec.knowledge).forbid(data.closed_edges()),
+        _constraints(nodes, spec.knowledge),
         spec.discovery,
         spec.n_dags,
         given=spec.given,
@@ -73,6 +76,26 @@ def learn(
     return (
         with_gaps(state, prepared, columns, spec, seed) if spec.missing == "conditional" else state
     )
+
+
+def _constraints(nodes: Nodes, knowledge: Knowledge) -> Constraints:
+    """What is known of the edges, and those that no mechanism can hold.
+
+    Raises:
+        ConfigurationError: If the knowledge does not fit the table, or leaves a target that can
+            have no causes without any effect: its labels would be drawn at random.
+    """
+    names, target = nodes.data.names, nodes.train.schema.target.name
+    known, closed = nodes.constraints(knowledge), nodes.data.closed_edges()
+    others = [name for name in names if name != target]
+    into = [closed[name, target] for name in others if (name, target) in closed]
+    if into and all((target, name) in known.forbidden for name in others):
+        raise ConfigurationError(
+            f"knowledge: {into[0]}, but it is known to cause nothing either, so that its synthetic "
+            "labels would have nothing to do with the other columns: let it cause them "
+            "(target_is_sink, tiers, exogenous, forbidden)"
+        )
+    return known.forbid(closed)
 
 
 def with_gaps(

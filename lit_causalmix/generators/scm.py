@@ -66,7 +66,8 @@ class SCMGenerator(DrawsByRejection, SavedGenerator[ScmState]):
         rows_per_model: A call of `sample` visits one model of the ensemble per so many rows: a
             higher number makes small draws faster, a lower one spreads them over more graphs.
         knowledge: Required and forbidden edges, tiers, exogenous columns, the target as a sink:
-            kept by every graph, whatever discovery says; not with `edges`.
+            kept by every graph, whatever discovery says; not with `edges`. A column of more than 32
+            categories has no causes in any case.
         edges: Pairs [cause, effect], by column name: the graph, in place of discovery. An empty
             list says that no column depends on another; `n_dags` does not count.
         freshness: `sample` gives counterfactual rows [our construction]: each starts from a real

@@ -104,6 +104,31 @@ def test_a_given_graph_that_cannot_be(edges: list[list[str]], reason: str) -> No
         SCMGenerator(edges=edges).fit(chain(), seed=0, progress=False)
 
 
+def many_classes() -> Table:
+    """The class follows a number; there are more classes than a node with causes takes."""
+    x = np.random.default_rng(0).normal(size=800)
+    y = np.searchsorted(np.quantile(x, np.arange(1, 40) / 40), x)
+    classes = tuple(f"c{k:02d}" for k in range(40))
+    target = Column("y", ColumnKind.CATEGORICAL, classes)
+    schema = Schema((Column("x", ColumnKind.NUMERICAL),), target, TaskType.MULTICLASS)
+    return Table("many", "test", schema, np.column_stack([x, y]), np.arange(800))
+
+
+@pytest.mark.parametrize(
+    "knowledge", [Knowledge(tiers=[["x"], ["y"]]), Knowledge(target_is_sink=True)]
+)
+def test_labels_that_could_follow_from_nothing_are_refused(knowledge: Knowledge) -> None:
+    with pytest.raises(ConfigurationError, match=r"'y' has 40 categories .* at most 32, but it is"):
+        SCMGenerator(**SMALL, knowledge=knowledge).fit(many_classes(), seed=0, progress=False)
+
+
+def test_many_classes_may_be_the_cause_of_the_features() -> None:
+    generator = SCMGenerator(**SMALL, knowledge=Knowledge(tiers=[["y"], ["x"]]))
+    generator.fit(many_classes(), seed=0, progress=False)
+    rows = generator.sample(500, np.random.default_rng(0))
+    assert np.corrcoef(rows.T)[0, 1] > 0.9
+
+
 def test_a_whole_graph_and_knowledge_do_not_go_together() -> None:
     with pytest.raises(ConfigurationError, match="set one of them"):
         SCMGenerator(edges=[["a", "b"]], knowledge=Knowledge(exogenous=["a"]))
