@@ -183,7 +183,8 @@ def rows_section(inspection: Inspection) -> Section:
             f"{records.closer_to_train:.0%} of the synthetic rows are closer to one of "
             f"{len(records.held_out_to_train)} training rows than to one of as many held-out "
             f"rows. {records.copies:.1%} equal one of these training rows in every column, "
-            f"{records.held_out_copies:.1%} one of these held-out rows."
+            f"{records.held_out_copies:.1%} one of these held-out rows; {records.all_copies:.1%} "
+            "equal one of all training rows."
         ),
         Picture(
             "closest_records",

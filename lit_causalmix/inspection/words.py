@@ -89,12 +89,14 @@ def on_two_sample(quality: QualityReport) -> str:
 
 def on_records(records: ClosestRecords) -> str:
     """On the distances to the closest record."""
-    margin = max(0.1, 3 * 0.5 / math.sqrt(len(records.to_train)))
-    copied = records.copies > records.held_out_copies + 0.02
-    if copied:
+    n = len(records.to_train)
+    margin = max(0.1, 3 * 0.5 / math.sqrt(n))
+    noise = 3 * math.sqrt((records.held_out_copies + 1 / n) / n) / records.compared
+    if records.all_copies > records.copies_by_chance + max(0.02, noise):
         return (
-            f"{records.copies:.0%} of the synthetic rows equal a training row, while "
-            f"{records.held_out_copies:.0%} equal an unseen one: they give training rows away."
+            f"{records.all_copies:.0%} of the synthetic rows equal a training row, while at most "
+            f"{records.copies_by_chance:.0%} would equal one of as many unseen rows: they give "
+            "training rows away."
         )
     if records.closer_to_train > 0.5 + margin:
         return (

@@ -195,6 +195,25 @@ def test_closest_records_tell_copies_from_fresh_rows() -> None:
     assert tied.closer_to_train == 0.5, "equal parts: every row ties"
 
 
+def test_copies_of_any_training_row_are_counted_however_few_are_held_out() -> None:
+    train, held_out = drawn(400, seed=0), drawn(100, seed=1)
+    train[:, :2], held_out[:, :2] = train[:, :2].round(3), held_out[:, :2].round(3)
+    made = np.concatenate([train[:300], drawn(100, seed=2)])
+    found = closest_records(SCHEMA, train, held_out, made, rng=np.random.default_rng(0))
+    assert found.all_copies == 0.75
+    assert found.copies < 0.3, "only as many training rows as held-out ones are compared"
+    assert found.copies_by_chance == 0
+    few = closest_records(
+        SCHEMA, train[:50], held_out, made, rng=np.random.default_rng(0), seen_rows=train
+    )
+    assert few.all_copies == 0.75
+    # Rows of few different cells equal others by chance, and more of them where there are more.
+    codes = [np.floor(drawn(n, seed=n)) for n in (1000, 200, 600)]
+    chance = closest_records(SCHEMA, *codes, rng=np.random.default_rng(0))
+    assert chance.all_copies > 0.1
+    assert abs(chance.copies_by_chance - chance.all_copies) < 0.15
+
+
 def test_repeated_rows_do_not_pass_for_memorising() -> None:
     """A part with fewer different rows would be further from everything."""
     train, held_out = drawn(100, seed=0), drawn(40, seed=1)

@@ -97,6 +97,7 @@ class Measurement:
         held_out: Real rows that it did not see; may be empty.
         synthetic: Its rows.
         seed: Source of all randomness.
+        seen: All rows that the generator was fitted on, also where `train` is some of them.
     """
 
     schema: Schema
@@ -104,6 +105,7 @@ class Measurement:
     held_out: Floats
     synthetic: Floats
     seed: int
+    seen: Floats
 
     @classmethod
     def of(cls, train: Table, held_out: Table, synthetic: Floats, seed: int) -> Measurement:
@@ -114,6 +116,7 @@ class Measurement:
             _at_most(held_out.values, seed, "held-out"),
             _at_most(synthetic, seed, "synthetic"),
             seed,
+            train.values,
         )
 
     @cached_property
@@ -135,7 +138,14 @@ class Measurement:
     def records(self) -> ClosestRecords:
         """`closest_records`; there has to be a held-out row."""
         chooser = rng(self.seed, "quality", "records")
-        return closest_records(self.schema, self.train, self.held_out, self.synthetic, rng=chooser)
+        return closest_records(
+            self.schema,
+            self.train,
+            self.held_out,
+            self.synthetic,
+            rng=chooser,
+            seen_rows=self.seen,
+        )
 
     @cached_property
     def embedding(self) -> Embedding:

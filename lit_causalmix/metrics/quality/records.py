@@ -23,11 +23,15 @@ class ClosestRecords:
         to_held_out: float64 (n,), from each synthetic row to held-out real rows.
         held_out_to_train: float64 (m,), from each held-out row to the training rows: what rows
             show that are real and new.
+        copied: bool (n,), which synthetic rows equal any training row at all.
+        compared: Share of the different training rows that the distances are to.
     """
 
     to_train: Floats
     to_held_out: Floats
     held_out_to_train: Floats
+    copied: NDArray[np.bool_]
+    compared: float
 
     @property
     def closer_to_train(self) -> float:
@@ -41,12 +45,29 @@ class ClosestRecords:
 
     @property
     def copies(self) -> float:
-        """Share of synthetic rows that equal a training row in every column."""
+        """Share of synthetic rows that equal one of these training rows in every column.
+
+        It has to be read beside `held_out_copies`; of all training rows it is `all_copies`.
+        """
         return float((self.to_train == 0).mean())
 
     @property
+    def all_copies(self) -> float:
+        """Share of synthetic rows that equal any training row in every column."""
+        return float(self.copied.mean())
+
+    @property
+    def copies_by_chance(self) -> float:
+        """Share that would equal any of as many different rows that were never seen, at most.
+
+        A row equals one of different rows alone, so that `held_out_copies` grows with their number,
+        and no faster: the frequent ones are there already.
+        """
+        return min(1.0, self.held_out_copies / self.compared)
+
+    @property
     def held_out_copies(self) -> float:
-        """Share of synthetic rows that equal a held-out row: what chance alone does."""
+        """Share of synthetic rows that equal a held-out row: what chance alone does in as many."""
         return float((self.to_held_out == 0).mean())
 
 
@@ -88,6 +109,7 @@ def closest_records(
     synthetic: Floats,
     *,
     rng: np.random.Generator,
+    seen_rows: Floats | None = None,
 ) -> ClosestRecords:
     """Compares synthetic rows with the rows that the generator saw and with rows that it did not.
 
@@ -101,8 +123,10 @@ def closest_records(
         held_out: Other real rows, float64 (m, C + 1), m >= 1.
         synthetic: Coded rows, float64 (k, C + 1).
         rng: Draws the rows of the larger part.
+        seen_rows: All rows that the generator was fitted on, where `train` is some of them.
     """
     spans = spans_of(train)
+    everything = _distinct(train if seen_rows is None else seen_rows)
     train, held_out = _distinct(train), _distinct(held_out)
     size = min(len(train), len(held_out))
     seen, unseen = (rng.permutation(part)[:size] for part in (train, held_out))
@@ -110,6 +134,9 @@ def closest_records(
         to_train=closest_distances(schema, synthetic, seen, spans),
         to_held_out=closest_distances(schema, synthetic, unseen, spans),
         held_out_to_train=closest_distances(schema, unseen, seen, spans),
+        copied=row_numbers(np.concatenate([everything, synthetic]))[len(everything) :]
+        < len(everything),
+        compared=size / len(everything),
     )
 
 
