@@ -123,13 +123,14 @@ class TableSpec:
         """Makes text of names that YAML reads as whole numbers, as those of every table are."""
         for setting in ("kinds", "order"):
             named = {
-                _name(column, setting): said for column, said in getattr(self, setting).items()
+                column_name(column, setting): said
+                for column, said in getattr(self, setting).items()
             }
             object.__setattr__(self, setting, named)
-        object.__setattr__(self, "drop", [_name(column, "drop") for column in self.drop])
+        object.__setattr__(self, "drop", [column_name(column, "drop") for column in self.drop])
         for role in ("target", "group_column", "split_column", "time_column"):
             column = getattr(self, role)
-            object.__setattr__(self, role, None if column is None else _name(column, role))
+            object.__setattr__(self, role, None if column is None else column_name(column, role))
 
     def _check_roles(self) -> None:
         roles = {
@@ -193,7 +194,7 @@ class SplitSpec:
                 raise ConfigurationError(f"{name} is at least {least}, got {limit}")
 
 
-def _name(column: object, setting: str) -> str:
+def column_name(column: object, setting: str) -> str:
     """The name of a column as text: 2019 is "2019".
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from itertools import chain, product
@@ -11,6 +11,7 @@ from typing import Any
 
 from lit_causalmix.causal.graphs.constraints import Constraints, Edge, arrow
 from lit_causalmix.errors import ConfigurationError
+from lit_causalmix.tables.spec import column_name
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Knowledge:
     """Expert knowledge about the causal graph; every sampled graph keeps it.
 
-    Columns are given by name, the target among them.
+    Columns are given by name, the target among them; a whole number is the name of its digits.
 
     Attributes:
         required: Pairs [cause, effect] that every graph holds.
@@ -46,6 +47,10 @@ class Knowledge:
     exogenous: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        for setting in ("required", "forbidden", "tiers"):
+            groups = [_names(setting, group) for group in _listed(setting, getattr(self, setting))]
+            object.__setattr__(self, setting, groups)
+        object.__setattr__(self, "exogenous", _names("exogenous", self.exogenous))
         for kind, edges in (("required", self.required), ("forbidden", self.forbidden)):
             for edge in edges:
                 if len(edge) != 2 or edge[0] == edge[1]:
@@ -132,6 +137,22 @@ class Knowledge:
                 ", ".join(dict.fromkeys(set_aside[name] for name in idle)),
             )
         return complete.among([c for c in columns if c not in set_aside])
+
+
+def _listed(setting: str, given: object) -> list[Any]:
+    """What a setting lists; a text would be taken for its letters.
+
+    Raises:
+        ConfigurationError: If it is no list.
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        what = "columns" if setting == "exogenous" else "lists of columns"
+        raise ConfigurationError(f"knowledge: {setting} is a list of {what}, got {given!r}")
+    return list(given)
+
+
+def _names(setting: str, given: object) -> list[str]:
+    return [column_name(column, f"knowledge: {setting}") for column in _listed(setting, given)]
 
 
 def _unknown(name: str, columns: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from lit_causalmix.causal.columns import SetAside
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.tables.cells import canonical_label
 from lit_causalmix.tables.schema import Column, Schema
+from lit_causalmix.tables.spec import column_name
 
 logger = logging.getLogger(__name__)
 
@@ -95,11 +96,12 @@ def conditions(wanted: Mapping[str, Condition], schema: Schema) -> Chooser:
     return meets
 
 
-def _position(name: str, schema: Schema) -> int:
-    names = [c.name for c in schema.columns]
-    if name in names:
-        return names.index(name)
-    raise ConfigurationError(f"the table has no column {name!r}: {_near(name, names, 'columns')}")
+def _position(name: object, schema: Schema) -> int:
+    names, wanted = [c.name for c in schema.columns], column_name(name, "what is asked for")
+    if wanted in names:
+        return names.index(wanted)
+    near = _near(wanted, names, "columns")
+    raise ConfigurationError(f"the table has no column {wanted!r}: {near}")
 
 
 def _near(given: str, known: Sequence[str], what: str) -> str:

@@ -14,6 +14,7 @@ from lit_causalmix.generators.base import Generator
 from lit_causalmix.generators.parts.conditions import MAX_DRAWS, collect
 from lit_causalmix.generators.parts.conditions import conditions as parse_conditions
 from lit_causalmix.tables.schema import Schema
+from lit_causalmix.tables.spec import column_name
 
 
 class DrawsByRejection(Generator):
@@ -86,7 +87,7 @@ class DrawsByRejection(Generator):
         """
         schema = self.known_schema()
         names = [c.name for c in schema.columns]
-        name = schema.target.name if column is None else column
+        name = schema.target.name if column is None else column_name(column, "column")
         if name not in names:
             raise ConfigurationError(f"no column {name!r} to balance: there are {', '.join(names)}")
         place = names.index(name)

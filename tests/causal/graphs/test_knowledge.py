@@ -26,6 +26,10 @@ def constraints(**content: Any) -> Constraints:
         ({"exogenous": ["zzz"]}, "no column 'zzz': its columns are 'age', 'sex'"),
         ({"required": [["age"]]}, r"\[cause, effect\].*required lists \['age'\]"),
         ({"forbidden": [["age", "age"]]}, "two different columns"),
+        ({"exogenous": "age"}, "exogenous is a list of columns, got 'age'"),
+        ({"tiers": ["age", "sex"]}, "tiers is a list of lists of columns, got 'age'"),
+        ({"required": ["ab"]}, "required is a list of lists of columns, got 'ab'"),
+        ({"exogenous": [1.5]}, "exogenous names the column 1.5, read as float"),
         ({"tiers": [["age"], ["sex", "age"]]}, "one tier, but 'age' is listed twice"),
         (
             {"required": [["age", "debt"]], "forbidden": [["age", "debt"]]},
@@ -51,6 +55,16 @@ def test_what_is_infeasible_is_refused_on_one_line(content: dict[str, Any], mess
     with pytest.raises(ConfigurationError, match=message) as caught:
         constraints(**content)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_name_the_columns_of_a_table_without_names() -> None:
+    columns: list[Any] = [[0, 1]]  # as of pd.DataFrame(array)
+    knowledge = Knowledge(required=columns, tiers=columns, exogenous=columns[0][:1])
+    assert (
+        knowledge.settings()
+        == Knowledge(required=[["0", "1"]], tiers=[["0", "1"]], exogenous=["0"]).settings()
+    )
+    assert knowledge.constraints(["0", "1"]).required == (("0", "1"),)
 
 
 def test_contradictions_show_without_a_table() -> None:

@@ -9,6 +9,15 @@ import pytest
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.generators.parts.conditions import conditions, interventions
 from lit_causalmix.tables import Schema, SplitSpec, TableSpec, load_splits
+from lit_causalmix.tables.schema import Column, ColumnKind, TaskType
+
+DATES = Column("when", ColumnKind.NUMERICAL, integer=True, date_format="%d/%m/%Y")
+DATED = Schema(
+    (Column("0", ColumnKind.NUMERICAL), DATES),
+    Column("1", ColumnKind.NUMERICAL),
+    TaskType.REGRESSION,
+)
+LOW, HIGH = np.full(3, -1e6), np.full(3, 1e6)
 
 
 @pytest.fixture
@@ -66,3 +75,15 @@ def test_a_text_is_no_range_of_numbers(value: Any) -> None:
         conditions({"age": value}, schema)
     chosen = conditions({"age": (1, 8)}, schema)(np.array([[1.0, 0.0], [18.0, 0.0]]))
     assert chosen.tolist() == [True, False]
+
+
+def test_whole_numbers_name_the_columns_of_a_table_without_names() -> None:
+    held: dict[Any, float | str] = {0: 2.5, 1: 3.0}
+    assert interventions(held, DATED, (), LOW, HIGH) == {0: 2.5, 2: 3.0}
+    wanted: dict[Any, tuple[float, float]] = {0: (2.0, 3.0)}
+    rows = np.array([[2.5, 0.0, 0.0], [3.5, 0.0, 0.0]])
+    assert conditions(wanted, DATED)(rows).tolist() == [True, False]
+    with pytest.raises(ConfigurationError, match="no column '7': "):
+        interventions({7: 1.0}, DATED, (), LOW, HIGH)  # type: ignore[dict-item]
+    with pytest.raises(ConfigurationError, match=r"names the column 1\.5, read as float"):
+        conditions({1.5: (0.0, 1.0)}, DATED)  # type: ignore[dict-item]
