@@ -82,7 +82,7 @@ def conditions(wanted: Mapping[str, Condition], schema: Schema) -> Chooser:
         j = _position(name, schema)
         column = schema.columns[j]
         if column.is_numerical:
-            ranges.append((j, *_range(name, value)))
+            ranges.append((j, *_range(column, value)))
         else:
             code = _code(column, value)
             ranges.append((j, code, code))
@@ -118,7 +118,9 @@ def _number(column: Column, value: float | str) -> float:
         number = math.nan
     if not math.isfinite(number) or (column.integer and not number.is_integer()):
         kind = "a whole" if column.integer else "a finite"
-        raise ConfigurationError(f"column {column.name!r} takes {kind} number, got {value!r}")
+        raise ConfigurationError(
+            f"column {column.name!r} takes {kind} number{_unit(column)}, got {value!r}"
+        )
     return number
 
 
@@ -133,14 +135,20 @@ def _code(column: Column, value: object) -> float:
     raise ConfigurationError(f"column {column.name!r} has no label {value!r}: {hint}")
 
 
-def _range(name: str, value: object) -> tuple[float, float]:
+def _unit(column: Column) -> str:
+    """What a column of dates counts, which its cells do not show."""
+    return " of days since 1970-01-01, as it holds dates" if column.date_format else ""
+
+
+def _range(column: Column, value: object) -> tuple[float, float]:
     low = high = math.nan
     if not isinstance(value, str | bytes):  # "18" is no range from 1 to 8
         with contextlib.suppress(TypeError, ValueError):
             low, high = (float(v) for v in value)  # type: ignore[attr-defined]
     if not low <= high:
         raise ConfigurationError(
-            f"a condition on the numerical column {name!r} is (lowest, highest), got {value!r}"
+            f"a condition on the numerical column {column.name!r} is (lowest, highest)"
+            f"{_unit(column)}, got {value!r}"
         )
     return low, high
 

@@ -87,3 +87,11 @@ def test_whole_numbers_name_the_columns_of_a_table_without_names() -> None:
         interventions({7: 1.0}, DATED, (), LOW, HIGH)  # type: ignore[dict-item]
     with pytest.raises(ConfigurationError, match=r"names the column 1\.5, read as float"):
         conditions({1.5: (0.0, 1.0)}, DATED)  # type: ignore[dict-item]
+
+
+def test_what_a_column_of_dates_counts_is_said() -> None:
+    assert interventions({"when": 18293}, DATED, (), LOW, HIGH) == {1: 18293.0}
+    with pytest.raises(ConfigurationError, match="a whole number of days since 1970-01-01, as it"):
+        interventions({"when": "01/02/2020"}, DATED, (), LOW, HIGH)
+    with pytest.raises(ConfigurationError, match=r"\(lowest, highest\) of days since 1970-01-01"):
+        conditions({"when": "01/02/2020"}, DATED)
