@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,9 @@ from lit_causalmix.errors import ConfigurationError, ModelError
 from lit_causalmix.names import public_name
 
 _OWN = "lit_causalmix"
+
+_own_code_allowed: ContextVar[bool] = ContextVar("own_code_allowed", default=False)
+"""What the reading under way allows: a backbone that wraps another one has no argument for it."""
 
 
 def described(backbone: Backbone) -> dict[str, Any]:
@@ -37,18 +41,21 @@ def described(backbone: Backbone) -> dict[str, Any]:
     return {"class": name, "arguments": arguments}
 
 
-def rebuilt(description: Mapping[str, Any], *, own_code: bool = False) -> Backbone:
+def rebuilt(description: Mapping[str, Any], *, own_code: bool | None = None) -> Backbone:
     """Makes a backbone of the form that is described; its weights are still to be loaded.
 
     Args:
         description: What `described` gave.
         own_code: Whether the module of a class from outside this package may be imported. One that
-            is imported already is found in any case.
+            is imported already is found in any case. None is what holds for the backbone that is
+            being rebuilt around this one, and no where there is none.
 
     Raises:
         ModelError: If there is no such class, it is no backbone, or it takes other arguments.
     """
-    kind, arguments = _kind(str(description["class"]), own_code), description["arguments"]
+    allowed = _own_code_allowed.get() if own_code is None else own_code
+    kind, arguments = _kind(str(description["class"]), allowed), description["arguments"]
+    outer = _own_code_allowed.set(allowed)
     try:
         return kind.rebuilt(arguments)
     except (TypeError, ValueError) as error:
@@ -56,6 +63,8 @@ def rebuilt(description: Mapping[str, Any], *, own_code: bool = False) -> Backbo
             f"the backbone {description['class']} of this version cannot be made from the "
             f"arguments that were kept: {error}"
         ) from error
+    finally:
+        _own_code_allowed.reset(outer)
 
 
 def _kind(path: str, own_code: bool) -> type[Backbone]:

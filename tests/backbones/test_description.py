@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_causalmix.backbones import Tab2D
+from lit_causalmix.backbones import ManyClasses, Tab2D
 from lit_causalmix.backbones.base import Backbone, Limits
 from lit_causalmix.backbones.bins import bin_quantiles
 from lit_causalmix.backbones.description import described, rebuilt
@@ -65,6 +65,25 @@ def test_a_module_from_outside_is_imported_only_when_allowed(
     assert "module_of_a_stranger" not in sys.modules
     assert type(rebuilt(kept, own_code=True)).__name__ == "Mine"
     monkeypatch.delitem(sys.modules, "module_of_a_stranger")
+
+
+def test_what_is_allowed_holds_for_a_backbone_within_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from lit_causalmix.backbones import Tab2D\nclass Mine(Tab2D):\n    pass\n"
+    (tmp_path / "module_within_another.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    kept = described(ManyClasses(Tab2D(dim=8, n_layers=1)))
+    kept["arguments"]["backbone"]["class"] = "module_within_another.Mine"
+    for refused in ({}, {"own_code": False}):
+        with pytest.raises(ModelError, match="comes from outside this package"):
+            rebuilt(kept, **refused)
+    found = rebuilt(kept, own_code=True)
+    assert isinstance(found, ManyClasses)
+    assert type(found.backbone).__name__ == "Mine"
+    monkeypatch.delitem(sys.modules, "module_within_another")
+    with pytest.raises(ModelError, match="comes from outside this package"):
+        rebuilt(kept)
 
 
 @pytest.mark.parametrize("path", ["lit_causalmix.backbones.Gone", "lit_causalmix.gone.Tab2D", "X"])
