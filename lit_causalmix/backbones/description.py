@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import Any
 
 from lit_causalmix.backbones.base import Backbone
-from lit_causalmix.errors import ConfigurationError, ModelError
+from lit_causalmix.errors import ConfigurationError, ModelError, shortened
 from lit_causalmix.names import public_name
 
-_OWN = "lit_causalmix"
+_OWN, _BACKBONES = "lit_causalmix", "lit_causalmix.backbones"
 
 _own_code_allowed: ContextVar[bool] = ContextVar("own_code_allowed", default=False)
 """What the reading under way allows: a backbone that wraps another one has no argument for it."""
@@ -51,10 +51,12 @@ def rebuilt(description: Mapping[str, Any], *, own_code: bool | None = None) -> 
             being rebuilt around this one, and no where there is none.
 
     Raises:
-        ModelError: If there is no such class, it is no backbone, or it takes other arguments.
+        ModelError: If there is no such class, it is no backbone, it takes other arguments, or its
+            weights are said to lie elsewhere.
     """
     allowed = _own_code_allowed.get() if own_code is None else own_code
     kind, arguments = _kind(str(description["class"]), allowed), description["arguments"]
+    _check_no_path(kind, arguments)
     outer = _own_code_allowed.set(allowed)
     try:
         return kind.rebuilt(arguments)
@@ -69,7 +71,10 @@ def rebuilt(description: Mapping[str, Any], *, own_code: bool | None = None) -> 
 
 def _kind(path: str, own_code: bool) -> type[Backbone]:
     module, _, name = path.rpartition(".")
-    if module.partition(".")[0] != _OWN and module not in sys.modules and not own_code:
+    own = _is_own(module, _OWN)
+    if own and not _is_own(module, _BACKBONES):  # others do things when imported: `__main__` runs
+        raise ModelError(f"{path} is no backbone")
+    if not own and module not in sys.modules and not own_code:
         raise ModelError(
             f"the backbone {path} comes from outside this package: import {module or 'it'} first, "
             "or allow it by own_code=True (--own-code), if you trust it"
@@ -81,3 +86,21 @@ def _kind(path: str, own_code: bool) -> type[Backbone]:
     if not (isinstance(kind, type) and issubclass(kind, Backbone)):
         raise ModelError(f"{path} is no backbone")
     return kind
+
+
+def _is_own(module: str, package: str) -> bool:
+    """Whether a module is a package or lies in it."""
+    return module == package or module.startswith(f"{package}.")
+
+
+def _check_no_path(kind: type[Backbone], arguments: Mapping[str, Any]) -> None:
+    """Refuses a place of weights for a class of this package, which describes itself without one.
+
+    Raises:
+        ModelError: As building it would read a file, or fetch one.
+    """
+    if _is_own(kind.__module__, _OWN) and arguments.get("weights") is not None:
+        raise ModelError(
+            f"a kept model holds its weights itself, and this one names others for "
+            f"{kind.__name__}: {shortened(repr(arguments['weights']))}"
+        )

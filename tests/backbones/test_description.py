@@ -86,6 +86,27 @@ def test_what_is_allowed_holds_for_a_backbone_within_another(
         rebuilt(kept)
 
 
+def test_modules_of_this_package_without_backbones_are_not_imported() -> None:
+    for path in ("lit_causalmix.__main__.Nano", "lit_causalmix.study.checksums.Nano"):
+        before = path.rpartition(".")[0] in sys.modules
+        with pytest.raises(ModelError, match="is no backbone"):  # `__main__` runs a command
+            rebuilt({"class": path, "arguments": {}})
+        assert (path.rpartition(".")[0] in sys.modules) == before
+
+
+def test_weights_from_elsewhere_are_not_read(tmp_path: Path) -> None:
+    small = Tab2D(dim=8, n_layers=1)
+    small.save_pretrained(tmp_path)
+    for kept in (described(small), described(ManyClasses(small))):
+        inner = kept["arguments"].get("backbone", kept)
+        for place in (str(tmp_path), "owner/repository"):
+            inner["arguments"]["weights"] = place
+            with pytest.raises(ModelError, match=f"names others for Tab2D: '{place}'"):
+                rebuilt(kept)
+        inner["arguments"]["weights"] = None
+        rebuilt(kept)
+
+
 @pytest.mark.parametrize("path", ["lit_causalmix.backbones.Gone", "lit_causalmix.gone.Tab2D", "X"])
 def test_a_class_that_is_gone_is_named(path: str) -> None:
     with pytest.raises(ModelError, match=path):
