@@ -66,12 +66,19 @@ def test_a_body_that_is_no_json_of_rows_is_one_line(content: bytes, status: int,
         (b"a,b\n1\n", r"the body, line 2: 1 cells, the header has 2"),
         (b"a,b\n\xff,1\n", "the body is not UTF-8"),
         (b"a,b,c,d,e\n1,2,3,4,5\n", "5 columns, and this server takes 4"),
+        (b"\n\r\na,b,c,d,e\n1,2,3,4,5\n", "5 columns, and this server takes 4"),
+        (b'"a\nz",b,c,d,e\n1,2,3,4,5\n', "5 columns, and this server takes 4"),
+        (b"a;b;c;d;e\n1;2;3;4;5\n", "5 columns, and this server takes 4"),
         (b"a,b\n" + b"1,2\n" * 4, "4 rows, and this server takes 3"),
     ],
 )
 def test_csv_that_is_no_table_is_one_line(content: bytes, said: str) -> None:
     with pytest.raises((TableError, RequestError), match=said):
         read(content, "text/csv")
+
+
+def test_delimiters_within_quotes_are_no_columns() -> None:
+    assert list(read(b'"a,b,c,d,e",f\n1,2\n', "text/csv")) == ["a,b,c,d,e", "f"]
 
 
 def test_another_type_is_named() -> None:
