@@ -14,7 +14,7 @@ from lit_causalmix.episode import Episode
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.metrics import Rows
-from lit_causalmix.model.frames import prediction_frame
+from lit_causalmix.model.frames import check_csv_name, prediction_frame
 from lit_causalmix.tables import TableSplits
 from lit_causalmix.training.runs import run_folder
 
@@ -31,11 +31,16 @@ class PredictionWriter(pl.Callback):
             =, +, -, @, a tab or a line break) is written with an apostrophe before it. Off, as the
             file then no longer holds the labels of the table.
 
+    Raises:
+        ConfigurationError: If the path has the ending of another format, such as .parquet.
+
     Attributes:
         written: The file of the last prediction.
     """
 
     def __init__(self, path: str | None = None, escape_formulas: bool = False) -> None:
+        if path:
+            check_csv_name(Path(path))
         self.path = path
         self.escape_formulas = escape_formulas
         self.written: Path | None = None

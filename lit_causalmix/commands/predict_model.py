@@ -13,7 +13,7 @@ from lit_causalmix.commands.notes import noting
 from lit_causalmix.errors import ConfigurationError, TableError
 from lit_causalmix.files.atomic import replacing
 from lit_causalmix.model import Predictor
-from lit_causalmix.model.frames import escaped_frame
+from lit_causalmix.model.frames import check_csv_name, escaped_frame
 from lit_causalmix.tables import TableSpec
 from lit_causalmix.tables.infer import listed
 from lit_causalmix.tables.sources import read_source
@@ -53,10 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises:
         LitCausalMixError: For a folder that holds no whole model, rows that do not fit it, or a
-            file to write that is the one of the rows.
+            file to write that is the one of the rows, or has the name of another format.
     """
     arguments = _parser().parse_args(argv)
     out = Path(arguments.out)
+    check_csv_name(out)
     _check_other_file(out, arguments.rows)
     model = Predictor.load(arguments.model, own_code=arguments.own_code).to(arguments.device)
     rows, kept = _read(arguments.rows, arguments.keep, model)

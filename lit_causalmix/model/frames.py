@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ from lit_causalmix.model.decision import decided
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that spreadsheets evaluate."""
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
+
+OTHER_FORMATS = (
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+    *(".parquet", ".pq", ".feather", ".arrow", ".json", ".jsonl", ".xlsx", ".xls", ".ods"),
+)
+"""Endings of files that hold no plain CSV: what reads one by its name would fail."""
 
 
 def prediction_frame(
@@ -54,6 +61,22 @@ def prediction_frame(
     columns = {"prediction": [_escaped(label) if escape_formulas else label for label in chosen]}
     columns |= {f"probability_{label}": predictions[:, k] for k, label in enumerate(labels)}
     return pd.DataFrame(columns)
+
+
+def check_csv_name(path: Path) -> None:
+    """Refuses the name of another format for a file that is written as plain CSV.
+
+    Raises:
+        ConfigurationError: If the name ends as those of such files do.
+
+    Example:
+        >>> check_csv_name(Path("predictions.csv"))
+    """
+    if path.suffix.lower() in OTHER_FORMATS:
+        raise ConfigurationError(
+            f"predictions are written as plain CSV, and {path} ends with {path.suffix}: name a "
+            "file that ends with .csv"
+        )
 
 
 def label_array(labels: Sequence[Any]) -> NDArray[Any]:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.callbacks import PredictionWriter
 from lit_causalmix.commands.main import main
+from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.model import Member, Predictor
 from lit_causalmix.tables import Encoder, SplitSpec, TableSpec, load_splits
 
@@ -33,6 +35,17 @@ def test_the_rows_are_not_written_over(
     assert main([*line, "--out", out]) == 2
     assert f"--out {Path(out)} is the file of the rows, new.csv" in capsys.readouterr().err
     assert Path("new.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["p.csv.gz", "p.parquet", "p.XLSX", "p.json"])
+def test_the_name_of_another_format_is_refused(
+    line: list[str], out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line[2] = "nowhere"  # it is said before anything is read
+    assert main([*line, "--out", out]) == 2
+    assert f"plain CSV, and {out} ends with {Path(out).suffix}" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="plain CSV"):
+        PredictionWriter(path=out)
 
 
 def test_kept_text_is_made_harmless_with_the_labels(line: list[str], frame: pd.DataFrame) -> None:
