@@ -16,6 +16,9 @@ from lit_causalmix.tables.new_rows import read_new_cells
 from lit_causalmix.tables.spec import TableSpec
 
 Source = str | os.PathLike[str] | pd.DataFrame
+REMEDY = "correct it, or leave the cell empty if its value is missing"
+"""What a cell that is no number calls for; how the table was read was settled by the fit."""
+
 Coded = list[NDArray[np.float64]]  # rows (n, C + 1) as each member codes them
 
 
@@ -37,7 +40,9 @@ def coded_rows(members: Sequence[Member], rows: Source, spec: TableSpec) -> Code
     cells, _ = read_new_cells(rows, whole, spec)
     schemas = dict.fromkeys(member.schema for member in members)
     if len(schemas) > 1:
-        code_columns(whole, cells)
+        code_columns(whole, cells, remedy=REMEDY)
     tells = len(schemas) == 1
-    coded = {schema: code_columns(schema, cells, tells_unseen=tells) for schema in schemas}
+    coded = {
+        schema: code_columns(schema, cells, tells_unseen=tells, remedy=REMEDY) for schema in schemas
+    }
     return [coded[member.schema] for member in members]

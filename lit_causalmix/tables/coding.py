@@ -15,6 +15,12 @@ from lit_causalmix.tables.cells import Cells, read_cells, spellings
 from lit_causalmix.tables.scaling import LARGEST
 from lit_causalmix.tables.schema import Column, Schema
 
+REMEDY = (
+    "correct it, or add the text to data.table.missing_values, or set the column's kind in "
+    "data.table.kinds"
+)
+"""What a cell that is no number calls for, where the settings of the table can be changed."""
+
 _EXACT = 2.0**53  # beyond it a float64 no longer tells whole numbers apart
 
 
@@ -70,6 +76,7 @@ def code_columns(
     rows: NDArray[np.int64] | None = None,
     *,
     tells_unseen: bool = True,
+    remedy: str = REMEDY,
 ) -> NDArray[np.float64]:
     """Codes dictionary-encoded columns, float64 (n, C + 1); the target may be absent (NaN).
 
@@ -78,6 +85,7 @@ def code_columns(
         cells: By column name, n cells each.
         rows: int64 (n,), positions in the source for messages; by default 0 to n - 1.
         tells_unseen: Whether it warns of categories that a column does not have.
+        remedy: What is said of a cell that is no number.
 
     Raises:
         TableError: If a feature column is absent or a cell of a numerical column is not finite.
@@ -94,13 +102,18 @@ def code_columns(
         if column.name in cells:
             source = np.arange(n) if rows is None else rows
             values[:, position] = code_column(
-                column, cells[column.name], source, tells_unseen=tells_unseen
+                column, cells[column.name], source, tells_unseen=tells_unseen, remedy=remedy
             )
     return values
 
 
 def code_column(
-    column: Column, cells: Cells, rows: NDArray[np.int64], *, tells_unseen: bool = True
+    column: Column,
+    cells: Cells,
+    rows: NDArray[np.int64],
+    *,
+    tells_unseen: bool = True,
+    remedy: str = REMEDY,
 ) -> NDArray[np.float64]:
     """Codes one column, float64 (n,); warns of categories that the column does not have."""
     present = np.flatnonzero(cells.counts)
@@ -117,18 +130,22 @@ def code_column(
     values = lookup[cells.codes]
     unfit = np.flatnonzero(~(np.abs(values) <= LARGEST) & ~cells.missing)  # also of NaN
     if len(unfit) and column.is_numerical:
-        _refuse(column, cells, unfit, rows)
+        _refuse(column, cells, unfit, rows, remedy)
     elif len(unfit) and tells_unseen:
         _warn_unseen(column, cells, unfit, rows)
     return values
 
 
 def _refuse(
-    column: Column, cells: Cells, unfit: NDArray[np.int64], rows: NDArray[np.int64]
+    column: Column,
+    cells: Cells,
+    unfit: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    remedy: str,
 ) -> None:
     labels = cells.labels[cells.codes[unfit]]
     numbers = np.abs(cells.numbers[cells.codes[unfit]])
-    for beyond, found, remedy in (
+    for beyond, found, way_out in (
         (np.isinf(numbers), "infinite value(s)", "replace them by finite numbers or empty cells"),
         (numbers > LARGEST, f"number(s) beyond ±{LARGEST:g}", "express it in a larger unit"),
     ):
@@ -136,14 +153,13 @@ def _refuse(
             places = ", ".join(str(row) for row in rows[unfit[beyond]][:5])
             raise TableError(
                 f"column {column.name!r} holds {beyond.sum()} {found}, first in row(s) {places} "
-                f"(counted from 0): {remedy}"
+                f"(counted from 0): {way_out}"
             )
     wanted = f"dates ({column.date_format})" if column.date_format else "numbers"
     more = f", and {len(unfit) - 1} more cell(s) do not fit" if len(unfit) > 1 else ""
     raise TableError(
         f"column {column.name!r} holds {wanted}, but row {rows[unfit[0]]} (counted from 0) holds "
-        f"{labels[0]!r}{more}: correct it, or add the text to data.table.missing_values, or set "
-        "the column's kind in data.table.kinds"
+        f"{labels[0]!r}{more}: {remedy}"
     )
 
 

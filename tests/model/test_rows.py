@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from lit_causalmix.backbones import Nano
+from lit_causalmix.errors import TableError
 from lit_causalmix.model import Member, Predictor
 from lit_causalmix.model.card import model_card
 from lit_causalmix.model.member import unused_by
@@ -80,3 +81,13 @@ def test_a_column_is_used_where_a_member_uses_it(frame: pd.DataFrame) -> None:
     assert [line.endswith("no |") for line in card.splitlines() if line.startswith("| age")] == [
         False
     ]
+
+
+def test_a_cell_that_is_no_number_calls_for_what_a_kept_model_allows(frame: pd.DataFrame) -> None:
+    model = Predictor([member(frame)], TableSpec(frame, target="target"), {})
+    name = next(column.name for column in model.features if column.is_numerical)
+    rows = frame.head(3).astype({name: object})
+    rows.loc[1, name] = "unknown"
+    with pytest.raises(TableError, match=r"row 1 .* holds 'unknown'") as caught:
+        model.predict(rows)
+    assert str(caught.value).endswith("correct it, or leave the cell empty if its value is missing")
