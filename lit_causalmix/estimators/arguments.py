@@ -76,13 +76,3 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         holds, rule = _OPTIONAL.get(name) or _REQUIRED.get(name) or (lambda _: True, "")
         if not holds(value):
             raise ConfigurationError(f"{name} is {rule}, got {value!r}")
-
-
-def plain(value: Any) -> Any:
-    """A scalar of NumPy's, as a grid of arguments has them, as Python's; the parser takes no other.
-
-    Example:
-        >>> plain(np.int64(3)), plain(None)
-        (3, None)
-    """
-    return value.item() if isinstance(value, np.generic) else value

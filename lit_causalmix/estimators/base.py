@@ -15,12 +15,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lit_causalmix.errors import ConfigurationError
-from lit_causalmix.estimators.arguments import check_arguments, plain
+from lit_causalmix.estimators.arguments import check_arguments
 from lit_causalmix.estimators.configuration import fit_settings
 from lit_causalmix.estimators.fitting import SOURCE, Fitted, fit_frame, run_folder
 from lit_causalmix.estimators.frames import as_pandas
 from lit_causalmix.estimators.rows import as_frame, training_frame
 from lit_causalmix.model import Predictor
+from lit_causalmix.scalars import plain
 from lit_causalmix.tables.schema import TaskType
 
 _SEEDS = 2**31 - 1
@@ -123,7 +124,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         with run_folder(self.run_folder) as folder:
             config = fit_settings(
                 method=self._method(task),
-                backbone=self.backbone,
+                backbone=plain(self.backbone),
                 synthetic_ratio=plain(self.synthetic_ratio),
                 max_steps=plain(self.max_steps),
                 time_limit=plain(self.time_limit),
@@ -134,7 +135,7 @@ class CausalMixEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 folder=folder,
                 keeps_run=self.run_folder is not None,
                 table={"source": SOURCE, "task": str(task), **table},
-                settings=self.settings,
+                settings=plain(self.settings),
                 class_weight=class_weight,
             )
             fitted = fit_frame(frame, config, verbose=self.verbose)

@@ -15,12 +15,12 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lit_causalmix.episode import RowOrigin
 from lit_causalmix.errors import ConfigurationError, TableError
-from lit_causalmix.estimators.arguments import plain
 from lit_causalmix.estimators.base import CausalMixEstimator
 from lit_causalmix.estimators.fitting import Fitted
 from lit_causalmix.estimators.rows import labels_of, name_of
 from lit_causalmix.model.calibration import fit_temperature, tempered
 from lit_causalmix.model.decision import OBJECTIVES, decided, fit_threshold
+from lit_causalmix.scalars import plain
 from lit_causalmix.tables.cells import USUAL_MISSING, canonical_label
 from lit_causalmix.tables.schema import TaskType
 

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lit_causalmix.errors import ConfigurationError
 from lit_causalmix.files.digests import of_tensors
 from lit_causalmix.metrics import MetricSpec, Score, specs
+from lit_causalmix.scalars import plain
 from lit_causalmix.training.begun_with import KEY, begun_from, begun_with, check_start
 from lit_causalmix.training.kept_weights import (
     Weights,
@@ -243,6 +244,7 @@ class SelectingModule(RunModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
+        checkpoint.update(plain(checkpoint))
         seal(checkpoint, self.scoreboard.state(), self._selected)
         checkpoint[KEY] = begun_with(self.pretrained_digest(), self.selection)
 

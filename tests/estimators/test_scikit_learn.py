@@ -1,6 +1,7 @@
 """What scikit-learn asks of its estimators."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from lit_causalmix.estimators import CausalMixClassifier, CausalMixRegressor
+from lit_causalmix.training.checkpoints import read_checkpoint
 
 ZERO_SHOT: dict[str, Any] = {"method": "default", "max_steps": 0, "device": "cpu"}
 KINDS = [CausalMixClassifier, CausalMixRegressor]
@@ -57,6 +59,23 @@ def test_a_pipeline_scores_in_folds(frame: pd.DataFrame) -> None:
     scores = cross_val_score(pipeline, X, y, cv=2, scoring="roc_auc")
     assert scores.shape == (2,)
     assert (scores > 0.7).all()
+
+
+def test_numbers_of_numpy_in_settings_leave_checkpoints_that_can_be_read(
+    frame: pd.DataFrame, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    settings = {
+        "data": {"split": {"val_fraction": np.float64(0.3)}, "episodes_per_epoch": np.int64(1)},
+        "model": {"optimizer": {"init_args": {"lr": np.float64(1e-3)}}},
+    }
+    asked = ZERO_SHOT | {"max_steps": 1, "run_folder": tmp_path, "settings": settings}
+    model = CausalMixClassifier(**asked).fit(frame.drop(columns="target"), frame["target"])
+    assert model.get_params()["settings"] is settings
+    assert not [w for w in recwarn if "damaged" in str(w.message)]
+    checkpoints = list(tmp_path.rglob("*.ckpt"))
+    assert len(checkpoints) > 1
+    for path in checkpoints:
+        read_checkpoint(path)
 
 
 def test_a_grid_goes_through_arguments_and_a_clone_has_them(frame: pd.DataFrame) -> None:

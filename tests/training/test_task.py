@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -90,6 +91,20 @@ def test_same_seed_same_bits_and_other_seed_other_bits(frame: pd.DataFrame, tmp_
         fit(frame, tmp_path / name, seed=seed)
     assert equal(last(tmp_path / "a"), last(tmp_path / "b"))
     assert not equal(last(tmp_path / "a"), last(tmp_path / "c"))
+
+
+def test_numbers_of_numpy_leave_checkpoints_that_are_read_as_data(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    split = SplitSpec(val_fraction=np.float64(0.3))
+    runner, _ = fit(
+        frame, tmp_path / "fit", task(lr=np.float64(1e-3)), split=split, synthetic_ratio=0.0
+    )
+    assert last(tmp_path / "fit")  # with weights_only=True
+    again = trainer(tmp_path / "fit", epochs=3)
+    rows = data(frame, tmp_path, split=split, synthetic_ratio=0.0)
+    again.fit(task(), datamodule=rows, ckpt_path=str(tmp_path / "fit" / "last.ckpt"))
+    assert again.global_step > runner.global_step
 
 
 def test_ratio_zero_is_default_fine_tuning_exactly(frame: pd.DataFrame, tmp_path: Path) -> None:
