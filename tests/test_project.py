@@ -42,6 +42,7 @@ FLOORS = (
         "orphans",
         "paths",
         "quiet",
+        "scalars",
         "seeding",
     ),
     ("files", "configuration"),
