@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +11,7 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from lit_causalmix.errors import LitCausalMixError
-from lit_causalmix.tables.csv_file import parse_csv
-
-DELIMITERS = (",", ";", "\t")
+from lit_causalmix.tables.csv_file import header_width, parse_csv
 
 _NAME = Path("the body")
 """What messages call it."""
@@ -170,21 +166,8 @@ def _shown(value: object) -> str:
 
 
 def _from_csv(content: bytes, max_columns: int, one_column: bool) -> pd.DataFrame:
-    text = content.decode("utf-8", "replace")  # what it should be is for the parser to say
-    _check_width(max(_header_width(text, delimiter) for delimiter in DELIMITERS), max_columns)
+    _check_width(header_width(content), max_columns)
     return parse_csv(content, _NAME, one_column=one_column)
-
-
-def _header_width(text: str, delimiter: str) -> int:
-    """Cells of the first line that is not blank; 0 where there is none, or it is none of CSV.
-
-    A cell in quotes may hold breaks of lines.
-    """
-    try:
-        rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-        return len(next(filter(None, rows), ()))
-    except csv.Error:
-        return 0
 
 
 READERS: dict[str, Callable[[bytes, int, bool], pd.DataFrame]] = {

@@ -54,6 +54,27 @@ def parse_csv(content: bytes, path: Path, *, one_column: bool = False) -> pd.Dat
     return pd.DataFrame(table, columns=header, dtype=object)
 
 
+def header_width(content: bytes) -> int:
+    """Most cells that a delimiter finds in the header; reads no further.
+
+    The header is the first line that is not blank, and cells in quotes may hold breaks of lines. 0
+    where there is none, or it is none of CSV, as the parser will say.
+
+    Example:
+        >>> header_width(b'"a;b",c')
+        2
+    """
+    return max(_header_width(content, delimiter) for delimiter in _DELIMITERS)
+
+
+def _header_width(content: bytes, delimiter: str) -> int:
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8", "replace", newline="\n")
+    try:
+        return len(next(filter(None, csv.reader(text, delimiter=delimiter)), ()))
+    except csv.Error:
+        return 0
+
+
 def too_large(path: Path, found: str, max_bytes: int) -> TableError:
     """Returns the error for a file that holds more than `TableSpec.max_bytes`."""
     return TableError(
