@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -38,11 +39,10 @@ def coded_rows(members: Sequence[Member], rows: Source, spec: TableSpec) -> Code
     """
     whole = replace(members[0].schema, features=features_of(members))
     cells, _ = read_new_cells(rows, whole, spec)
+    code = partial(code_columns, cells=cells, remedy=REMEDY)
     schemas = dict.fromkeys(member.schema for member in members)
     if len(schemas) > 1:
-        code_columns(whole, cells, remedy=REMEDY)
+        code(whole)
     tells = len(schemas) == 1
-    coded = {
-        schema: code_columns(schema, cells, tells_unseen=tells, remedy=REMEDY) for schema in schemas
-    }
+    coded = {schema: code(schema, tells_unseen=tells) for schema in schemas}
     return [coded[member.schema] for member in members]

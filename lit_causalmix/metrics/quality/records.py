@@ -126,8 +126,8 @@ def closest_records(
         seen_rows: All rows that the generator was fitted on, where `train` is some of them.
     """
     spans = spans_of(train)
-    everything = _distinct(train if seen_rows is None else seen_rows)
     train, held_out = _distinct(train), _distinct(held_out)
+    everything = train if seen_rows is None else _distinct(seen_rows)
     size = min(len(train), len(held_out))
     seen, unseen = (rng.permutation(part)[:size] for part in (train, held_out))
     return ClosestRecords(
