@@ -53,12 +53,17 @@ def test_what_is_no_backbone_is_not_called(path: str) -> None:
         rebuilt({"class": path, "arguments": {}})
 
 
+def foreign_module(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes a module with a backbone `Mine` where it can be imported from."""
+    source = "from lit_causalmix.backbones import Tab2D\nclass Mine(Tab2D):\n    pass\n"
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+
+
 def test_a_module_from_outside_is_imported_only_when_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "from lit_causalmix.backbones import Tab2D\nclass Mine(Tab2D):\n    pass\n"
-    (tmp_path / "module_of_a_stranger.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
+    foreign_module("module_of_a_stranger", tmp_path, monkeypatch)
     kept = described(Tab2D(dim=8, n_layers=1)) | {"class": "module_of_a_stranger.Mine"}
     with pytest.raises(ModelError, match="comes from outside this package"):
         rebuilt(kept)
@@ -70,9 +75,7 @@ def test_a_module_from_outside_is_imported_only_when_allowed(
 def test_what_is_allowed_holds_for_a_backbone_within_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = "from lit_causalmix.backbones import Tab2D\nclass Mine(Tab2D):\n    pass\n"
-    (tmp_path / "module_within_another.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
+    foreign_module("module_within_another", tmp_path, monkeypatch)
     kept = described(ManyClasses(Tab2D(dim=8, n_layers=1)))
     kept["arguments"]["backbone"]["class"] = "module_within_another.Mine"
     for refused in ({}, {"own_code": False}):
